@@ -1,1 +1,68 @@
-//! Placeholder.
+//! The decisions of garenne, as pure functions and state machines.
+//!
+//! This crate must not depend on tokio, actix or lapin, and must not read a clock or make random
+//! numbers: time ([`Moment`], `SystemTime`) and randomness come in as arguments. So every decision
+//! that garenne makes can be tested in milliseconds, in every order of events, without a broker.
+//!
+//! | question | answered by |
+//! |---|---|
+//! | what happens to a message after an attempt? | [`decide`] |
+//! | which acks may be sent now? | [`Ledger`] |
+//! | wait for the broker, or give up? | [`Outage`], [`OutageWindow`] |
+//! | how long until the next attempt to come back? | [`Backoff`] |
+//! | when is a failed message tried again? | [`Retry`], [`lane_for`] |
+//! | what must exist on the broker? | [`Queue::topology`] |
+//! | what does a copy of a message look like? | [`retry_copy`], [`FailedMessage`] |
+//! | how much may a fresh process take at once? | [`Caution`] |
+//! | how many restarts are too many? | [`RestartLimit`] |
+//! | what does the process exit with? | [`StopReason`] |
+
+pub mod attempt;
+pub mod backoff;
+pub mod caution;
+pub mod copy;
+pub mod duration;
+pub mod entity;
+pub mod epoch;
+pub mod exit;
+pub mod failed;
+pub mod fault;
+pub mod header;
+pub mod lane;
+pub mod ledger;
+mod naming;
+pub mod outage;
+pub mod outcome;
+pub mod properties;
+pub mod queue;
+pub mod restart;
+pub mod retry;
+mod stamp;
+pub mod time;
+pub mod value;
+pub mod window;
+
+pub use attempt::{Attempt, RETRY_NUMS, read_attempt};
+pub use backoff::Backoff;
+pub use caution::Caution;
+pub use copy::{Origin, Original, original, retry_copy};
+pub use duration::{DurationError, DurationExt, compact, parse_duration};
+pub use entity::{
+    BindingEntity, Declare, Entity, ExchangeEntity, ExchangeKind, QueueEntity, QueueKind,
+    UnknownKind,
+};
+pub use epoch::Epoch;
+pub use exit::StopReason;
+pub use failed::FailedMessage;
+pub use fault::Fault;
+pub use lane::lane_for;
+pub use ledger::{Ack, Ledger, LedgerError};
+pub use outage::{Ended, Next, Outage, Phase, STABLE_AFTER, Summary};
+pub use outcome::{FailReason, Outcome, Settlement, UnknownReason, Wish, decide};
+pub use properties::Properties;
+pub use queue::{DEADLINE, DELIVERY_LIMIT, PREFETCH, Queue, WORKERS};
+pub use restart::RestartLimit;
+pub use retry::{Retry, RetryError};
+pub use time::Moment;
+pub use value::{Headers, Value, headers_len};
+pub use window::{GaveUp, OutageWindow, WindowError};

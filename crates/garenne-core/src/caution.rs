@@ -1,0 +1,75 @@
+//! The cautious start of a worker in a fresh process.
+
+/// How many deliveries a worker may hold while nobody knows what ended the process before this one.
+///
+/// A process that dies takes its whole prefetch window with it, and the broker counts that against
+/// every message in it, the innocent too. So a worker begins with a prefetch of 1: a message that
+/// kills the process is alone when it does, and only its own count grows. The caution ends at the
+/// first delivery that the broker has not handed out before, or once K redelivered ones have been
+/// survived, where K is an eighth of the full prefetch and at least 10.
+///
+/// # Why not after one
+///
+/// The killer may sit anywhere in the window of the process before. With one survivor per start, a
+/// killer at place 100 would take the window behind it down a hundred times. With K per start it is
+/// alone after at most window ÷ K starts, about 8; so the innocent behind it are counted about 8
+/// times, well below the delivery limit of 20, at which the broker gives up on a message.
+///
+/// # What it does not do
+///
+/// It knows one worker of one process. Several that share a queue each have a window of their own,
+/// and a killer goes around among them until the delivery limit ends it.
+#[derive(Clone, Debug)]
+pub struct Caution {
+    full: u16,
+    /// How many redelivered messages must still be survived; 0 when the caution is over.
+    to_survive: u16,
+}
+
+impl Caution {
+    /// A cautious worker, whose prefetch is to become `full`. A full prefetch of 0 counts as 1: on
+    /// the wire it would mean no limit.
+    #[must_use]
+    pub fn new(full: u16) -> Self {
+        Self {
+            to_survive: (full / 8).max(10),
+            ..Self::off(full)
+        }
+    }
+
+    /// A worker without caution, as for a link that was lost while the process lived.
+    #[must_use]
+    pub fn off(full: u16) -> Self {
+        Self {
+            full: full.max(1),
+            to_survive: 0,
+        }
+    }
+
+    /// The prefetch that the worker should have now: 1 while it is cautious.
+    #[must_use]
+    pub const fn prefetch(&self) -> u16 {
+        if self.to_survive == 0 { self.full } else { 1 }
+    }
+
+    /// A message was delivered. `Some` with the full prefetch when that ends the caution.
+    pub fn delivered(&mut self, redelivered: bool) -> Option<u16> {
+        if redelivered { None } else { self.end() }
+    }
+
+    /// A message was survived: its handler came to an end, whichever. `Some` with the full prefetch
+    /// when that ends the caution.
+    pub fn succeeded(&mut self, redelivered: bool) -> Option<u16> {
+        if redelivered && self.to_survive > 1 {
+            self.to_survive -= 1;
+            return None;
+        }
+        self.end()
+    }
+
+    fn end(&mut self) -> Option<u16> {
+        let was_cautious = self.to_survive > 0;
+        self.to_survive = 0;
+        was_cautious.then_some(self.full)
+    }
+}

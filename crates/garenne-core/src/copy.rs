@@ -1,0 +1,154 @@
+//! What a copy of a message looks like, and how the original is read out of one.
+
+use std::time::SystemTime;
+
+use crate::attempt::{Attempt, read_attempt};
+use crate::header::{self, is_ours, is_the_brokers};
+use crate::properties::Properties;
+use crate::stamp::{read_stamp, stamp};
+use crate::value::{Headers, Value};
+
+/// The delivery mode of a message that survives a restart of the broker.
+const PERSISTENT: u8 = 2;
+
+/// The headers by which a producer has a message sent to further queues, and where a copy keeps
+/// them.
+const SENDER_SELECTED: [(&str, &str); 2] = [("CC", header::ORIG_CC), ("BCC", header::ORIG_BCC)];
+
+/// Where a delivery came from, as the broker says it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Origin<'a> {
+    /// The queue that it was consumed from.
+    pub queue: &'a str,
+    /// The exchange of the delivery. For a message that comes out of a lane that is the default
+    /// exchange; the copy's headers know the original one.
+    pub exchange: &'a str,
+    /// The routing key of the delivery, likewise.
+    pub routing_key: &'a str,
+}
+
+/// A message as its producer published it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Original {
+    /// The properties, without what copies and the broker have added.
+    pub properties: Properties,
+    /// The exchange that the producer published to.
+    pub exchange: String,
+    /// The routing key that the producer published with.
+    pub routing_key: String,
+    /// When the first attempt failed; `None` when none has yet.
+    pub first_failed_at: Option<SystemTime>,
+}
+
+/// The properties of the copy that takes a message's place in a lane.
+///
+/// All properties and headers are kept, so that the next attempt sees what the first one saw, but:
+///
+/// - the copy is persistent, and its [`RETRY_NUMS`](header::RETRY_NUMS) is the next attempt's;
+/// - it has a message id, `message_id` when the original has none, and keeps it from then on;
+/// - what would act on the copy is put aside: see [`ORIG_EXPIRATION`](header::ORIG_EXPIRATION),
+///   [`ORIG_USER_ID`](header::ORIG_USER_ID), [`ORIG_CC`](header::ORIG_CC) and
+///   [`ORIG_BCC`](header::ORIG_BCC);
+/// - [`ORIG_EXCHANGE`](header::ORIG_EXCHANGE), [`ORIG_ROUTING_KEY`](header::ORIG_ROUTING_KEY) and
+///   [`FAIL_FIRST_AT`](header::FAIL_FIRST_AT) are set at the first failure and kept, and
+///   [`ORIG_QUEUE`](header::ORIG_QUEUE) names the queue of the latest;
+/// - headers that the broker owns, such as `x-death`, are left out.
+#[must_use]
+pub fn retry_copy(
+    delivered: &Properties,
+    origin: Origin<'_>,
+    next: Attempt,
+    message_id: &str,
+    failed_at: SystemTime,
+) -> Properties {
+    let original = original(delivered, origin);
+    let first_failed_at = original.first_failed_at.unwrap_or(failed_at);
+    let mut copy = put_aside(original.properties);
+    copy.message_id.get_or_insert_with(|| message_id.to_owned());
+    copy.headers.extend([
+        (header::RETRY_NUMS.to_owned(), next.header()),
+        (header::ORIG_QUEUE.to_owned(), origin.queue.into()),
+        (header::ORIG_EXCHANGE.to_owned(), original.exchange.into()),
+        (
+            header::ORIG_ROUTING_KEY.to_owned(),
+            original.routing_key.into(),
+        ),
+        (header::FAIL_FIRST_AT.to_owned(), stamp(first_failed_at)),
+    ]);
+    copy
+}
+
+/// Reads what the producer published out of what was delivered: the message itself at its first
+/// attempt, a copy of it later.
+///
+/// It undoes what [`retry_copy`] does, except that the copy's message id and persistence stay.
+#[must_use]
+pub fn original(delivered: &Properties, origin: Origin<'_>) -> Original {
+    let text = |name| aside_text(&delivered.headers, name);
+    Original {
+        properties: take_back(delivered),
+        exchange: text(header::ORIG_EXCHANGE)
+            .unwrap_or(origin.exchange)
+            .to_owned(),
+        routing_key: text(header::ORIG_ROUTING_KEY)
+            .unwrap_or(origin.routing_key)
+            .to_owned(),
+        first_failed_at: aside(&delivered.headers, header::FAIL_FIRST_AT).and_then(read_stamp),
+    }
+}
+
+/// The properties under which a message is stored again: persistent, without what belongs to the
+/// broker or to an earlier copy, and with what would act on the copy put aside.
+pub(crate) fn put_aside(original: Properties) -> Properties {
+    let mut copy = Properties {
+        delivery_mode: Some(PERSISTENT),
+        ..original
+    };
+    copy.headers
+        .retain(|name, _| !is_ours(name) && !is_the_brokers(name));
+    for (name, text) in [
+        (header::ORIG_EXPIRATION, copy.expiration.take()),
+        (header::ORIG_USER_ID, copy.user_id.take()),
+    ] {
+        copy.headers
+            .extend(text.map(|text| (name.to_owned(), text.into())));
+    }
+    for (name, kept_as) in SENDER_SELECTED {
+        let value = copy.headers.remove(name);
+        copy.headers
+            .extend(value.map(|value| (kept_as.to_owned(), value)));
+    }
+    copy
+}
+
+/// Undoes [`put_aside`].
+pub(crate) fn take_back(copy: &Properties) -> Properties {
+    let text = |name| aside_text(&copy.headers, name).map(str::to_owned);
+    let mut original = copy.clone();
+    original
+        .headers
+        .retain(|name, _| !is_ours(name) && !is_the_brokers(name));
+    for (name, kept_as) in SENDER_SELECTED {
+        let value = aside(&copy.headers, kept_as).cloned();
+        original
+            .headers
+            .extend(value.map(|value| (name.to_owned(), value)));
+    }
+    original.expiration = original
+        .expiration
+        .or_else(|| text(header::ORIG_EXPIRATION));
+    original.user_id = original.user_id.or_else(|| text(header::ORIG_USER_ID));
+    original
+}
+
+/// Looks up what a copy has put aside. In a message that is no copy there is nothing, even when it
+/// has headers of ours: somebody has sent it with the headers of another one.
+fn aside<'h>(headers: &'h Headers, name: &str) -> Option<&'h Value> {
+    let is_retried = read_attempt(headers.get(header::RETRY_NUMS)) > Attempt::FIRST;
+    let is_parked = headers.contains_key(header::FAIL_REASON);
+    headers.get(name).filter(|_| is_retried || is_parked)
+}
+
+fn aside_text<'h>(headers: &'h Headers, name: &str) -> Option<&'h str> {
+    aside(headers, name).and_then(Value::as_str)
+}

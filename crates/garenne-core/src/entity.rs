@@ -1,0 +1,175 @@
+//! What is declared on the broker, as data.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::value::Headers;
+
+/// What kind of queue it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum QueueKind {
+    /// Replicated, and with a delivery limit that ends a message which keeps killing its process.
+    Quorum,
+    /// On one node, and without a delivery limit.
+    Classic,
+}
+
+impl QueueKind {
+    /// The name of the kind: `quorum` or `classic`, the value of `x-queue-type`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Quorum => "quorum",
+            Self::Classic => "classic",
+        }
+    }
+}
+
+impl fmt::Display for QueueKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl FromStr for QueueKind {
+    type Err = UnknownKind;
+
+    fn from_str(text: &str) -> Result<Self, UnknownKind> {
+        match text.trim() {
+            "quorum" => Ok(Self::Quorum),
+            "classic" => Ok(Self::Classic),
+            _ => Err(UnknownKind(text.to_owned())),
+        }
+    }
+}
+
+/// A text that is not a [`QueueKind`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnknownKind(String);
+
+impl fmt::Display for UnknownKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "`{}` is not a kind of queue; accepted: `quorum`, `classic`",
+            self.0
+        )
+    }
+}
+
+impl std::error::Error for UnknownKind {}
+
+/// What an exchange looks at when it routes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ExchangeKind {
+    /// The routing key, which must be equal.
+    Direct,
+    /// Nothing: every queue bound to it gets a copy.
+    Fanout,
+    /// The routing key, which must match a pattern.
+    Topic,
+    /// The headers.
+    Headers,
+}
+
+impl ExchangeKind {
+    /// The name of the kind, as it is declared.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Direct => "direct",
+            Self::Fanout => "fanout",
+            Self::Topic => "topic",
+            Self::Headers => "headers",
+        }
+    }
+}
+
+impl fmt::Display for ExchangeKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// What to do about entities on the broker before consuming.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Declare {
+    /// Create what is missing. Needs the right to configure.
+    #[default]
+    Create,
+    /// Create nothing; see that everything exists, and say what protection it lacks.
+    Verify,
+    /// Look at nothing. What is missing shows when it is needed.
+    Off,
+}
+
+/// One thing to declare. Everything is durable.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Entity {
+    /// A queue.
+    Queue(QueueEntity),
+    /// An exchange.
+    Exchange(ExchangeEntity),
+    /// A binding from an exchange to a queue.
+    Binding(BindingEntity),
+}
+
+/// A queue to declare.
+#[derive(Clone, Debug, PartialEq)]
+pub struct QueueEntity {
+    /// Its name.
+    pub name: String,
+    /// Its kind.
+    pub kind: QueueKind,
+    /// All its arguments, `x-queue-type` included: a virtual host may have a default kind of its
+    /// own, which makes a declaration that leaves it out fail (406).
+    pub args: Headers,
+}
+
+/// An exchange to declare.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExchangeEntity {
+    /// Its name.
+    pub name: String,
+    /// Its kind.
+    pub kind: ExchangeKind,
+}
+
+/// A binding to declare, once both its ends exist.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BindingEntity {
+    /// The queue that gets the messages.
+    pub queue: String,
+    /// The exchange that they come from.
+    pub exchange: String,
+    /// The routing key, or the pattern for it.
+    pub routing_key: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kinds_of_queues_are_read_as_they_are_written() {
+        for kind in [QueueKind::Quorum, QueueKind::Classic] {
+            assert_eq!(kind.to_string().parse(), Ok(kind));
+        }
+        let error = "stream".parse::<QueueKind>().unwrap_err();
+        assert!(error.to_string().contains("`quorum`"), "{error}");
+    }
+
+    #[test]
+    fn exchanges_are_spelt_as_amqp_spells_them() {
+        let kinds = [
+            ExchangeKind::Direct,
+            ExchangeKind::Fanout,
+            ExchangeKind::Topic,
+            ExchangeKind::Headers,
+        ];
+        assert_eq!(
+            kinds.map(ExchangeKind::as_str),
+            ["direct", "fanout", "topic", "headers"]
+        );
+    }
+}

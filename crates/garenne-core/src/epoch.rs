@@ -1,0 +1,36 @@
+//! The number of a link's incarnation.
+
+use std::fmt;
+
+/// The number of a link's incarnation; every connection that comes up gets the next one.
+///
+/// Whatever carries an older epoch (a channel, a delivery tag, an event) belongs to a connection
+/// that is gone. It is dropped, never acted on: the same tag means another message now.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Epoch(pub u64);
+
+impl Epoch {
+    /// The epoch after this one.
+    #[must_use]
+    pub const fn next(self) -> Self {
+        Self(self.0 + 1)
+    }
+}
+
+impl fmt::Display for Epoch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_next_epoch_is_newer() {
+        let epoch = Epoch::default();
+        assert!(epoch.next() > epoch);
+        assert_eq!(epoch.next().to_string(), "1");
+    }
+}

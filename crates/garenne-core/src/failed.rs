@@ -1,0 +1,177 @@
+//! The record of a message that failed for good.
+
+mod deaths;
+mod fit;
+
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use crate::copy::{Origin, original, put_aside};
+use crate::header;
+use crate::outcome::FailReason;
+use crate::properties::Properties;
+use crate::stamp::{read_stamp, stamp};
+use crate::value::{Headers, Value};
+
+/// A message that failed for good, with everything needed to understand it and to send it again.
+///
+/// Fail sinks get it, and whoever reads a parking queue makes it again with
+/// [`FailedMessage::from_parked`]. Cloning it copies the texts and shares the body.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FailedMessage {
+    /// The identity of the message: the producer's, or the one that its first copy was given.
+    /// Stable, so that a sink can recognise a record that it has stored already.
+    pub message_id: String,
+    /// The queue that it failed in.
+    pub queue: String,
+    /// The exchange that the producer published to.
+    pub exchange: String,
+    /// The routing key that the producer published with.
+    pub routing_key: String,
+    /// The bytes. They are copied out of the client's buffer once, and shared after that.
+    pub body: Arc<[u8]>,
+    /// The properties as the producer set them, but for the message id (see above) and the delivery
+    /// mode, which is persistent once the message has been stored again.
+    pub properties: Properties,
+    /// How many attempts were made.
+    pub attempts: u32,
+    /// When the first attempt failed.
+    pub first_failed_at: SystemTime,
+    /// When the last attempt failed.
+    pub last_failed_at: SystemTime,
+    /// Why it ended here.
+    pub reason: FailReason,
+    /// The text of the last error.
+    pub error: String,
+    /// The texts of that error's sources, outermost first.
+    pub error_chain: Vec<String>,
+    /// The host on which the last attempt failed.
+    pub host: String,
+    /// The service in which the last attempt failed.
+    pub service: String,
+}
+
+impl FailedMessage {
+    /// The properties of the message as it is parked: its own, made persistent, with what would act
+    /// on the parked message put aside, and with the failure in `fail-*` and `orig-*` headers. The
+    /// body is parked as it is.
+    ///
+    /// `max_header_bytes` is what [`Properties::encoded_len`] may come to: the connection's
+    /// `frame_max` less 8. A broker refuses a header that does not fit in one frame, so a record
+    /// that is too large is cut, in this order:
+    ///
+    /// 1. the end of the error's chain;
+    /// 2. the error's text behind its first 512 bytes;
+    /// 3. the message's own headers, largest first; `fail-dropped-headers` names them;
+    /// 4. the names in that list, and the rest of the error's text.
+    ///
+    /// What was cut says so. The result fits whenever `max_header_bytes` is at least 4088, which is
+    /// what the smallest frame carries that AMQP allows.
+    #[must_use]
+    pub fn parking_properties(&self, max_header_bytes: usize) -> Properties {
+        let mut parked = put_aside(self.properties.clone());
+        if !self.message_id.is_empty() {
+            parked.message_id = Some(self.message_id.clone());
+        }
+        parked.headers.extend(self.record());
+        fit::fit(parked, max_header_bytes)
+    }
+
+    fn record(&self) -> impl Iterator<Item = (String, Value)> {
+        let chain: Vec<_> = self.error_chain.iter().map(Value::from).collect();
+        let record = [
+            (header::FAIL_REASON, self.reason.as_str().into()),
+            (header::FAIL_ERROR, Value::from(&self.error)),
+            (header::FAIL_CHAIN, chain.into()),
+            (header::FAIL_ATTEMPTS, i64::from(self.attempts).into()),
+            (header::FAIL_FIRST_AT, stamp(self.first_failed_at)),
+            (header::FAIL_LAST_AT, stamp(self.last_failed_at)),
+            (header::FAIL_HOST, Value::from(&self.host)),
+            (header::FAIL_SERVICE, Value::from(&self.service)),
+            (header::ORIG_QUEUE, Value::from(&self.queue)),
+            (header::ORIG_EXCHANGE, Value::from(&self.exchange)),
+            (header::ORIG_ROUTING_KEY, Value::from(&self.routing_key)),
+        ];
+        record
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), value))
+    }
+
+    /// Reads a message back that was taken out of a parking queue.
+    ///
+    /// It may have been parked by garenne, or by the broker itself at the delivery limit; then
+    /// there is no record, and what is known comes out of the broker's `x-death` headers.
+    ///
+    /// `queue` is the queue that the parking queue belongs to, `exchange` and `routing_key` are
+    /// those of the delivery; they are used where the message does not say itself. Times that
+    /// nobody recorded are the Unix epoch.
+    #[must_use]
+    pub fn from_parked(
+        queue: Option<&str>,
+        exchange: &str,
+        routing_key: &str,
+        properties: &Properties,
+        body: impl Into<Arc<[u8]>>,
+    ) -> Self {
+        let origin = Origin {
+            queue: queue.unwrap_or_default(),
+            exchange,
+            routing_key,
+        };
+        let failed = match properties.headers.get(header::FAIL_REASON) {
+            Some(reason) => Self::from_record(reason, origin, properties),
+            None => deaths::from_deaths(origin, properties),
+        };
+        Self {
+            body: body.into(),
+            ..failed
+        }
+    }
+
+    fn from_record(reason: &Value, origin: Origin<'_>, parked: &Properties) -> Self {
+        let headers = &parked.headers;
+        let text = |name| text(headers, name);
+        let queue = headers.get(header::ORIG_QUEUE).and_then(Value::as_str);
+        let original = original(parked, origin);
+        let last_failed_at = headers.get(header::FAIL_LAST_AT).and_then(read_stamp);
+        let first_failed_at = original
+            .first_failed_at
+            .or(last_failed_at)
+            .unwrap_or(UNIX_EPOCH);
+        let attempts = headers
+            .get(header::FAIL_ATTEMPTS)
+            .and_then(Value::as_integer);
+        let chain = match headers.get(header::FAIL_CHAIN) {
+            Some(Value::Array(texts)) => texts.iter().filter_map(Value::as_str).collect(),
+            _ => Vec::new(),
+        };
+        Self {
+            message_id: original.properties.message_id.clone().unwrap_or_default(),
+            queue: queue.unwrap_or(origin.queue).to_owned(),
+            exchange: original.exchange,
+            routing_key: original.routing_key,
+            body: Arc::default(),
+            properties: original.properties,
+            attempts: attempts.and_then(|n| n.try_into().ok()).unwrap_or(1),
+            first_failed_at,
+            last_failed_at: last_failed_at.unwrap_or(first_failed_at),
+            // A newer garenne may know reasons that this one does not.
+            reason: reason
+                .as_str()
+                .and_then(|r| r.parse().ok())
+                .unwrap_or(FailReason::Exhausted),
+            error: text(header::FAIL_ERROR),
+            error_chain: chain.into_iter().map(str::to_owned).collect(),
+            host: text(header::FAIL_HOST),
+            service: text(header::FAIL_SERVICE),
+        }
+    }
+}
+
+fn text(headers: &Headers, name: &str) -> String {
+    headers
+        .get(name)
+        .and_then(Value::as_str)
+        .unwrap_or_default()
+        .to_owned()
+}

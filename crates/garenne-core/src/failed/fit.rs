@@ -1,0 +1,163 @@
+//! Cuts a failure record until its message's header fits in a frame.
+
+use super::text;
+use crate::header::{self, is_ours};
+use crate::properties::Properties;
+use crate::value::{Value, header_len};
+
+/// The most bytes of an AMQP short string.
+const SHORT_STRING_MAX: usize = 255;
+
+/// How much of the error's text is worth more than any header of the message.
+const ERROR_FLOOR: usize = 512;
+
+/// How much room the names of dropped headers get.
+const NAMES_MAX: usize = 512;
+
+/// How much of a host's or service's name is kept when there is room for nothing else.
+const LABEL_MAX: usize = 128;
+
+/// The most bytes that a mark such as `… (cut, 1234 bytes)` takes, as a value in an array.
+const MARK_MAX: usize = 48;
+
+/// One way to get rid of so many bytes of excess, or of some of them.
+type Step<'a> = &'a dyn Fn(&mut Properties, usize);
+
+/// Cuts what [`FailedMessage::parking_properties`](super::FailedMessage::parking_properties) says,
+/// in that order, and no more than is needed.
+pub(super) fn fit(mut parked: Properties, max: usize) -> Properties {
+    cut_short_strings(&mut parked);
+    let error = text(&parked.headers, header::FAIL_ERROR);
+    let steps: [Step<'_>; 6] = [
+        &|parked, excess| shorten_list(parked, header::FAIL_CHAIN, excess),
+        &|parked, excess| shorten_text(parked, header::FAIL_ERROR, &error, excess, ERROR_FLOOR),
+        &drop_headers,
+        &|parked, excess| shorten_text(parked, header::FAIL_ERROR, &error, excess, 0),
+        &|parked, excess| shorten_list(parked, header::FAIL_DROPPED_HEADERS, excess),
+        &shorten_labels,
+    ];
+    for step in steps {
+        match parked.encoded_len().saturating_sub(max) {
+            0 => break,
+            excess => step(&mut parked, excess),
+        }
+    }
+    parked
+}
+
+/// What came over the wire is never longer; what a program made up may be.
+fn cut_short_strings(parked: &mut Properties) {
+    let properties = [
+        &mut parked.content_type,
+        &mut parked.content_encoding,
+        &mut parked.correlation_id,
+        &mut parked.reply_to,
+        &mut parked.message_id,
+        &mut parked.kind,
+        &mut parked.app_id,
+        &mut parked.cluster_id,
+    ];
+    let headers = [
+        header::ORIG_QUEUE,
+        header::ORIG_EXCHANGE,
+        header::ORIG_ROUTING_KEY,
+        header::ORIG_EXPIRATION,
+        header::ORIG_USER_ID,
+    ];
+    for text in properties.into_iter().flatten() {
+        text.truncate(char_boundary(text, SHORT_STRING_MAX));
+    }
+    for name in headers {
+        if let Some(Value::Text(text)) = parked.headers.get_mut(name) {
+            text.truncate(char_boundary(text, SHORT_STRING_MAX));
+        }
+    }
+}
+
+/// Drops the end of a list of texts, and says how many were there.
+fn shorten_list(parked: &mut Properties, name: &str, excess: usize) {
+    let Some(Value::Array(texts)) = parked.headers.get_mut(name) else {
+        return;
+    };
+    let len: usize = texts.iter().map(Value::encoded_len).sum();
+    let room = len.saturating_sub(excess).saturating_sub(MARK_MAX);
+    let mut used = 0;
+    let fitting = texts.iter().take_while(|text| {
+        used += text.encoded_len();
+        used <= room
+    });
+    let kept = fitting.count();
+    if kept < texts.len() {
+        let more = texts.len() - kept;
+        texts.truncate(kept);
+        texts.push(format!("… ({more} more)").into());
+    }
+}
+
+/// Replaces a text by the front of `whole`, so short that the excess is gone, but not shorter than
+/// `floor`.
+fn shorten_text(parked: &mut Properties, name: &str, whole: &str, excess: usize, floor: usize) {
+    let Some(Value::Text(text)) = parked.headers.get_mut(name) else {
+        return;
+    };
+    let max = text.len().saturating_sub(excess).max(floor);
+    if whole.len() > max {
+        let kept = char_boundary(whole, max.saturating_sub(MARK_MAX));
+        *text = format!("{}… (cut, {} bytes)", &whole[..kept], whole.len() - kept);
+    }
+}
+
+/// Drops headers that are the message's own, the largest first, and lists their names.
+fn drop_headers(parked: &mut Properties, excess: usize) {
+    let own = parked
+        .headers
+        .iter()
+        .filter(|(name, _)| is_the_messages(name));
+    let mut own: Vec<_> = own
+        .map(|(name, value)| (header_len(name, value), name.clone()))
+        .collect();
+    own.sort_by(|a, b| b.cmp(a));
+
+    let mut to_free = excess + NAMES_MAX;
+    let mut dropped = Vec::new();
+    for (len, name) in own {
+        if to_free == 0 {
+            break;
+        }
+        to_free = to_free.saturating_sub(len);
+        parked.headers.remove(&name);
+        dropped.push(Value::Text(name));
+    }
+    if !dropped.is_empty() {
+        let len: usize = dropped.iter().map(Value::encoded_len).sum();
+        parked
+            .headers
+            .insert(header::FAIL_DROPPED_HEADERS.to_owned(), dropped.into());
+        shorten_list(
+            parked,
+            header::FAIL_DROPPED_HEADERS,
+            len.saturating_sub(NAMES_MAX),
+        );
+    }
+}
+
+/// The lists that the producer had the message sent by are its own too, under another name.
+fn is_the_messages(name: &str) -> bool {
+    !is_ours(name) || name == header::ORIG_CC || name == header::ORIG_BCC
+}
+
+fn shorten_labels(parked: &mut Properties, _excess: usize) {
+    for name in [header::FAIL_HOST, header::FAIL_SERVICE] {
+        let whole = text(&parked.headers, name);
+        shorten_text(parked, name, &whole, whole.len(), LABEL_MAX);
+    }
+}
+
+/// The last place at or before `max` where a text can be cut.
+fn char_boundary(text: &str, max: usize) -> usize {
+    let mut at = max.min(text.len());
+    while !text.is_char_boundary(at) {
+        at -= 1;
+    }
+    at
+}

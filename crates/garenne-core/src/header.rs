@@ -1,0 +1,92 @@
+//! The names of the headers that garenne writes.
+//!
+//! None begins with `x-`: a broker ignores, rewrites or removes what looks like its own.
+
+pub use crate::attempt::RETRY_NUMS;
+
+/// Why the message is parked: the text of a [`FailReason`](crate::FailReason).
+pub const FAIL_REASON: &str = "fail-reason";
+/// The text of the last error.
+pub const FAIL_ERROR: &str = "fail-error";
+/// The texts of the last error's sources, outermost first; an array of texts.
+pub const FAIL_CHAIN: &str = "fail-chain";
+/// How many attempts were made; a 64-bit integer.
+pub const FAIL_ATTEMPTS: &str = "fail-attempts";
+/// When the first attempt failed: RFC 3339, UTC, milliseconds. Retry copies carry it too.
+pub const FAIL_FIRST_AT: &str = "fail-first-at";
+/// When the last attempt failed: RFC 3339, UTC, milliseconds.
+pub const FAIL_LAST_AT: &str = "fail-last-at";
+/// The host on which the last attempt failed.
+pub const FAIL_HOST: &str = "fail-host";
+/// The service in which the last attempt failed.
+pub const FAIL_SERVICE: &str = "fail-service";
+/// The names of headers that were dropped because the message's header had to fit in a frame; an
+/// array of texts.
+pub const FAIL_DROPPED_HEADERS: &str = "fail-dropped-headers";
+
+/// The queue that the message failed in.
+pub const ORIG_QUEUE: &str = "orig-queue";
+/// The exchange that the producer published to.
+pub const ORIG_EXCHANGE: &str = "orig-exchange";
+/// The routing key that the producer published with.
+pub const ORIG_ROUTING_KEY: &str = "orig-routing-key";
+/// The property `expiration` of the original. Left where it was, it would cut the delay short in a
+/// lane, and delete the message in a parking queue.
+pub const ORIG_EXPIRATION: &str = "orig-expiration";
+/// The property `user_id` of the original. RabbitMQ closes a channel that publishes somebody else's
+/// (406).
+pub const ORIG_USER_ID: &str = "orig-user-id";
+/// The header `CC` of the original. The broker would send the copy to everybody named there.
+pub const ORIG_CC: &str = "orig-CC";
+/// The header `BCC` of the original, as with [`ORIG_CC`].
+pub const ORIG_BCC: &str = "orig-BCC";
+
+/// Whether the header is one that a copy adds, so that the original did not have it.
+pub(crate) fn is_ours(name: &str) -> bool {
+    const OURS: [&str; 17] = [
+        RETRY_NUMS,
+        FAIL_REASON,
+        FAIL_ERROR,
+        FAIL_CHAIN,
+        FAIL_ATTEMPTS,
+        FAIL_FIRST_AT,
+        FAIL_LAST_AT,
+        FAIL_HOST,
+        FAIL_SERVICE,
+        FAIL_DROPPED_HEADERS,
+        ORIG_QUEUE,
+        ORIG_EXCHANGE,
+        ORIG_ROUTING_KEY,
+        ORIG_EXPIRATION,
+        ORIG_USER_ID,
+        ORIG_CC,
+        ORIG_BCC,
+    ];
+    OURS.contains(&name)
+}
+
+/// Whether the broker owns the header: it counts deaths and deliveries in these, and RabbitMQ 4
+/// ignores or rewrites what a client sends in them.
+pub(crate) fn is_the_brokers(name: &str) -> bool {
+    matches!(name, "x-death" | "x-delivery-count" | "x-acquired-count")
+        || name.starts_with("x-first-death-")
+        || name.starts_with("x-last-death-")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_users_header_that_begins_with_x_is_the_users() {
+        assert!(!is_the_brokers("x-tenant") && !is_ours("x-tenant"));
+        for name in [
+            "x-death",
+            "x-first-death-queue",
+            "x-last-death-reason",
+            "x-delivery-count",
+        ] {
+            assert!(is_the_brokers(name), "{name}");
+        }
+    }
+}

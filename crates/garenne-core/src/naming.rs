@@ -1,0 +1,25 @@
+//! How the queues that belong to a queue are called. Every name is made here and nowhere else.
+
+use std::time::Duration;
+
+use crate::duration::compact;
+use crate::lane::LADDER_TOP;
+use crate::retry::Retry;
+
+/// The most bytes that a name may have: AMQP sends it as a short string.
+pub(crate) const NAME_MAX: usize = 255;
+
+pub(crate) fn parking(queue: &str) -> String {
+    format!("{queue}.failed")
+}
+
+pub(crate) fn lane(queue: &str, delay: Duration) -> String {
+    format!("{queue}.retry.{}", compact(delay))
+}
+
+/// The most bytes that are put behind the queue's own name, under this policy.
+pub(crate) fn longest_suffix(policy: &Retry) -> usize {
+    let delays = policy.lanes().into_iter().chain([LADDER_TOP]);
+    let lanes = delays.map(|delay| lane("", delay).len());
+    lanes.chain([parking("").len()]).max().unwrap_or_default()
+}

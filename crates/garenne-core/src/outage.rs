@@ -1,0 +1,287 @@
+//! The outage: from the first loss of a link until consumption is stable again.
+
+use std::time::Duration;
+
+use crate::time::Moment;
+use crate::window::{GaveUp, OutageWindow};
+
+/// How long consumption must go on without a loss until it counts as stable.
+///
+/// Too short, and a link that comes and goes gets a new window each time; too long, and two
+/// separate outages count as one. One successful ack proves as much at once.
+pub const STABLE_AFTER: Duration = Duration::from_secs(10);
+
+/// The state machine that knows how long consumption has been gone, and when to give up.
+///
+/// ```text
+///         consuming               progress, or stable_after without a loss
+///   Down ───────────▶ Provisional ───────────────────────────────────────▶ Stable
+///    ▲ ▲                   │ lost                                            │
+///    │ └───────────────────┘                                                 │ lost
+///    └───────────────────────────────────────────────────── a new outage ────┘
+/// ```
+///
+/// A start is an outage from its first moment. A link that comes and goes adds up in the same
+/// outage: only stable consumption ends it. While consumption is provisional, the deadline ends
+/// nothing; the next loss after it does.
+#[derive(Clone, Debug)]
+pub struct Outage {
+    window: OutageWindow,
+    stable_after: Duration,
+    had_started: bool,
+    incident: Option<Incident>,
+}
+
+/// The outage that is going on.
+#[derive(Clone, Debug)]
+struct Incident {
+    since: Moment,
+    consuming_since: Option<Moment>,
+    attempts: u32,
+    losses: u32,
+    last_error: Option<String>,
+}
+
+/// Where consumption stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// Consuming, and no outage.
+    Stable,
+    /// Consuming, but the outage is not over yet.
+    Provisional {
+        /// When consumption began.
+        since: Moment,
+    },
+    /// Not consuming.
+    Down {
+        /// When the outage began: the first loss in it, not the latest.
+        since: Moment,
+    },
+}
+
+/// What to do after an attempt to come back has failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Next {
+    /// Try again after this pause. It never ends past the deadline.
+    RetryAfter(Duration),
+    /// The window is over.
+    GiveUp(GaveUp),
+}
+
+/// An outage that is over; returned once, for the event that says so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ended {
+    /// From the first loss until consumption was stable.
+    pub lasted: Duration,
+    /// How many attempts to come back had failed.
+    pub attempts: u32,
+    /// How many times consumption was lost; 0 for a start that went well.
+    pub losses: u32,
+}
+
+/// The outage that is going on, for a status page.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Summary {
+    /// When it began.
+    pub since: Moment,
+    /// How many attempts to come back have failed.
+    pub attempts: u32,
+    /// How many times consumption was lost.
+    pub losses: u32,
+    /// What went wrong last; `None` while nothing has, at a start.
+    pub last_error: Option<String>,
+}
+
+impl Outage {
+    /// A system that starts now: an outage in which nothing has been lost yet.
+    ///
+    /// `stable_after` is normally [`STABLE_AFTER`].
+    #[must_use]
+    pub const fn starting(window: OutageWindow, stable_after: Duration, now: Moment) -> Self {
+        let incident = Incident::from(now, None);
+        Self {
+            window,
+            stable_after,
+            had_started: false,
+            incident: Some(incident),
+        }
+    }
+
+    /// A link or a worker is lost. Ask for the [`Outage::verdict`] afterwards.
+    ///
+    /// It opens an outage, or leads back down in the one that is going on. Somebody else who
+    /// notices the same loss changes nothing. When consumption had been stable since before and
+    /// nobody had asked, the outage that had ended by then is returned.
+    pub fn lost(&mut self, now: Moment, reason: impl Into<String>) -> Option<Ended> {
+        let ended = self.tick(now);
+        let incident = self.incident.get_or_insert(Incident::from(now, Some(now)));
+        if incident.consuming_since.take().is_some() {
+            incident.losses = incident.losses.saturating_add(1);
+            incident.last_error = Some(reason.into());
+        } else if incident.last_error.is_none() {
+            incident.last_error = Some(reason.into());
+        }
+        ended
+    }
+
+    /// An attempt to come back has failed; `wanted_pause` is what the back-off says.
+    ///
+    /// A pause that would end past the deadline is cut to end at it, so that there is one last
+    /// attempt then; the attempt that fails at the deadline or later was the last. An attempt that
+    /// fails while consumption goes on is a loss that was noticed late.
+    pub fn attempt_failed(
+        &mut self,
+        now: Moment,
+        error: impl Into<String>,
+        wanted_pause: Duration,
+    ) -> Next {
+        let error = error.into();
+        self.lost(now, error.as_str());
+        if let Some(incident) = &mut self.incident {
+            incident.attempts = incident.attempts.saturating_add(1);
+            incident.last_error = Some(error);
+        }
+        match self.verdict(now) {
+            Some(gave_up) => Next::GiveUp(gave_up),
+            None => Next::RetryAfter(match self.deadline() {
+                Some(deadline) => wanted_pause.min(deadline.saturating_since(now)),
+                None => wanted_pause,
+            }),
+        }
+    }
+
+    /// Whether it is time to give up; to be asked after a loss.
+    ///
+    /// That is so when consumption is down and its deadline has passed, or when it is down for any
+    /// reason and the window is [`OutageWindow::FailFast`]. Do not ask in the pause before an
+    /// attempt: at the deadline there is one attempt left.
+    #[must_use]
+    pub fn verdict(&self, now: Moment) -> Option<GaveUp> {
+        let incident = self
+            .incident
+            .as_ref()
+            .filter(|incident| incident.is_down())?;
+        let over = match self.window {
+            OutageWindow::Never => false,
+            OutageWindow::FailFast => incident.attempts > 0 || incident.losses > 0,
+            OutageWindow::For(window) => now >= incident.since + window,
+        };
+        over.then(|| GaveUp {
+            window: self.window,
+            lasted: now.saturating_since(incident.since),
+            attempts: incident.attempts,
+            losses: incident.losses,
+            last_error: incident
+                .last_error
+                .clone()
+                .unwrap_or_else(|| "none yet".to_owned()),
+        })
+    }
+
+    /// Consumption has begun; it is provisional from now on.
+    pub fn consuming(&mut self, now: Moment) {
+        self.had_started = true;
+        if let Some(incident) = &mut self.incident {
+            incident.consuming_since.get_or_insert(now);
+        }
+    }
+
+    /// A delivery was acked: consumption is stable now, and the outage is over if there was one.
+    ///
+    /// While consumption is down this changes nothing: the ack belongs to a link that is gone.
+    pub fn progress(&mut self, now: Moment) -> Option<Ended> {
+        // An ack that comes later than the tick would have must not make the outage look longer.
+        self.tick(now).or_else(|| self.end_at(now))
+    }
+
+    /// Lets time pass: consumption that was provisional for long enough becomes stable.
+    pub fn tick(&mut self, now: Moment) -> Option<Ended> {
+        let stable_from = self.next_tick()?;
+        if now >= stable_from {
+            self.end_at(stable_from)
+        } else {
+            None
+        }
+    }
+
+    /// When [`Outage::tick`] should be called next; `None` when there is nothing to wait for.
+    #[must_use]
+    pub fn next_tick(&self) -> Option<Moment> {
+        let consuming_since = self.incident.as_ref()?.consuming_since?;
+        Some(consuming_since + self.stable_after)
+    }
+
+    /// When the window of the outage that is going on is over; `None` when there is no outage, or
+    /// no such moment.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Moment> {
+        match (self.window, &self.incident) {
+            (OutageWindow::For(window), Some(incident)) => Some(incident.since + window),
+            _ => None,
+        }
+    }
+
+    /// Where consumption stands.
+    #[must_use]
+    pub fn phase(&self) -> Phase {
+        match &self.incident {
+            None => Phase::Stable,
+            Some(Incident {
+                consuming_since: Some(since),
+                ..
+            }) => Phase::Provisional { since: *since },
+            Some(Incident { since, .. }) => Phase::Down { since: *since },
+        }
+    }
+
+    /// The outage that is going on, if there is one.
+    #[must_use]
+    pub fn summary(&self) -> Option<Summary> {
+        let Incident {
+            since,
+            attempts,
+            losses,
+            last_error,
+            ..
+        } = self.incident.clone()?;
+        Some(Summary {
+            since,
+            attempts,
+            losses,
+            last_error,
+        })
+    }
+
+    /// Whether there has been any consumption since the start, stable or not. Some errors mean a
+    /// faulty configuration before that, and a broker in trouble after it.
+    #[must_use]
+    pub const fn had_started(&self) -> bool {
+        self.had_started
+    }
+
+    fn end_at(&mut self, stable_from: Moment) -> Option<Ended> {
+        let incident = self.incident.take_if(|incident| !incident.is_down())?;
+        Some(Ended {
+            lasted: stable_from.saturating_since(incident.since),
+            attempts: incident.attempts,
+            losses: incident.losses,
+        })
+    }
+}
+
+impl Incident {
+    const fn from(since: Moment, consuming_since: Option<Moment>) -> Self {
+        Self {
+            since,
+            consuming_since,
+            attempts: 0,
+            losses: 0,
+            last_error: None,
+        }
+    }
+
+    const fn is_down(&self) -> bool {
+        self.consuming_since.is_none()
+    }
+}

@@ -1,0 +1,180 @@
+//! How long an outage may last.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use crate::duration::{DurationError, parse_duration, readable};
+
+/// How long one outage may last before the system gives up.
+///
+/// It covers the start as well: a broker that is down when the service starts is the same case. The
+/// default is 2 minutes. Too short, and a routine restart of the broker (5–30 s) ends the service;
+/// too long, and nobody is told that it does nothing.
+///
+/// Its spelling in configuration is a duration (`2m`, `90s`), `never`, or `fail-fast`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OutageWindow {
+    /// Give up when one outage has lasted this long; more than zero.
+    For(Duration),
+    /// Never give up.
+    Never,
+    /// Give up at the first failure or loss.
+    FailFast,
+}
+
+impl Default for OutageWindow {
+    fn default() -> Self {
+        Self::For(Duration::from_secs(120))
+    }
+}
+
+impl fmt::Display for OutageWindow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::For(duration) => humantime::format_duration(*duration).fmt(f),
+            Self::Never => f.write_str("never"),
+            Self::FailFast => f.write_str("fail-fast"),
+        }
+    }
+}
+
+impl FromStr for OutageWindow {
+    type Err = WindowError;
+
+    fn from_str(text: &str) -> Result<Self, WindowError> {
+        match text.trim() {
+            "never" => Ok(Self::Never),
+            "fail-fast" => Ok(Self::FailFast),
+            other => match parse_duration(other) {
+                Ok(Duration::ZERO) => Err(WindowError::Zero),
+                Ok(duration) => Ok(Self::For(duration)),
+                Err(error) => Err(WindowError::Unreadable(error)),
+            },
+        }
+    }
+}
+
+/// A text that is not an [`OutageWindow`].
+#[derive(Clone, Debug, PartialEq)]
+pub enum WindowError {
+    /// A window of no time at all.
+    Zero,
+    /// Neither a duration nor one of the two words.
+    Unreadable(DurationError),
+}
+
+impl fmt::Display for WindowError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Zero => f.write_str("an outage window of zero gives up before it has tried; ")?,
+            Self::Unreadable(error) => write!(f, "{error}; ")?,
+        }
+        f.write_str(
+            "an outage window may also be `fail-fast` (give up at the first loss) or `never`",
+        )
+    }
+}
+
+impl std::error::Error for WindowError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Zero => None,
+            // Its text is already part of this one's.
+            Self::Unreadable(error) => error.source(),
+        }
+    }
+}
+
+/// The end of patience: why the system stopped waiting for the broker.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GaveUp {
+    /// The window that was over.
+    pub window: OutageWindow,
+    /// How long the outage had lasted.
+    pub lasted: Duration,
+    /// How many attempts to come back had failed.
+    pub attempts: u32,
+    /// How many times consumption was lost during the outage.
+    pub losses: u32,
+    /// What went wrong last.
+    pub last_error: String,
+}
+
+/// A fragment that fits behind "stopped: ": what, how long, what was tried, the last error, what to
+/// do.
+impl fmt::Display for GaveUp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            window,
+            lasted,
+            attempts,
+            losses,
+            last_error,
+        } = self;
+        let lasted = readable(*lasted);
+        write!(
+            f,
+            "gave up on the broker after {lasted} without stable consumption "
+        )?;
+        write!(
+            f,
+            "(outage window {window}, failed attempts {attempts}, losses {losses}); "
+        )?;
+        write!(f, "last error: {last_error}; ")?;
+        f.write_str(
+            "check that the broker is running and reachable, or allow a longer outage window",
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::duration::DurationExt;
+
+    #[test]
+    fn a_window_is_read_as_it_is_written() {
+        let windows = [
+            ("2m", OutageWindow::default()),
+            ("1h 30m", OutageWindow::For(90.minutes())),
+            ("1s 500ms", OutageWindow::For(1500.millis())),
+            ("never", OutageWindow::Never),
+            ("fail-fast", OutageWindow::FailFast),
+        ];
+        for (text, window) in windows {
+            assert_eq!(text.parse(), Ok(window));
+            assert_eq!(window.to_string(), text);
+        }
+    }
+
+    #[test]
+    fn a_window_of_zero_is_refused_with_a_hint() {
+        let error = "0s".parse::<OutageWindow>().unwrap_err();
+        assert_eq!(error, WindowError::Zero);
+        assert!(error.to_string().contains("`fail-fast`"), "{error}");
+    }
+
+    #[test]
+    fn a_refusal_names_the_value_and_all_that_is_accepted() {
+        let error = "two minutes"
+            .parse::<OutageWindow>()
+            .unwrap_err()
+            .to_string();
+        for part in ["`two minutes`", "`2m`", "`never`", "`fail-fast`"] {
+            assert!(error.contains(part), "{error}");
+        }
+    }
+
+    #[test]
+    fn giving_up_says_what_happened_and_what_to_do() {
+        let gave_up = GaveUp {
+            window: OutageWindow::default(),
+            lasted: Duration::from_micros(120_000_900),
+            attempts: 9,
+            losses: 1,
+            last_error: "connection refused (127.0.0.1:5672)".into(),
+        };
+        insta::assert_snapshot!(gave_up, @"gave up on the broker after 2m without stable consumption (outage window 2m, failed attempts 9, losses 1); last error: connection refused (127.0.0.1:5672); check that the broker is running and reachable, or allow a longer outage window");
+    }
+}
