@@ -1,0 +1,128 @@
+//! How the bytes of a message become the value that a handler receives.
+
+use std::ops::{Deref, DerefMut};
+
+use serde::de::DeserializeOwned;
+
+pub use bytes::Bytes;
+
+/// How the bytes of a message become a value.
+///
+/// A body that cannot be decoded never reaches the handler and never comes back: its message goes
+/// to the fail sink once, with the reason `undecodable`. A decoder that panics counts as one that
+/// could not decode.
+///
+/// ```
+/// use garenne::prelude::*;
+///
+/// /// `<id>;<amount>`, as an old till sends it.
+/// struct Receipt {
+///     id: u64,
+///     cents: u64,
+/// }
+///
+/// impl Body for Receipt {
+///     fn decode(bytes: &Bytes, _content_type: Option<&str>) -> Result<Self, Undecodable> {
+///         let text = std::str::from_utf8(bytes)?;
+///         let (id, cents) = text.split_once(';').ok_or_else(|| Undecodable::new("no `;`"))?;
+///         Ok(Self { id: id.parse()?, cents: cents.parse()? })
+///     }
+/// }
+///
+/// let receipt = Receipt::decode(&Bytes::from("7;1999"), None).unwrap();
+/// assert_eq!((receipt.id, receipt.cents), (7, 1999));
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a message body",
+    label = "cannot be decoded from the bytes of a message",
+    note = "use `Json<{Self}>` for a type that derives `serde::Deserialize`, `Text` for a string, `Bytes` for raw bytes, or implement `garenne::Body`"
+)]
+pub trait Body: Sized + 'static {
+    /// Decodes the bytes of a message; `content_type` is the message's own property, if it has one.
+    ///
+    /// # Errors
+    ///
+    /// [`Undecodable`], with a text that tells the operator what is wrong with the body. Any
+    /// `std::error::Error` becomes one through `?`.
+    fn decode(bytes: &Bytes, content_type: Option<&str>) -> Result<Self, Undecodable>;
+}
+
+/// Why a body could not be decoded; the text ends up in the failure record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Undecodable(String);
+
+impl Undecodable {
+    /// An explanation in words.
+    pub fn new(why: impl std::fmt::Display) -> Self {
+        Self(why.to_string())
+    }
+
+    /// The explanation, as it is recorded.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+// Like `Failure`, this type does not implement `Error` itself, so that everything that does can
+// become one through `?`.
+impl<E: std::error::Error> From<E> for Undecodable {
+    fn from(error: E) -> Self {
+        Self(error.to_string())
+    }
+}
+
+/// A body of JSON, decoded into `T` with `serde_json`. The content type is not looked at.
+///
+/// In a delivery, the fields of `T` are reached directly: `order.order_id`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Json<T>(pub T);
+
+impl<T: DeserializeOwned + 'static> Body for Json<T> {
+    fn decode(bytes: &Bytes, _content_type: Option<&str>) -> Result<Self, Undecodable> {
+        serde_json::from_slice(bytes)
+            .map(Json)
+            .map_err(|e| Undecodable(format!("not the expected JSON: {e}")))
+    }
+}
+
+impl<T> Deref for Json<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
+
+impl<T> DerefMut for Json<T> {
+    fn deref_mut(&mut self) -> &mut T {
+        &mut self.0
+    }
+}
+
+/// A body of UTF-8 text.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Text(pub String);
+
+impl Body for Text {
+    fn decode(bytes: &Bytes, _content_type: Option<&str>) -> Result<Self, Undecodable> {
+        let text =
+            std::str::from_utf8(bytes).map_err(|e| Undecodable(format!("not UTF-8 text: {e}")))?;
+        Ok(Self(text.to_owned()))
+    }
+}
+
+impl Deref for Text {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+/// The bytes as they came. Never undecodable.
+impl Body for Bytes {
+    fn decode(bytes: &Bytes, _content_type: Option<&str>) -> Result<Self, Undecodable> {
+        Ok(bytes.clone())
+    }
+}

@@ -1,0 +1,316 @@
+//! The actor of one worker: subscribes, restarts, drains and reports. The messages themselves are
+//! its channel task's.
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use actix::{
+    Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler, Supervised, WrapFuture,
+};
+use garenne_core::{Backoff, Caution};
+use tokio::sync::Notify;
+use tracing::warn;
+
+use super::channel::{ChannelTask, End};
+use super::{Mode, Worker, WorkerNews, WorkerReport};
+use crate::body::Body;
+use crate::delivery::Delivery;
+use crate::link::{Link, LinkError, declare_queue};
+
+/// A subscription that lasted this long was a good one: the next may follow at once.
+const GOOD: Duration = Duration::from_secs(10);
+
+/// One worker. actix's `Supervisor` restarts it whenever its channel or link is gone: same value,
+/// same handler, new subscription.
+pub(crate) struct ConsumerActor<A, B> {
+    worker: Rc<Worker<A, B>>,
+    /// Only a process that has just started must be cautious: what it finds may have killed the
+    /// one before it.
+    cautious: bool,
+    backoff: Backoff,
+    pause: Duration,
+    redeclare: bool,
+    lingering: Rc<Lingering>,
+    /// The task that serves at the moment.
+    serving: Option<tokio::task::AbortHandle>,
+    _watch: Watch,
+}
+
+/// Drop the subscription and make a new one: nothing comes through this one although it should.
+pub(crate) struct Resubscribe;
+
+impl actix::Message for Resubscribe {
+    type Result = ();
+}
+
+/// Tells the supervisor when the actor is gone, which only a panic can cause: actix's `Supervisor`
+/// does not survive one.
+struct Watch(actix::Recipient<WorkerReport>, super::WorkerId);
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.0.do_send(WorkerReport {
+            worker: self.1,
+            news: WorkerNews::Died,
+        });
+    }
+}
+
+/// Channels whose subscription has ended and whose deliveries have not.
+#[derive(Default)]
+struct Lingering {
+    channels: Cell<usize>,
+    ended: Notify,
+}
+
+impl<A, B> ConsumerActor<A, B>
+where
+    A: Actor<Context = Context<A>> + Handler<Delivery<B>>,
+    A::Result: 'static,
+    B: Body,
+{
+    pub(crate) fn new(worker: Worker<A, B>, cautious: bool) -> Self {
+        let watch = Watch(worker.hub.supervisor.clone(), worker.id);
+        Self {
+            worker: Rc::new(worker),
+            cautious,
+            backoff: Backoff::default(),
+            pause: Duration::ZERO,
+            redeclare: false,
+            lingering: Rc::default(),
+            serving: None,
+            _watch: watch,
+        }
+    }
+
+    fn serve(&mut self, ctx: &mut Context<Self>) {
+        let full = self.worker.settings.prefetch;
+        let caution = if self.cautious {
+            Caution::new(full)
+        } else {
+            Caution::off(full)
+        };
+        let serving = serve(
+            Rc::clone(&self.worker),
+            Rc::clone(&self.lingering),
+            caution,
+            self.pause,
+            self.redeclare,
+        );
+        // A task of its own, so that the hot path is not polled through the actor's context.
+        let task = actix_rt::spawn(serving);
+        self.serving = Some(task.abort_handle());
+        ctx.spawn(
+            task.into_actor(self)
+                .map(|served, actor, ctx| match served {
+                    Ok(served) => actor.served(&served, ctx),
+                    Err(error) => {
+                        let why = if error.is_cancelled() {
+                            "nothing came through it"
+                        } else {
+                            "the channel's task panicked"
+                        };
+                        actor.worker.report(WorkerNews::Lost(why.to_owned()));
+                        actor.restart(Duration::ZERO, ctx);
+                    }
+                }),
+        );
+    }
+
+    fn served(&mut self, served: &Served, ctx: &mut Context<Self>) {
+        match served {
+            Served::Subscribed {
+                end: End::Lost(why),
+                lasted,
+            } => {
+                self.cautious = false;
+                self.worker.report(WorkerNews::Lost(why.clone()));
+                self.restart(*lasted, ctx);
+            }
+            Served::Subscribed {
+                end: End::Cancelled,
+                lasted,
+            } => {
+                self.cautious = false;
+                warn!(
+                    event = "consumer_cancelled",
+                    queue = self.worker.queue.name(),
+                    "the broker cancelled the consumer (queue deleted or moved); subscribing again"
+                );
+                self.worker.report(WorkerNews::Lost(
+                    "the broker cancelled the consumer".to_owned(),
+                ));
+                self.redeclare = true;
+                self.restart(*lasted, ctx);
+            }
+            Served::Refused(error) => {
+                self.redeclare = true;
+                self.worker.report(WorkerNews::Refused(error.clone()));
+                self.restart(Duration::ZERO, ctx);
+            }
+            Served::Subscribed {
+                end: End::Drained | End::Abandoned,
+                ..
+            }
+            | Served::Stopped => {
+                self.worker.report(WorkerNews::Drained);
+            }
+        }
+    }
+
+    /// Stops; actix's `Supervisor` starts it again.
+    fn restart(&mut self, lasted: Duration, ctx: &mut Context<Self>) {
+        if lasted >= GOOD {
+            self.backoff.reset();
+            self.pause = Duration::ZERO;
+        } else {
+            self.pause = self.backoff.next(fastrand::f64());
+        }
+        ctx.stop();
+    }
+}
+
+impl<A, B> Actor for ConsumerActor<A, B>
+where
+    A: Actor<Context = Context<A>> + Handler<Delivery<B>>,
+    A::Result: 'static,
+    B: Body,
+{
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        self.serve(ctx);
+    }
+}
+
+impl<A, B> Handler<Resubscribe> for ConsumerActor<A, B>
+where
+    A: Actor<Context = Context<A>> + Handler<Delivery<B>>,
+    A::Result: 'static,
+    B: Body,
+{
+    type Result = ();
+
+    fn handle(&mut self, _: Resubscribe, _: &mut Self::Context) {
+        if let Some(serving) = self.serving.take() {
+            serving.abort();
+        }
+    }
+}
+
+impl<A, B> Supervised for ConsumerActor<A, B>
+where
+    A: Actor<Context = Context<A>> + Handler<Delivery<B>>,
+    A::Result: 'static,
+    B: Body,
+{
+}
+
+/// How one start of a worker ended.
+enum Served {
+    Subscribed {
+        end: End,
+        lasted: Duration,
+    },
+    Refused(LinkError),
+    /// The system stops, and nothing is left in hand.
+    Stopped,
+}
+
+/// One start of a worker: waits for a link, subscribes, consumes.
+async fn serve<A, B>(
+    worker: Rc<Worker<A, B>>,
+    lingering: Rc<Lingering>,
+    caution: Caution,
+    pause: Duration,
+    redeclare: bool,
+) -> Served
+where
+    A: Actor<Context = Context<A>> + Handler<Delivery<B>>,
+    A::Result: 'static,
+    B: Body,
+{
+    let link = tokio::select! {
+        link = next_link(&worker, pause) => link,
+        () = stopping(&worker) => None,
+    };
+    let Some(link) = link else {
+        worker.permits.close();
+        worker.handler.give_back();
+        lingering.all_ended(&worker).await;
+        return Served::Stopped;
+    };
+    if redeclare && let Err(error) = declare_queue(&link, &worker.queue).await {
+        return Served::Refused(error);
+    }
+    let mut task = match ChannelTask::subscribe(Rc::clone(&worker), &link, caution).await {
+        Ok(task) => task,
+        Err(error) => return Served::Refused(error),
+    };
+    worker.report(WorkerNews::Consuming(link.epoch));
+    // The task keeps the channel; the link is the supervisor's to keep.
+    drop(link);
+    let since = Instant::now();
+    let end = task.run().await;
+    let lasted = since.elapsed();
+    if let End::Lost(_) | End::Cancelled = end {
+        lingering.adopt(task);
+        if *worker.hub.mode.borrow() != Mode::Run {
+            lingering.all_ended(&worker).await;
+            return Served::Stopped;
+        }
+    } else {
+        lingering.all_ended(&worker).await;
+    }
+    Served::Subscribed { end, lasted }
+}
+
+/// The link of the current epoch, as soon as there is one. `None`: there will be none any more.
+async fn next_link<A, B>(worker: &Worker<A, B>, pause: Duration) -> Option<Arc<Link>> {
+    tokio::time::sleep(pause).await;
+    let mut links = worker.hub.consume.clone();
+    let link = links
+        .wait_for(|link| link.as_ref().is_some_and(|link| link.is_up()))
+        .await
+        .ok()?;
+    link.clone()
+}
+
+async fn stopping<A, B>(worker: &Worker<A, B>) {
+    let mut mode = worker.hub.mode.clone();
+    // An error means that the supervisor is gone, and with it the system.
+    let _ = mode.wait_for(|mode| *mode != Mode::Run).await;
+}
+
+impl Lingering {
+    fn adopt<A, B>(self: &Rc<Self>, task: ChannelTask<A, B>)
+    where
+        A: Actor<Context = Context<A>> + Handler<Delivery<B>>,
+        A::Result: 'static,
+        B: Body,
+    {
+        self.channels.set(self.channels.get() + 1);
+        let lingering = Rc::clone(self);
+        actix_rt::spawn(async move {
+            task.linger().await;
+            lingering.channels.set(lingering.channels.get() - 1);
+            lingering.ended.notify_waiters();
+        });
+    }
+
+    async fn all_ended<A, B>(&self, worker: &Worker<A, B>) {
+        let mut mode = worker.hub.mode.clone();
+        loop {
+            let ended = self.ended.notified();
+            if self.channels.get() == 0 || *mode.borrow_and_update() == Mode::Abandon {
+                return;
+            }
+            tokio::select! {
+                () = ended => {}
+                changed = mode.changed() => if changed.is_err() { return },
+            }
+        }
+    }
+}

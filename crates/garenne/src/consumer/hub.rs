@@ -1,0 +1,71 @@
+//! What every worker knows of the rest of the system.
+
+use actix::{Addr, Message, Recipient};
+use garenne_core::Epoch;
+use tokio::sync::watch;
+
+use crate::link::{LinkError, LinkWatch};
+use crate::publish::RetryPublisher;
+use crate::sink::FailSink;
+
+/// The ways from a worker to the others.
+#[derive(Clone)]
+pub(crate) struct Hub {
+    pub(crate) consume: LinkWatch,
+    pub(crate) publish: LinkWatch,
+    pub(crate) mode: watch::Receiver<Mode>,
+    pub(crate) supervisor: Recipient<WorkerReport>,
+    pub(crate) retry: Addr<RetryPublisher>,
+    pub(crate) sink: Addr<FailSink>,
+    pub(crate) identity: std::sync::Arc<Identity>,
+}
+
+/// Who we are, for failure records and connection names.
+#[derive(Clone, Debug)]
+pub(crate) struct Identity {
+    pub(crate) service: String,
+    pub(crate) host: String,
+}
+
+/// What the workers shall do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mode {
+    Run,
+    /// Take nothing new, give back what has not begun, finish the rest.
+    Drain,
+    /// The drain deadline has passed: let go of everything.
+    Abandon,
+}
+
+/// The number of a worker in its system.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct WorkerId(pub(crate) usize);
+
+/// What a worker tells the supervisor.
+#[derive(Debug)]
+pub(crate) struct WorkerReport {
+    pub(crate) worker: WorkerId,
+    pub(crate) news: WorkerNews,
+}
+
+#[derive(Debug)]
+pub(crate) enum WorkerNews {
+    /// The broker has confirmed the subscription.
+    Consuming(Epoch),
+    /// The first ack of this subscription went out: consumption is stable.
+    Progress(Epoch),
+    /// The channel or its link is gone; the worker restarts.
+    Lost(String),
+    /// A channel could not be opened or the queue not be consumed.
+    Refused(LinkError),
+    /// Nothing is left in its hands.
+    Drained,
+    /// Its handler cannot be started.
+    NoHandler(String),
+    /// The actor is gone, which only a panic in our own code can cause.
+    Died,
+}
+
+impl Message for WorkerReport {
+    type Result = ();
+}

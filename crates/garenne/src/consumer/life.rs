@@ -1,0 +1,176 @@
+//! The life of a delivery: received → admitted → decoded → handled → decided → settled.
+//!
+//! Everything that garenne promises about one message is decided on this page. The channel's task
+//! drives one [`live`] per delivery and sends what it returns to the broker; nothing else acks.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use actix::{Actor, Context, Handler};
+use bytes::Bytes;
+use garenne_core::{Outcome, RETRY_NUMS, decide, read_attempt};
+use lapin::message::Delivery as Received;
+use tracing::{Span, info_span};
+
+use super::channel::Line;
+use super::handler::{Lost, Run, panic_text};
+use super::settle::{Settled, settle};
+use super::{Worker, WorkerNews};
+use crate::body::{Body, Undecodable};
+use crate::delivery::{Delivery, Meta};
+use crate::wire;
+
+/// How a handler's run ended, and the words for it.
+#[derive(Clone, Debug)]
+pub(crate) struct Ran {
+    pub(crate) outcome: Outcome,
+    pub(crate) error: String,
+    pub(crate) chain: Vec<String>,
+}
+
+/// From the consumer's stream to the order to ack. Calls only go down.
+///
+/// Dropping the future abandons the message: the broker hands it out again.
+pub(super) async fn live<A, B>(worker: Rc<Worker<A, B>>, line: Rc<Line>, meta: Arc<Meta>) -> Settled
+where
+    A: Actor<Context = Context<A>> + Handler<Delivery<B>>,
+    A::Result: 'static,
+    B: Body,
+{
+    let span = span_of(&meta);
+    let ran = match worker.recall.of(&meta).await {
+        Some(ran) => {
+            worker.counters.on_recalled();
+            ran
+        }
+        None => match decoded::<B>(&meta) {
+            Ok(body) => handled(&worker, &line, &meta, body, &span).await,
+            Err(why) => Ran::of(Outcome::Undecodable, why.as_str()),
+        },
+    };
+    let settlement = decide(&ran.outcome, meta.attempt, worker.queue.get_retry());
+    settle(&worker, &line, &meta, ran, settlement, &span).await
+}
+
+/// *received*: what the broker handed out, in our words. A delivery whose acker is no longer usable
+/// came from a link that is gone; the broker will hand it out again.
+pub(super) fn received(queue: &Arc<str>, delivery: Received) -> Option<(u64, Meta)> {
+    if !delivery.acker.usable() {
+        return None;
+    }
+    let headers = delivery.properties.headers().as_ref();
+    let retry_nums = headers
+        .and_then(|h| h.inner().get(RETRY_NUMS))
+        .map(wire::from_wire);
+    let meta = Meta {
+        queue: Arc::clone(queue),
+        exchange: delivery.exchange.as_str().to_owned(),
+        routing_key: delivery.routing_key.as_str().to_owned(),
+        redelivered: delivery.redelivered,
+        attempt: read_attempt(retry_nums.as_ref()),
+        properties: delivery.properties,
+        bytes: Bytes::from(delivery.data),
+        unwound: false.into(),
+    };
+    Some((delivery.delivery_tag, meta))
+}
+
+/// *decoded*: the body as the handler wants it. A decoder is user code: it may panic.
+fn decoded<B: Body>(meta: &Meta) -> Result<B, Undecodable> {
+    let content_type = meta
+        .properties
+        .content_type()
+        .as_ref()
+        .map(lapin::types::ShortString::as_str);
+    catch_unwind(AssertUnwindSafe(|| B::decode(&meta.bytes, content_type)))
+        .unwrap_or_else(|panic| Err(Undecodable::new(panic_text(panic.as_ref()))))
+}
+
+/// *handled*: the handler's result, its panic, its deadline, or that it never began.
+async fn handled<A, B>(
+    worker: &Worker<A, B>,
+    line: &Line,
+    meta: &Arc<Meta>,
+    body: B,
+    span: &Span,
+) -> Ran
+where
+    A: Actor<Context = Context<A>> + Handler<Delivery<B>>,
+    A::Result: 'static,
+    B: Body,
+{
+    let permit = tokio::select! {
+        biased;
+        permit = worker.permits.acquire() => permit,
+        // What has not begun when its link goes shall not begin: the broker hands it out again.
+        () = line.gone() => return Ran::not_begun(),
+    };
+    // Held until the handler has ended, not until the message is settled: a message that waits for
+    // the broker to take its copy must not keep the next handler from beginning.
+    let Ok(_permit) = permit else {
+        return Ran::not_begun();
+    };
+    let mut next = Ok(body);
+    loop {
+        let delivery = match next {
+            Ok(body) => Delivery::new(body, Arc::clone(meta)),
+            Err(why) => return Ran::of(Outcome::Undecodable, Undecodable::as_str(&why)),
+        };
+        let run = worker
+            .handler
+            .run(delivery, meta, worker.settings.deadline, span)
+            .await;
+        match run {
+            Ok(Run::Finished(Ok(()))) => return Ran::of(Outcome::Done, ""),
+            Ok(Run::Finished(Err(failure))) => {
+                return Ran {
+                    outcome: Outcome::Failed(failure.wish().clone()),
+                    error: failure.error().to_owned(),
+                    chain: failure.chain().to_vec(),
+                };
+            }
+            Ok(Run::Panicked(text)) => return Ran::of(Outcome::Panicked, text),
+            Ok(Run::DeadlineExceeded) => {
+                let deadline = humantime::format_duration(worker.settings.deadline);
+                return Ran::of(
+                    Outcome::DeadlineExceeded,
+                    format!("no result within the handler's deadline of {deadline}"),
+                );
+            }
+            // The handler was lost, not this message's fault: begin again with a new one, unless the
+            // worker is giving back what has not begun.
+            Ok(Run::NotBegun) if !worker.permits.is_closed() && line.is_alive() => {
+                next = decoded::<B>(meta)
+            }
+            Ok(Run::NotBegun) => return Ran::not_begun(),
+            Err(Lost(why)) => {
+                worker.report(WorkerNews::NoHandler(why));
+                return Ran::not_begun();
+            }
+        }
+    }
+}
+
+fn span_of(meta: &Meta) -> Span {
+    info_span!(
+        "delivery",
+        queue = %meta.queue,
+        message_id = meta.message_id().unwrap_or_default(),
+        attempt = %meta.attempt
+    )
+}
+
+impl Ran {
+    fn of(outcome: Outcome, error: impl Into<String>) -> Self {
+        Self {
+            outcome,
+            error: error.into(),
+            chain: Vec::new(),
+        }
+    }
+
+    fn not_begun() -> Self {
+        Self::of(Outcome::NotBegun, "")
+    }
+}

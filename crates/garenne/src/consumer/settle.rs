@@ -1,0 +1,279 @@
+//! *settled*, the last step in the life of a delivery: what must be true before the message may be
+//! acked.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use garenne_core::{
+    Backoff, FailReason, FailedMessage as Record, Origin, Outcome, Settlement, original, retry_copy,
+};
+use tracing::{Span, error, info, warn};
+
+use super::channel::Line;
+use super::life::Ran;
+use super::{Hub, Worker};
+use crate::delivery::Meta;
+use crate::publish::{PublishError, RetryCopy, new_message_id};
+use crate::sink::{FailedMessage, Store, Stored};
+use crate::wire;
+
+/// What the channel's task shall tell the broker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Settled {
+    /// The message is done with, or its copy is confirmed by whoever stores it.
+    Ack,
+    /// It was not begun with: nack with requeue, which is not an attempt.
+    GiveBack,
+    /// The channel is gone; the broker hands the message out again.
+    Nothing,
+}
+
+/// Does what was decided, in this order: make the copy, see it confirmed, then allow the ack.
+pub(super) async fn settle<A, B>(
+    worker: &Worker<A, B>,
+    line: &Line,
+    meta: &Arc<Meta>,
+    ran: Ran,
+    settlement: Settlement,
+    span: &Span,
+) -> Settled {
+    if !line.is_alive() {
+        if ran.outcome == Outcome::NotBegun {
+            worker.recall.forget(meta);
+        } else {
+            worker.recall.ended(meta, ran);
+        }
+        return Settled::Nothing;
+    }
+    if ran.outcome != Outcome::NotBegun {
+        worker.counters.on_ran(ran.outcome == Outcome::Done);
+    }
+    let failed = Failed {
+        worker,
+        line,
+        meta,
+        ran,
+        span,
+    };
+    match settlement {
+        Settlement::Ack => Settled::Ack,
+        Settlement::Discard => {
+            worker.counters.on_discarded();
+            span.in_scope(|| info!(event = "message_discarded", error = %failed.ran.error, "the handler wants this message discarded"));
+            Settled::Ack
+        }
+        Settlement::Requeue => {
+            worker.counters.on_requeued();
+            Settled::GiveBack
+        }
+        Settlement::Retry(delay) => failed.retry(delay).await,
+        Settlement::Fail(reason) => failed.store(reason).await,
+    }
+}
+
+/// A message whose attempt failed, held until somebody else has it.
+struct Failed<'a, A, B> {
+    worker: &'a Worker<A, B>,
+    line: &'a Line,
+    meta: &'a Arc<Meta>,
+    ran: Ran,
+    span: &'a Span,
+}
+
+impl<A, B> Failed<'_, A, B> {
+    /// Puts a copy with the next attempt's number into the lane of this delay.
+    async fn retry(self, delay: Duration) -> Settled {
+        let Self { worker, meta, .. } = self;
+        let attempt = meta.attempt;
+        self.span.in_scope(|| {
+            warn!(
+                event = "message_retried",
+                error = %self.ran.error,
+                delay_ms = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX),
+                "attempt {attempt} failed; the next one follows after the delay"
+            );
+        });
+        let message_id = self.message_id();
+        let properties = retry_copy(
+            &wire::properties(&meta.properties),
+            self.origin(),
+            attempt.next(),
+            &message_id,
+            SystemTime::now(),
+        );
+        let held = self
+            .hold("retry copy", || {
+                let copy = RetryCopy {
+                    queue: Arc::clone(&worker.queue),
+                    delay,
+                    properties: properties.clone(),
+                    body: meta.bytes.clone(),
+                };
+                async {
+                    match worker
+                        .hub
+                        .retry
+                        .send(copy)
+                        .await
+                        .unwrap_or_else(|_| Err(actor_gone("RetryPublisher")))
+                    {
+                        // Trying again cannot help: an answer, not a reason to hold.
+                        Err(too_large @ PublishError::TooLarge { .. }) => Ok(Err(too_large)),
+                        result => result.map(Ok),
+                    }
+                }
+            })
+            .await;
+        match held {
+            Held::Taken(Ok(())) => {
+                worker.counters.on_retried();
+                Settled::Ack
+            }
+            Held::LineGone => self.leave(),
+            // The copy can never be published; the record, whose headers are cut to fit, can.
+            Held::Taken(Err(why)) => {
+                let mut failed = self;
+                failed.ran.error = format!("{} (and cannot be retried: {why})", failed.ran.error);
+                failed.store(FailReason::Exhausted).await
+            }
+        }
+    }
+
+    /// Hands the message to the fail sink.
+    async fn store(self, reason: FailReason) -> Settled {
+        let Self { worker, .. } = self;
+        let failed = FailedMessage::new(self.record(reason));
+        let held = self
+            .hold("failed message", || {
+                let store = Store {
+                    queue: Arc::clone(&worker.queue),
+                    failed: failed.clone(),
+                };
+                async {
+                    worker
+                        .hub
+                        .sink
+                        .send(store)
+                        .await
+                        .unwrap_or_else(|_| Err(actor_gone("FailSink")))
+                }
+            })
+            .await;
+        match held {
+            Held::Taken(stored) => {
+                worker.counters.on_failed();
+                self.span.in_scope(|| {
+                    let place = match stored {
+                        Stored::InSink => "the fail sink".to_owned(),
+                        Stored::InParkingQueue => format!("`{}`", worker.queue.parking_name()),
+                    };
+                    error!(
+                        event = "message_failed",
+                        reason = %reason,
+                        attempts = failed.attempts,
+                        error = %failed.error,
+                        "the message failed for good and was stored in {place}"
+                    );
+                });
+                Settled::Ack
+            }
+            Held::LineGone => self.leave(),
+        }
+    }
+
+    /// Tries until the copy is stored, with back-off: the message stays in this worker's hands, so
+    /// memory is bounded by its prefetch. It is never requeued meanwhile: a quorum queue's delivery
+    /// limit would drop it.
+    async fn hold<T, F>(&self, what: &str, mut store: impl FnMut() -> F) -> Held<T>
+    where
+        F: Future<Output = Result<T, PublishError>>,
+    {
+        let mut backoff = Backoff::default();
+        loop {
+            let result = tokio::select! {
+                result = store() => result,
+                () = self.line.gone() => return Held::LineGone,
+            };
+            let error = match result {
+                Ok(taken) => return Held::Taken(taken),
+                Err(error) => error,
+            };
+            let pause = backoff.next(fastrand::f64());
+            self.span.in_scope(|| {
+                warn!(event = "message_held", %error, "the {what} is not stored yet; holding the message and trying again");
+            });
+            tokio::select! {
+                () = pause_or_link(&self.worker.hub, &error, pause) => {}
+                () = self.line.gone() => return Held::LineGone,
+            }
+        }
+    }
+
+    /// The link is gone before the copy was stored. The broker hands the message out again; what the
+    /// handler said is remembered, so that it need not run again.
+    fn leave(self) -> Settled {
+        self.worker.recall.ended(self.meta, self.ran);
+        Settled::Nothing
+    }
+
+    fn message_id(&self) -> String {
+        self.meta
+            .message_id()
+            .map_or_else(new_message_id, str::to_owned)
+    }
+
+    fn origin(&self) -> Origin<'_> {
+        Origin {
+            queue: self.worker.queue.name(),
+            exchange: &self.meta.exchange,
+            routing_key: &self.meta.routing_key,
+        }
+    }
+
+    fn record(&self, reason: FailReason) -> Record {
+        let Self {
+            worker, meta, ran, ..
+        } = self;
+        let now = SystemTime::now();
+        let original = original(&wire::properties(&meta.properties), self.origin());
+        Record {
+            message_id: self.message_id(),
+            queue: worker.queue.name().to_owned(),
+            exchange: original.exchange,
+            routing_key: original.routing_key,
+            body: Arc::from(&meta.bytes[..]),
+            properties: original.properties,
+            attempts: meta.attempt.number(),
+            first_failed_at: original.first_failed_at.unwrap_or(now),
+            last_failed_at: now,
+            reason,
+            error: ran.error.clone(),
+            error_chain: ran.chain.clone(),
+            host: worker.hub.identity.host.clone(),
+            service: worker.hub.identity.service.clone(),
+        }
+    }
+}
+
+enum Held<T> {
+    Taken(T),
+    LineGone,
+}
+
+/// With the publish link down, waiting for it beats any back-off.
+async fn pause_or_link(hub: &Hub, error: &PublishError, pause: Duration) {
+    let mut publish = hub.publish.clone();
+    let is_down = publish.borrow_and_update().is_none();
+    if is_down && matches!(error, PublishError::Disconnected { .. }) {
+        let _ = tokio::time::timeout(pause.max(Duration::from_secs(30)), publish.changed()).await;
+    } else {
+        tokio::time::sleep(pause).await;
+    }
+}
+
+fn actor_gone(name: &str) -> PublishError {
+    PublishError::Disconnected {
+        reason: format!("the {name} actor is being restarted"),
+        sent: true,
+    }
+}

@@ -1,0 +1,192 @@
+//! A message as it is handed to a handler.
+
+use std::fmt;
+use std::ops::Deref;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use actix::Message;
+use bytes::Bytes;
+use garenne_core::{Attempt, Properties, Value};
+use lapin::BasicProperties;
+
+use crate::failure::Failure;
+use crate::wire;
+
+/// A message as it is handed to a handler: a typed body, what the broker said about it, and the
+/// number of this attempt.
+///
+/// It dereferences to its body. Dropping it settles nothing: what the handler *returns* decides
+/// what happens to the message. It may be moved to another thread when `B` can.
+pub struct Delivery<B> {
+    body: B,
+    meta: Arc<Meta>,
+    witness: Witness,
+}
+
+impl<B: 'static> Message for Delivery<B> {
+    type Result = Result<(), Failure>;
+}
+
+impl<B> Delivery<B> {
+    pub(crate) fn new(body: B, meta: Arc<Meta>) -> Self {
+        Self {
+            body,
+            witness: Witness {
+                meta: Arc::clone(&meta),
+                neighbours: None,
+            },
+            meta,
+        }
+    }
+
+    /// Lets the other messages in the same handler's hands know if a panic tears this one down.
+    pub(crate) fn seen_by(&mut self, neighbours: &Arc<AtomicBool>) {
+        self.witness.neighbours = Some(Arc::clone(neighbours));
+    }
+
+    /// The decoded body.
+    #[must_use]
+    pub fn body(&self) -> &B {
+        &self.body
+    }
+
+    /// Gives up the metadata and keeps the body.
+    #[must_use]
+    pub fn into_body(self) -> B {
+        self.body
+    }
+
+    /// The number of this run of a handler on this message; the first is 1.
+    #[must_use]
+    pub fn attempt(&self) -> Attempt {
+        self.meta.attempt
+    }
+
+    /// The queue that the message was consumed from.
+    #[must_use]
+    pub fn queue(&self) -> &str {
+        &self.meta.queue
+    }
+
+    /// The exchange that the message was published to; `""` is the default exchange. A retried
+    /// message comes back through the default exchange; this still names the original one.
+    #[must_use]
+    pub fn exchange(&self) -> &str {
+        self.meta
+            .origin("orig-exchange")
+            .unwrap_or(&self.meta.exchange)
+    }
+
+    /// The routing key that the message was published with, kept across retries like
+    /// [`Delivery::exchange`].
+    #[must_use]
+    pub fn routing_key(&self) -> &str {
+        self.meta
+            .origin("orig-routing-key")
+            .unwrap_or(&self.meta.routing_key)
+    }
+
+    /// Whether the broker has handed out this message before without having seen it settled. It
+    /// says nothing about retries: those are new messages (see [`Delivery::attempt`]).
+    #[must_use]
+    pub fn redelivered(&self) -> bool {
+        self.meta.redelivered
+    }
+
+    /// The message id, if the producer gave one. A message without one gets one at its first retry;
+    /// from then on it stays the same, so a handler can use it to recognise what it has done.
+    #[must_use]
+    pub fn message_id(&self) -> Option<&str> {
+        self.meta.message_id()
+    }
+
+    /// One header of the message.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<Value> {
+        self.meta.header(name).map(wire::from_wire)
+    }
+
+    /// All AMQP properties and headers of the message. They are converted on every call; for a
+    /// single header [`Delivery::header`] is cheaper.
+    #[must_use]
+    pub fn properties(&self) -> Properties {
+        wire::properties(&self.meta.properties)
+    }
+
+    /// The undecoded bytes of the body.
+    #[must_use]
+    pub fn bytes(&self) -> &Bytes {
+        &self.meta.bytes
+    }
+}
+
+impl<B> Deref for Delivery<B> {
+    type Target = B;
+
+    fn deref(&self) -> &B {
+        &self.body
+    }
+}
+
+impl<B: fmt::Debug> fmt::Debug for Delivery<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Delivery")
+            .field("queue", &self.meta.queue)
+            .field("message_id", &self.meta.message_id())
+            .field("attempt", &self.meta.attempt)
+            .field("body", &self.body)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What is known of a message besides its decoded body.
+pub(crate) struct Meta {
+    pub(crate) queue: Arc<str>,
+    pub(crate) exchange: String,
+    pub(crate) routing_key: String,
+    pub(crate) redelivered: bool,
+    pub(crate) attempt: Attempt,
+    pub(crate) properties: BasicProperties,
+    pub(crate) bytes: Bytes,
+    /// Set when the delivery was dropped by a panic: it was this message whose handler panicked.
+    pub(crate) unwound: AtomicBool,
+}
+
+impl Meta {
+    pub(crate) fn message_id(&self) -> Option<&str> {
+        self.properties
+            .message_id()
+            .as_ref()
+            .map(lapin::types::ShortString::as_str)
+    }
+
+    pub(crate) fn header(&self, name: &str) -> Option<&lapin::types::AMQPValue> {
+        self.properties.headers().as_ref()?.inner().get(name)
+    }
+
+    fn origin(&self, name: &str) -> Option<&str> {
+        match self.header(name)? {
+            lapin::types::AMQPValue::LongString(text) => std::str::from_utf8(text.as_bytes()).ok(),
+            _ => None,
+        }
+    }
+}
+
+/// Sees how a delivery ends: dropped in passing, or torn down by a panic. When an actor dies with
+/// several messages in its hands, this tells the one that killed it from its neighbours.
+struct Witness {
+    meta: Arc<Meta>,
+    neighbours: Option<Arc<AtomicBool>>,
+}
+
+impl Drop for Witness {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.meta.unwound.store(true, Ordering::Relaxed);
+            if let Some(neighbours) = &self.neighbours {
+                neighbours.store(true, Ordering::Relaxed);
+            }
+        }
+    }
+}

@@ -1,0 +1,290 @@
+//! Topology on the broker: declared again on every epoch, each entity on a channel that may break.
+
+use std::time::Duration;
+
+use garenne_core::{Declare, Entity, ExchangeKind, Queue, QueueEntity};
+use lapin::Channel;
+use lapin::options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions};
+use lapin::types::FieldTable;
+use tracing::{debug, warn};
+
+use super::{Link, LinkError, call};
+use crate::wire::{short, table};
+
+/// Declares or verifies what a queue needs, as its [`Declare`] mode says.
+pub(crate) async fn declare_queue(link: &Link, queue: &Queue) -> Result<(), LinkError> {
+    let mut bench = Bench {
+        link,
+        channel: None,
+    };
+    match queue.get_declare() {
+        Declare::Off => Ok(()),
+        Declare::Create => {
+            for entity in queue.topology() {
+                bench.declare(&entity).await?;
+            }
+            Ok(())
+        }
+        Declare::Verify => {
+            for entity in queue.topology() {
+                bench.verify(&entity).await?;
+            }
+            Ok(())
+        }
+    }
+}
+
+/// Declares the one lane that a handler asked for with a delay of its own.
+pub(crate) async fn declare_lane(
+    link: &Link,
+    queue: &Queue,
+    delay: Duration,
+) -> Result<(), LinkError> {
+    Bench {
+        link,
+        channel: None,
+    }
+    .declare(&queue.lane(delay))
+    .await
+}
+
+/// How many messages wait in a queue; asked passively, so it changes nothing.
+pub(crate) async fn message_count(link: &Link, queue: &str) -> Result<u32, LinkError> {
+    let channel = link.open_channel().await?;
+    let answer = call(
+        "asking for the queue's depth",
+        channel.queue_declare(short(queue), PASSIVE, FieldTable::default()),
+    )
+    .await?;
+    Ok(answer.message_count())
+}
+
+const PASSIVE: QueueDeclareOptions = QueueDeclareOptions {
+    passive: true,
+    durable: false,
+    exclusive: false,
+    auto_delete: false,
+    nowait: false,
+};
+const DURABLE: QueueDeclareOptions = QueueDeclareOptions {
+    passive: false,
+    durable: true,
+    exclusive: false,
+    auto_delete: false,
+    nowait: false,
+};
+
+/// Where declares are made: a channel that is replaced whenever a refused declare has closed it.
+struct Bench<'a> {
+    link: &'a Link,
+    channel: Option<Channel>,
+}
+
+impl Bench<'_> {
+    async fn channel(&mut self) -> Result<&Channel, LinkError> {
+        if !self
+            .channel
+            .as_ref()
+            .is_some_and(|c| c.status().connected())
+        {
+            self.channel = Some(self.link.open_channel().await?);
+        }
+        // Just set, if it was not there.
+        self.channel
+            .as_ref()
+            .ok_or_else(|| LinkError::transient("the channel is gone"))
+    }
+
+    async fn declare(&mut self, entity: &Entity) -> Result<(), LinkError> {
+        let channel = self.channel().await?;
+        match entity {
+            Entity::Queue(queue) => self.declare_queue(queue).await,
+            Entity::Exchange(exchange) => call(
+                &format!("declaring exchange `{}`", exchange.name),
+                channel.exchange_declare(
+                    short(&exchange.name),
+                    exchange_kind(exchange.kind),
+                    ExchangeDeclareOptions {
+                        durable: true,
+                        ..Default::default()
+                    },
+                    FieldTable::default(),
+                ),
+            )
+            .await
+            .map_err(|e| e.with_advice("delete it, or bind the queue with the type it has")),
+            Entity::Binding(binding) => {
+                call(
+                    &format!(
+                        "binding queue `{}` to exchange `{}`",
+                        binding.queue, binding.exchange
+                    ),
+                    channel.queue_bind(
+                        short(&binding.queue),
+                        short(&binding.exchange),
+                        short(&binding.routing_key),
+                        QueueBindOptions::default(),
+                        FieldTable::default(),
+                    ),
+                )
+                .await
+            }
+        }
+    }
+
+    async fn declare_queue(&mut self, queue: &QueueEntity) -> Result<(), LinkError> {
+        let declaring =
+            self.channel()
+                .await?
+                .queue_declare(short(&queue.name), DURABLE, table(&queue.args));
+        match call(&format!("declaring queue `{}`", queue.name), declaring).await {
+            Ok(_) => Ok(()),
+            Err(error) => match Difference::read(&error.to_string()) {
+                Some(difference) => Err(LinkError::configuration(difference.explain(&queue.name))),
+                None => Err(error),
+            },
+        }
+    }
+
+    /// Checks that an entity is there; of a queue that is there with other arguments, says what it
+    /// lacks. What cannot be checked without rights to configure is left alone.
+    async fn verify(&mut self, entity: &Entity) -> Result<(), LinkError> {
+        match entity {
+            Entity::Queue(queue) => {
+                let asking = self.channel().await?.queue_declare(
+                    short(&queue.name),
+                    PASSIVE,
+                    FieldTable::default(),
+                );
+                call(&format!("looking for queue `{}`", queue.name), asking)
+                    .await
+                    .map_err(|e| e.missing(&queue.name))?;
+                match self.declare_queue(queue).await {
+                    Err(error) if error.to_string().contains("differs") => {
+                        warn!(event = "queue_adopted", queue = %queue.name, "{error}");
+                    }
+                    Err(error) => {
+                        debug!(queue = %queue.name, %error, "cannot compare the queue's arguments")
+                    }
+                    Ok(()) => {}
+                }
+                Ok(())
+            }
+            Entity::Exchange(exchange) => {
+                let channel = self.channel().await?;
+                let options = ExchangeDeclareOptions {
+                    passive: true,
+                    ..Default::default()
+                };
+                let asking = channel.exchange_declare(
+                    short(&exchange.name),
+                    exchange_kind(exchange.kind),
+                    options,
+                    FieldTable::default(),
+                );
+                call(&format!("looking for exchange `{}`", exchange.name), asking)
+                    .await
+                    .map_err(|e| e.missing(&exchange.name))
+            }
+            // A binding cannot be asked for over AMQP 0-9-1.
+            Entity::Binding(_) => Ok(()),
+        }
+    }
+}
+
+impl LinkError {
+    fn with_advice(mut self, advice: &str) -> Self {
+        self.text = format!("{}; {advice}", self.text);
+        self
+    }
+
+    /// Under `Declare::Verify`, what is not there must be made by somebody else.
+    fn missing(self, name: &str) -> Self {
+        if self.text.contains("NOT_FOUND") {
+            return Self::configuration(format!(
+                "{self}; create `{name}` on the broker, or let this service do it with `Declare::Create`"
+            ));
+        }
+        self
+    }
+}
+
+/// One argument in which an entity on the broker differs from ours, read from RabbitMQ's 406.
+struct Difference {
+    argument: String,
+    ours: String,
+    theirs: String,
+}
+
+impl Difference {
+    /// Reads `… inequivalent arg 'x' for queue 'q' in vhost '/': received 'ours' but current is 'theirs'`,
+    /// where either side may also be `none` or a typed value.
+    fn read(text: &str) -> Option<Self> {
+        let (_, rest) = text.split_once("inequivalent arg '")?;
+        let (argument, rest) = rest.split_once('\'')?;
+        let (_, rest) = rest.split_once("received ")?;
+        let (ours, theirs) = rest.split_once(" but current is ")?;
+        // Either side is `none`, `'value'` or `the value 'value' of type 'type'`.
+        let plain = |s: &str| s.split('\'').nth(1).unwrap_or(s).trim().to_owned();
+        Some(Self {
+            argument: argument.to_owned(),
+            ours: plain(ours),
+            theirs: plain(theirs),
+        })
+    }
+
+    fn explain(&self, queue: &str) -> String {
+        let Self {
+            argument,
+            ours,
+            theirs,
+        } = self;
+        format!(
+            "queue `{queue}` exists and differs in `{argument}`: this service declares `{ours}`, the broker has `{theirs}`; \
+             declare it as the broker has it, adopt it as it is with `Declare::Verify`, or delete it when it is empty"
+        )
+    }
+}
+
+fn exchange_kind(kind: ExchangeKind) -> lapin::ExchangeKind {
+    match kind {
+        ExchangeKind::Direct => lapin::ExchangeKind::Direct,
+        ExchangeKind::Fanout => lapin::ExchangeKind::Fanout,
+        ExchangeKind::Topic => lapin::ExchangeKind::Topic,
+        ExchangeKind::Headers => lapin::ExchangeKind::Headers,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_difference_is_read_from_the_brokers_text() {
+        for (text, argument, ours, theirs) in [
+            (
+                "PRECONDITION_FAILED - inequivalent arg 'x-queue-type' for queue 'orders' in vhost '/': received 'quorum' but current is 'classic'",
+                "x-queue-type",
+                "quorum",
+                "classic",
+            ),
+            (
+                "PRECONDITION_FAILED - inequivalent arg 'x-message-ttl' for queue 'q' in vhost '/': received the value '20000' of type 'signedint' but current is none",
+                "x-message-ttl",
+                "20000",
+                "none",
+            ),
+        ] {
+            let difference = Difference::read(text).unwrap();
+            assert_eq!(
+                (
+                    difference.argument.as_str(),
+                    difference.ours.as_str(),
+                    difference.theirs.as_str()
+                ),
+                (argument, ours, theirs)
+            );
+        }
+        assert!(Difference::read("PRECONDITION_FAILED - unknown delivery tag 7").is_none());
+    }
+}

@@ -1,0 +1,138 @@
+//! Making a connection: the socket first, under our own timeouts, then the AMQP handshake.
+//!
+//! lapin's `Connection::connect` has no timeouts and leaks two tasks whenever a port refuses, so
+//! the socket is dialled here and handed over.
+
+use std::io;
+use std::net::Shutdown;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use async_compat::Compat;
+use lapin::tcp::AsyncTcpStream;
+use lapin::{Connection, ConnectionProperties};
+use tokio::net::TcpStream;
+use tokio::runtime::Handle;
+use tokio::time::timeout;
+
+use super::address::BrokerUrl;
+use super::error::{LinkError, timed_out};
+use super::tls::Tls;
+
+/// How long a TCP connect and a TLS handshake may take, each.
+pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long the AMQP handshake may take. A stopped broker accepts TCP and says nothing.
+pub(crate) const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+
+type Stream = AsyncTcpStream<Compat<TcpStream>>;
+
+/// A second handle on the socket of a connection. Dropping it ends the connection for certain,
+/// whatever state the client is in: without it a peer that says nothing would keep a thread and a
+/// socket for ever.
+#[derive(Debug)]
+pub(crate) struct SocketGuard(std::net::TcpStream);
+
+impl Drop for SocketGuard {
+    fn drop(&mut self) {
+        let _ = self.0.shutdown(Shutdown::Both);
+    }
+}
+
+/// Connects to one broker.
+///
+/// # Cancel safety
+///
+/// Dropping the future closes the socket and with it whatever had been set up.
+pub(crate) async fn dial(
+    broker: &BrokerUrl,
+    tls: &Tls,
+    name: &str,
+    runtime: &Handle,
+) -> Result<(Connection, SocketGuard), LinkError> {
+    let (stream, guard) = dial_socket(broker, tls).await?;
+    let stream = Mutex::new(Some(stream));
+    let hand_over = async move |_uri, _runtime| -> lapin::Result<Stream> {
+        let taken = stream
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .take();
+        taken.ok_or_else(|| io::Error::other("the dialled socket was already used").into())
+    };
+    let connecting = Connection::connector(
+        broker.uri().clone(),
+        async_rs::Runtime::tokio_with_handle(runtime.clone()),
+        hand_over,
+        ConnectionProperties::default().with_connection_name(name.into()),
+    );
+    match timeout(HANDSHAKE_TIMEOUT, connecting).await {
+        Ok(Ok(connection)) => Ok((connection, guard)),
+        Ok(Err(error)) => Err(explain_handshake(&error, broker)),
+        Err(_) => Err(timed_out(
+            &format!("the AMQP handshake with {broker}"),
+            HANDSHAKE_TIMEOUT,
+        )),
+    }
+}
+
+async fn dial_socket(broker: &BrokerUrl, tls: &Tls) -> Result<(Stream, SocketGuard), LinkError> {
+    let authority = &broker.uri().authority;
+    let connecting = TcpStream::connect((authority.host.as_str(), authority.port));
+    let on = |error: LinkError| error.while_doing(format_args!("cannot reach {broker}"));
+    let socket = timeout(CONNECT_TIMEOUT, connecting)
+        .await
+        .map_err(|_| on(timed_out("the connect", CONNECT_TIMEOUT)))?
+        .map_err(|e| on(LinkError::of_io(&e)))?;
+    let (socket, guard) = guarded(socket).map_err(|e| on(LinkError::of_io(&e)))?;
+    let plain = AsyncTcpStream::Plain(Compat::new(socket));
+    if !broker.is_tls() {
+        return Ok((plain, guard));
+    }
+    let connector = tls.overridden_by(broker.tls_files()).connector()?;
+    let stream = timeout(
+        CONNECT_TIMEOUT,
+        plain.into_rustls(&connector, &authority.host),
+    )
+    .await
+    .map_err(|_| on(timed_out("the TLS handshake", CONNECT_TIMEOUT)))?
+    .map_err(|e| on(LinkError::of_io(&e)))?;
+    Ok((stream, guard))
+}
+
+fn guarded(socket: TcpStream) -> io::Result<(TcpStream, SocketGuard)> {
+    socket.set_nodelay(true)?;
+    let socket = socket.into_std()?;
+    let guard = SocketGuard(socket.try_clone()?);
+    Ok((TcpStream::from_std(socket)?, guard))
+}
+
+/// Adds what to change to the errors that a wrong configuration makes.
+fn explain_handshake(cause: &lapin::Error, broker: &BrokerUrl) -> LinkError {
+    let error = LinkError::of(cause);
+    let code = match cause.kind() {
+        lapin::ErrorKind::ProtocolError(amqp) => amqp.get_id(),
+        _ => 0,
+    };
+    let advice = match code {
+        403 => format!(
+            "; check user `{}` and its password in AMQP_URL",
+            broker.user()
+        ),
+        530 if error.to_string().contains("not found") => {
+            format!(
+                "; create vhost `{}` on the broker, or correct the path in AMQP_URL",
+                broker.uri().vhost
+            )
+        }
+        530 => format!(
+            "; grant user `{}` access to vhost `{}`",
+            broker.user(),
+            broker.uri().vhost
+        ),
+        _ => String::new(),
+    };
+    let text = format!("cannot log in to {broker}: {error}{advice}");
+    LinkError {
+        kind: error.kind,
+        ..LinkError::transient(text)
+    }
+}

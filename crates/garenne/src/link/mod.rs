@@ -1,0 +1,123 @@
+//! Links: AMQP connections with one purpose, one incarnation number and a watcher each.
+
+mod address;
+mod declare;
+mod dial;
+mod error;
+mod tls;
+mod watch;
+
+pub use address::BrokerUrl;
+pub(crate) use declare::{declare_lane, declare_queue, message_count};
+pub(crate) use dial::dial;
+pub(crate) use error::{Kind, LinkError, timed_out};
+pub use tls::Tls;
+pub(crate) use watch::{LinkEvent, LinkNews};
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use garenne_core::Epoch;
+use lapin::{Channel, Connection};
+use tokio::sync::watch as watch_channel;
+use tokio::time::timeout;
+
+use dial::SocketGuard;
+
+/// How long one AMQP call (opening a channel, a declare, a cancel) may take. Calls can hang: a
+/// declare on a dead node's classic queue was seen to take 12 s.
+pub(crate) const CALL_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// What a link is for. There are two, because `connection.blocked` stops *all* writes of a
+/// connection that has published, its acks included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Purpose {
+    Consume,
+    Publish,
+}
+
+impl Purpose {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Consume => "consume",
+            Self::Publish => "publish",
+        }
+    }
+}
+
+/// One incarnation of a link. Whoever holds it may use it for as long as it works; the newest one
+/// is announced through a [`LinkWatch`].
+pub(crate) struct Link {
+    pub(crate) purpose: Purpose,
+    pub(crate) epoch: Epoch,
+    /// The broker's address, without credentials.
+    pub(crate) broker: String,
+    connection: Connection,
+    /// Ends the socket when the last holder of the link is gone.
+    _socket: SocketGuard,
+    /// Why the broker blocks this connection, while it does.
+    blocked: watch_channel::Sender<Option<String>>,
+    /// Set before we close it ourselves, so that its end is not taken for a loss.
+    closing: AtomicBool,
+}
+
+/// Sees the current link of one purpose come and go.
+pub(crate) type LinkWatch = watch_channel::Receiver<Option<Arc<Link>>>;
+
+impl Link {
+    pub(crate) fn new(
+        purpose: Purpose,
+        epoch: Epoch,
+        broker: String,
+        connection: Connection,
+        socket: SocketGuard,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            purpose,
+            epoch,
+            broker,
+            connection,
+            _socket: socket,
+            blocked: watch_channel::Sender::new(None),
+            closing: AtomicBool::new(false),
+        })
+    }
+
+    /// The size of the largest frame that both sides agreed on, in bytes.
+    pub(crate) fn frame_max(&self) -> usize {
+        usize::try_from(self.connection.configuration().frame_max()).unwrap_or(usize::MAX)
+    }
+
+    pub(crate) fn is_up(&self) -> bool {
+        self.connection.status().connected()
+    }
+
+    /// Sees when the broker blocks and unblocks this connection.
+    pub(crate) fn blocked(&self) -> watch_channel::Receiver<Option<String>> {
+        self.blocked.subscribe()
+    }
+
+    pub(crate) async fn open_channel(&self) -> Result<Channel, LinkError> {
+        call("opening a channel", self.connection.create_channel()).await
+    }
+
+    /// Closes the connection as AMQP wants it; gives up after `patience`. The socket is gone in any
+    /// case when the last holder drops the link.
+    pub(crate) async fn close(&self, patience: Duration) {
+        self.closing.store(true, Ordering::Relaxed);
+        let _ = timeout(patience, self.connection.close(200, "OK".into())).await;
+    }
+}
+
+/// Awaits one AMQP call, under its deadline.
+pub(crate) async fn call<T>(
+    what: &str,
+    answer: impl Future<Output = lapin::Result<T>>,
+) -> Result<T, LinkError> {
+    match timeout(CALL_TIMEOUT, answer).await {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(error)) => Err(LinkError::of(&error).while_doing(what)),
+        Err(_) => Err(timed_out(what, CALL_TIMEOUT)),
+    }
+}

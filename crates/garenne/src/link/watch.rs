@@ -1,0 +1,96 @@
+//! One listener per connection: lapin hands each event to exactly one.
+
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use garenne_core::Epoch;
+use lapin::Event;
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::time::timeout;
+
+use super::{Link, LinkError, Purpose};
+
+/// Events come at once; this is only how soon a link is noticed that ended without one.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// News of one incarnation of a link.
+#[derive(Debug)]
+pub(crate) struct LinkNews {
+    pub(crate) purpose: Purpose,
+    pub(crate) epoch: Epoch,
+    pub(crate) event: LinkEvent,
+}
+
+/// What happened to a link.
+#[derive(Debug)]
+pub(crate) enum LinkEvent {
+    Lost(LinkError),
+    Blocked(String),
+    Unblocked,
+}
+
+impl Link {
+    /// Tells `news` what happens to this link, until it is lost or dropped.
+    ///
+    /// The returned future holds no strong reference to the link.
+    pub(crate) fn watch(
+        self: &Arc<Self>,
+        news: UnboundedSender<LinkNews>,
+    ) -> impl Future<Output = ()> + Send + 'static {
+        let mut events = Box::pin(self.connection.events_listener());
+        let (purpose, epoch) = (self.purpose, self.epoch);
+        let link = Arc::downgrade(self);
+        async move {
+            loop {
+                let event = timeout(LOOK_EVERY, events.next()).await;
+                let Some(event) = link
+                    .upgrade()
+                    .and_then(|link| link.interpret(event.ok().flatten()))
+                else {
+                    if ended(&link) {
+                        return;
+                    }
+                    continue;
+                };
+                let lost = matches!(event, LinkEvent::Lost(_));
+                if news
+                    .send(LinkNews {
+                        purpose,
+                        epoch,
+                        event,
+                    })
+                    .is_err()
+                    || lost
+                {
+                    return;
+                }
+            }
+        }
+    }
+
+    fn interpret(&self, event: Option<Event>) -> Option<LinkEvent> {
+        match event {
+            Some(Event::ConnectionBlocked(reason)) => {
+                self.blocked.send_replace(Some(reason.clone()));
+                Some(LinkEvent::Blocked(reason))
+            }
+            Some(Event::ConnectionUnblocked) => {
+                self.blocked.send_replace(None);
+                Some(LinkEvent::Unblocked)
+            }
+            // An error may also be a channel's: only a connection that is gone is a lost link.
+            _ if self.is_up() || self.closing.load(Ordering::Relaxed) => None,
+            Some(Event::Error(error)) => Some(LinkEvent::Lost(LinkError::of(&error))),
+            _ => Some(LinkEvent::Lost(LinkError::transient(
+                "the connection is gone",
+            ))),
+        }
+    }
+}
+
+fn ended(link: &Weak<Link>) -> bool {
+    link.upgrade()
+        .is_none_or(|link| link.closing.load(Ordering::Relaxed))
+}

@@ -1,0 +1,126 @@
+//! Why a message was not sent.
+
+use std::fmt;
+use std::time::Duration;
+
+/// Why a send failed. What it means for the message is said by [`PublishError::may_be_stored`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum PublishError {
+    /// No queue would have taken the message: the broker returned it, or there is no such exchange.
+    Unroutable {
+        /// The exchange it was published to.
+        exchange: String,
+        /// The routing key it was published with.
+        routing_key: String,
+        /// What the broker said.
+        reason: String,
+    },
+    /// The broker refused to take responsibility, for example because a queue is full.
+    Nacked,
+    /// The broker did not confirm in time. The message may or may not be stored.
+    Timeout {
+        /// How long was waited; time in which the broker blocked the connection is not counted.
+        after: Duration,
+    },
+    /// The broker blocks publishers (memory or disk alarm) and did so for the whole wait.
+    Blocked {
+        /// The broker's reason, for example `low on memory`.
+        reason: String,
+    },
+    /// There is no link to a broker, or it was lost before the confirm came. In the second case the
+    /// message may be stored.
+    Disconnected {
+        /// What is known about the loss.
+        reason: String,
+        /// Whether the message had been handed to the connection before.
+        sent: bool,
+    },
+    /// The body is over the broker's message size limit, or properties and headers do not fit into
+    /// one frame.
+    TooLarge {
+        /// What is too large, how large it is, and the limit.
+        what: String,
+    },
+    /// The payload could not be encoded.
+    Encode(String),
+    /// The broker closed the channel over this message.
+    Refused {
+        /// What the broker said.
+        reason: String,
+    },
+}
+
+impl PublishError {
+    /// Whether the broker may have stored the message although the send failed. Sending it again
+    /// with the same message id is then right, and may make a duplicate.
+    #[must_use]
+    pub fn may_be_stored(&self) -> bool {
+        matches!(
+            self,
+            Self::Timeout { .. } | Self::Blocked { .. } | Self::Disconnected { sent: true, .. }
+        )
+    }
+
+    /// Whether sending the same message again can succeed.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        !matches!(
+            self,
+            Self::TooLarge { .. } | Self::Encode(_) | Self::Refused { .. }
+        )
+    }
+}
+
+impl fmt::Display for PublishError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unroutable {
+                exchange,
+                routing_key,
+                reason,
+            } => {
+                let exchange = if exchange.is_empty() {
+                    "the default exchange"
+                } else {
+                    exchange
+                };
+                write!(
+                    f,
+                    "nothing takes messages from {exchange} with routing key `{routing_key}` ({reason}); declare the queue or its binding"
+                )
+            }
+            Self::Nacked => f.write_str(
+                "the broker refused the message (nack); a queue is full or cannot store",
+            ),
+            Self::Timeout { after } => {
+                write!(
+                    f,
+                    "no confirm within {} s; the message may be stored",
+                    after.as_secs()
+                )
+            }
+            Self::Blocked { reason } => {
+                write!(
+                    f,
+                    "the broker blocks publishers ({reason}); free its memory or disk"
+                )
+            }
+            Self::Disconnected {
+                reason,
+                sent: false,
+            } => write!(f, "no link to a broker: {reason}"),
+            Self::Disconnected { reason, sent: true } => {
+                write!(
+                    f,
+                    "the link was lost before the confirm came ({reason}); the message may be stored"
+                )
+            }
+            Self::TooLarge { what } => write!(f, "message too large: {what}"),
+            Self::Encode(why) => write!(f, "the payload cannot be encoded: {why}"),
+            Self::Refused { reason } => write!(f, "the broker refused the message: {reason}"),
+        }
+    }
+}
+
+impl std::error::Error for PublishError {}

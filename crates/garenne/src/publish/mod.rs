@@ -1,0 +1,17 @@
+//! Publishing with confirms: one owner task per confirm channel.
+
+mod error;
+mod job;
+mod outgoing;
+mod owner;
+mod publisher;
+mod retry;
+mod session;
+
+pub use error::PublishError;
+pub(crate) use job::{Job, WhenBlocked};
+pub(crate) use outgoing::new_message_id;
+pub use outgoing::{Outgoing, Payload};
+pub(crate) use owner::{ConfirmChannel, Limits, start};
+pub use publisher::Publisher;
+pub(crate) use retry::{RetryCopy, RetryPublisher};

@@ -1,0 +1,182 @@
+//! A message to be sent.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use bytes::Bytes;
+use garenne_core::{Properties, Value};
+use serde::Serialize;
+
+use super::PublishError;
+use crate::body::{Json, Text};
+
+/// How a value becomes the bytes of a message.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a payload",
+    note = "use `Json(value)` for a type that derives `serde::Serialize`, or a string or bytes"
+)]
+pub trait Payload {
+    /// The bytes and, if they have one, their content type.
+    ///
+    /// # Errors
+    ///
+    /// [`PublishError::Encode`] when the value has no encoding.
+    fn encode(self) -> Result<(Bytes, Option<&'static str>), PublishError>;
+}
+
+impl<T: Serialize> Payload for Json<T> {
+    fn encode(self) -> Result<(Bytes, Option<&'static str>), PublishError> {
+        let bytes = serde_json::to_vec(&self.0).map_err(|e| PublishError::Encode(e.to_string()))?;
+        Ok((bytes.into(), Some("application/json")))
+    }
+}
+
+impl Payload for Text {
+    fn encode(self) -> Result<(Bytes, Option<&'static str>), PublishError> {
+        Ok((self.0.into(), Some("text/plain")))
+    }
+}
+
+impl Payload for &str {
+    fn encode(self) -> Result<(Bytes, Option<&'static str>), PublishError> {
+        Ok((Bytes::copy_from_slice(self.as_bytes()), Some("text/plain")))
+    }
+}
+
+impl Payload for String {
+    fn encode(self) -> Result<(Bytes, Option<&'static str>), PublishError> {
+        Ok((self.into(), Some("text/plain")))
+    }
+}
+
+impl Payload for Bytes {
+    fn encode(self) -> Result<(Bytes, Option<&'static str>), PublishError> {
+        Ok((self, None))
+    }
+}
+
+impl Payload for Vec<u8> {
+    fn encode(self) -> Result<(Bytes, Option<&'static str>), PublishError> {
+        Ok((self.into(), None))
+    }
+}
+
+/// A message to be sent, by default persistent, mandatory, with a fresh message id (a version 7 UUID) and
+/// the current time.
+///
+/// ```
+/// use garenne::prelude::*;
+///
+/// let message = Outgoing::to_queue("orders", Json([1, 2, 3])).header("tenant", "eu").priority(3);
+/// assert_eq!(message.message_id().len(), 36);
+/// ```
+#[derive(Clone, Debug)]
+#[must_use = "a message is sent by `Publisher::send`"]
+pub struct Outgoing {
+    pub(super) exchange: String,
+    pub(super) routing_key: String,
+    pub(super) properties: Properties,
+    pub(super) body: Result<Bytes, PublishError>,
+    pub(super) mandatory: bool,
+}
+
+impl Outgoing {
+    /// A message straight to a queue, through the default exchange.
+    pub fn to_queue(queue: impl Into<String>, payload: impl Payload) -> Self {
+        Self::to_exchange("", queue, payload)
+    }
+
+    /// A message to an exchange, with a routing key.
+    pub fn to_exchange(
+        exchange: impl Into<String>,
+        routing_key: impl Into<String>,
+        payload: impl Payload,
+    ) -> Self {
+        let (body, content_type) = match payload.encode() {
+            Ok((bytes, content_type)) => (Ok(bytes), content_type),
+            Err(error) => (Err(error), None),
+        };
+        let now = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
+        let properties = Properties {
+            content_type: content_type.map(str::to_owned),
+            delivery_mode: Some(2),
+            message_id: Some(new_message_id()),
+            timestamp: Some(now.as_secs()),
+            ..Properties::default()
+        };
+        Self {
+            exchange: exchange.into(),
+            routing_key: routing_key.into(),
+            properties,
+            body,
+            mandatory: true,
+        }
+    }
+
+    /// Replaces the message id. Keep it the same when the same message is sent again.
+    pub fn with_message_id(mut self, id: impl Into<String>) -> Self {
+        self.properties.message_id = Some(id.into());
+        self
+    }
+
+    /// Replaces the content type.
+    pub fn content_type(mut self, content_type: impl Into<String>) -> Self {
+        self.properties.content_type = Some(content_type.into());
+        self
+    }
+
+    /// Sets a header. Names that begin with `x-` belong to the broker.
+    pub fn header(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
+        self.properties.headers.insert(name.into(), value.into());
+        self
+    }
+
+    /// Sets the correlation id.
+    pub fn correlation_id(mut self, id: impl Into<String>) -> Self {
+        self.properties.correlation_id = Some(id.into());
+        self
+    }
+
+    /// Sets the name of the application that sends.
+    pub fn app_id(mut self, id: impl Into<String>) -> Self {
+        self.properties.app_id = Some(id.into());
+        self
+    }
+
+    /// Sets the priority, for queues that have priorities; 0 is the lowest.
+    pub fn priority(mut self, priority: u8) -> Self {
+        self.properties.priority = Some(priority);
+        self
+    }
+
+    /// Lets the broker drop (or dead-letter) the message when it has waited in a queue this long.
+    pub fn expires_after(mut self, ttl: Duration) -> Self {
+        self.properties.expiration = Some(ttl.as_millis().to_string());
+        self
+    }
+
+    /// Accepts that nobody may be listening: without a queue to take it the message is dropped
+    /// silently, where it would otherwise be [`PublishError::Unroutable`].
+    pub fn not_mandatory(mut self) -> Self {
+        self.mandatory = false;
+        self
+    }
+
+    /// Lets the broker keep the message in memory only: it is lost when the broker restarts.
+    pub fn transient(mut self) -> Self {
+        self.properties.delivery_mode = Some(1);
+        self
+    }
+
+    /// The message id that it will be sent with.
+    #[must_use]
+    pub fn message_id(&self) -> &str {
+        self.properties.message_id.as_deref().unwrap_or_default()
+    }
+}
+
+/// A message id that no other message has, in the order of time.
+pub(crate) fn new_message_id() -> String {
+    uuid::Uuid::now_v7().to_string()
+}

@@ -1,0 +1,185 @@
+//! The task that owns a confirm channel, across all incarnations of its link.
+
+use std::collections::VecDeque;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use lapin::options::ConfirmSelectOptions;
+use tokio::runtime::Handle;
+use tokio::sync::{mpsc, oneshot};
+use tracing::{debug, error, warn};
+
+use super::session::Session;
+use super::{Job, PublishError};
+use crate::link::{Link, LinkError, LinkWatch, call};
+
+/// How many messages may wait for the owner task; senders beyond that wait themselves.
+const QUEUE: usize = 1024;
+/// How often one message is published again because the channel broke over another one.
+const MAX_TRIES: u32 = 3;
+/// The pause before a channel is opened again that could not be opened.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// The sending end of a confirm channel.
+#[derive(Clone)]
+pub(crate) struct ConfirmChannel {
+    jobs: mpsc::Sender<Job>,
+}
+
+impl ConfirmChannel {
+    /// Publishes one message and waits for its confirm.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future before the message was handed to the link withdraws it; after that it
+    /// may be stored.
+    pub(crate) async fn publish(
+        &self,
+        job: Job,
+        answer: oneshot::Receiver<Result<(), PublishError>>,
+    ) -> Result<(), PublishError> {
+        let gone = |sent| PublishError::Disconnected {
+            reason: "the publisher has stopped".to_owned(),
+            sent,
+        };
+        self.jobs.send(job).await.map_err(|_| gone(false))?;
+        answer.await.map_err(|_| gone(true))?
+    }
+
+    /// Whether a further message could be taken at once.
+    pub(crate) async fn ready(&self) {
+        // A closed channel is found by the send that follows.
+        let _ = self.jobs.reserve().await;
+    }
+}
+
+/// Limits of one confirm channel.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    pub(crate) confirm_timeout: Duration,
+    pub(crate) max_message_size: usize,
+}
+
+/// Starts the owner task on the links' runtime.
+pub(crate) fn start(runtime: &Handle, links: LinkWatch, limits: Limits) -> ConfirmChannel {
+    let (jobs, waiting) = mpsc::channel(QUEUE);
+    let mut owner = Owner {
+        links,
+        waiting,
+        again: VecDeque::new(),
+        limits,
+    };
+    runtime.spawn(async move {
+        // A bug here must not silence every publisher for the rest of the process: whoever was in
+        // flight learns that the outcome is not known, and the task goes on.
+        while AssertUnwindSafe(owner.run()).catch_unwind().await.is_err() {
+            error!(
+                event = "publisher_panicked",
+                "the publisher's task panicked and was started again"
+            );
+        }
+    });
+    ConfirmChannel { jobs }
+}
+
+struct Owner {
+    links: LinkWatch,
+    waiting: mpsc::Receiver<Job>,
+    /// What was in flight when the channel broke over another message.
+    again: VecDeque<Job>,
+    limits: Limits,
+}
+
+impl Owner {
+    /// Runs until nobody can send any more.
+    async fn run(&mut self) {
+        while let Some(link) = self.next_link().await {
+            match open(&link).await {
+                Ok(channel) => {
+                    let mut session =
+                        Session::new(&link, channel, self.limits, std::mem::take(&mut self.again));
+                    let end = session.run(&mut self.waiting).await;
+                    let left = session.into_unanswered();
+                    match end {
+                        Ok(()) => return,
+                        Err(error) => self.sort_out(&link, &error, left),
+                    }
+                }
+                Err(error) => {
+                    debug!(%error, "cannot open the confirm channel");
+                    tokio::time::sleep(PAUSE).await;
+                }
+            }
+        }
+    }
+
+    /// Waits for a link that is up. Meanwhile every message is answered, not kept: whether to wait
+    /// is for its sender to say.
+    async fn next_link(&mut self) -> Option<Arc<Link>> {
+        loop {
+            let up = self
+                .links
+                .borrow_and_update()
+                .clone()
+                .filter(|link| link.is_up());
+            if up.is_some() {
+                return up;
+            }
+            let disconnected = |sent| PublishError::Disconnected {
+                reason: "the publish link is down".to_owned(),
+                sent,
+            };
+            for mut job in self.again.drain(..) {
+                job.answer(Err(disconnected(true)));
+            }
+            tokio::select! {
+                changed = self.links.changed() => changed.ok()?,
+                job = self.waiting.recv() => job?.answer(Err(disconnected(false))),
+                // A link can be found dead before its loss is announced.
+                () = tokio::time::sleep(PAUSE) => {}
+            }
+        }
+    }
+
+    /// The channel broke with messages in flight. The one that broke it is told so; the others are
+    /// published again while the link lasts: what was not confirmed may not be stored.
+    fn sort_out(&mut self, link: &Link, error: &lapin::Error, left: Vec<Job>) {
+        let (code, text) = match error.kind() {
+            lapin::ErrorKind::ProtocolError(amqp) => {
+                (amqp.get_id(), amqp.get_message().as_str().to_owned())
+            }
+            _ => (0, LinkError::of(error).to_string()),
+        };
+        if link.is_up() {
+            warn!(event = "confirm_channel_lost", in_flight = left.len(), error = %text, "the confirm channel broke");
+        }
+        for mut job in left {
+            if let Some(blame) = job.blame(code, &text) {
+                job.answer(Err(blame));
+            } else if !link.is_up() {
+                job.answer(Err(PublishError::Disconnected {
+                    reason: text.clone(),
+                    sent: true,
+                }));
+            } else if job.tries >= MAX_TRIES {
+                job.answer(Err(PublishError::Refused {
+                    reason: text.clone(),
+                }));
+            } else {
+                self.again.push_back(job);
+            }
+        }
+    }
+}
+
+async fn open(link: &Link) -> Result<lapin::Channel, LinkError> {
+    let channel = link.open_channel().await?;
+    call(
+        "switching on confirms",
+        channel.confirm_select(ConfirmSelectOptions::default()),
+    )
+    .await?;
+    Ok(channel)
+}

@@ -1,0 +1,35 @@
+//! A fail sink that only writes a line.
+
+use actix::{Actor, Context, Handler};
+use tracing::error;
+
+use super::{FailedMessage, SinkError};
+
+/// Writes every failed message to the log and lets it go: for messages that nobody will send again.
+///
+/// The message then exists nowhere but in the log, without its body. It is as durable as your logs
+/// are.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct LogSink;
+
+impl Actor for LogSink {
+    type Context = Context<Self>;
+}
+
+impl Handler<FailedMessage> for LogSink {
+    type Result = Result<(), SinkError>;
+
+    fn handle(&mut self, failed: FailedMessage, _: &mut Self::Context) -> Self::Result {
+        error!(
+            event = "message_failed",
+            queue = %failed.queue,
+            message_id = %failed.message_id,
+            attempts = failed.attempts,
+            reason = %failed.reason,
+            error = %failed.error,
+            body_bytes = failed.body.len(),
+            "the message failed for good and is kept in this log only"
+        );
+        Ok(())
+    }
+}

@@ -1,0 +1,79 @@
+//! What a fail sink receives and answers.
+
+use std::fmt;
+use std::ops::Deref;
+use std::sync::Arc;
+
+use actix::Message;
+use garenne_core::FailedMessage as Record;
+
+/// A message that failed for good, as a fail sink receives it: everything needed to understand it
+/// and to send it again. It dereferences to the record; cloning it is cheap.
+///
+/// A fail sink is an actor that handles this message and answers `Ok` once the record is stored
+/// *durably*: the original is acked right after. On an error, a panic, or no answer within 10 s the
+/// message is put into the parking queue instead; nothing is acked before one of the two has it. A
+/// record may come more than once.
+///
+/// ```
+/// use garenne::prelude::*;
+///
+/// struct Archive;
+///
+/// impl Actor for Archive {
+///     type Context = Context<Self>;
+/// }
+///
+/// impl Handler<FailedMessage> for Archive {
+///     type Result = Result<(), SinkError>;
+///
+///     fn handle(&mut self, failed: FailedMessage, _: &mut Self::Context) -> Self::Result {
+///         let path = std::env::temp_dir().join(&failed.message_id);
+///         std::fs::write(path, &failed.body)?; // a real sink would also sync
+///         Ok(())
+///     }
+/// }
+/// ```
+#[derive(Clone, Debug)]
+pub struct FailedMessage(Arc<Record>);
+
+impl FailedMessage {
+    pub(crate) fn new(record: Record) -> Self {
+        Self(Arc::new(record))
+    }
+}
+
+impl Deref for FailedMessage {
+    type Target = Record;
+
+    fn deref(&self) -> &Record {
+        &self.0
+    }
+}
+
+impl Message for FailedMessage {
+    type Result = Result<(), SinkError>;
+}
+
+/// Why a fail sink could not store a record. Any `std::error::Error` becomes one through `?`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SinkError(String);
+
+impl SinkError {
+    /// An error with this text.
+    pub fn new(why: impl fmt::Display) -> Self {
+        Self(why.to_string())
+    }
+}
+
+impl<E: std::error::Error> From<E> for SinkError {
+    fn from(error: E) -> Self {
+        Self(error.to_string())
+    }
+}
+
+impl fmt::Display for SinkError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}

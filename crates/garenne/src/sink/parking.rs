@@ -1,0 +1,74 @@
+//! The parking queue: `<queue>.failed` on the same broker.
+
+use bytes::Bytes;
+use garenne_core::{Declare, Queue};
+use tracing::warn;
+
+use super::FailedMessage;
+use crate::link::{LinkWatch, declare_queue};
+use crate::publish::{ConfirmChannel, Job, PublishError, WhenBlocked};
+
+/// What the properties of a parked message may take of a frame besides the record's headers.
+const FRAME_RESERVE: usize = 512;
+
+/// Puts failed messages into their parking queues.
+#[derive(Clone)]
+pub(crate) struct Parking {
+    channel: ConfirmChannel,
+    publish: LinkWatch,
+    consume: LinkWatch,
+}
+
+impl Parking {
+    pub(crate) fn new(channel: ConfirmChannel, publish: LinkWatch, consume: LinkWatch) -> Self {
+        Self {
+            channel,
+            publish,
+            consume,
+        }
+    }
+
+    /// Parks one message and returns when the broker has confirmed it.
+    pub(crate) async fn park(
+        &self,
+        queue: &Queue,
+        failed: &FailedMessage,
+    ) -> Result<(), PublishError> {
+        match self.publish(queue, failed).await {
+            // Somebody deleted the parking queue: put it back, once, and park again.
+            Err(PublishError::Unroutable { .. }) if queue.get_declare() == Declare::Create => {
+                let parking = queue.parking_name();
+                warn!(event = "parking_queue_missing", queue = %parking, "the parking queue is gone; declaring it again");
+                let link = self.consume.borrow().clone();
+                let down = |reason: String| PublishError::Disconnected {
+                    reason,
+                    sent: false,
+                };
+                let link = link.ok_or_else(|| down("the consume link is down".to_owned()))?;
+                declare_queue(&link, queue)
+                    .await
+                    .map_err(|e| down(e.to_string()))?;
+                self.publish(queue, failed).await
+            }
+            result => result,
+        }
+    }
+
+    async fn publish(&self, queue: &Queue, failed: &FailedMessage) -> Result<(), PublishError> {
+        let frame_max = self
+            .publish
+            .borrow()
+            .as_ref()
+            .map_or(4096, |link| link.frame_max());
+        let properties = failed.parking_properties(frame_max.saturating_sub(FRAME_RESERVE));
+        let body = Bytes::copy_from_slice(&failed.body);
+        let (job, answer) = Job::new(
+            "",
+            queue.parking_name(),
+            properties,
+            body,
+            WhenBlocked::Wait,
+        );
+        self.channel.publish(job, answer).await
+    }
+}

@@ -1,0 +1,215 @@
+//! What is going on, for people and programs that look from outside.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+/// What the system does as a whole.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Phase {
+    /// It has not consumed yet.
+    #[default]
+    Starting,
+    /// It consumes.
+    Consuming,
+    /// Consumption was lost; it tries to come back within the outage window.
+    Outage,
+    /// It stops: finishes what is in hand, takes nothing new.
+    Stopping,
+    /// It has stopped.
+    Stopped,
+}
+
+/// The state of one link.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum LinkState {
+    /// There is none.
+    #[default]
+    Down,
+    /// It works.
+    Up {
+        /// The broker's address, without credentials.
+        broker: String,
+        /// The number of this incarnation of the link.
+        epoch: u64,
+        /// Why the broker blocks publishing on it, while it does (memory or disk alarm).
+        blocked: Option<String>,
+    },
+}
+
+/// The outage that is going on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct OutageStatus {
+    /// Since the first loss, or the start.
+    pub lasting: Duration,
+    /// Attempts that failed in it.
+    pub attempts: u32,
+    /// What went wrong last.
+    pub last_error: Option<String>,
+}
+
+/// A snapshot of the system, from [`SystemHandle::status`](crate::SystemHandle::status).
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct Status {
+    /// What the system does as a whole.
+    pub phase: Phase,
+    /// The link that consumes.
+    pub consume: LinkState,
+    /// The link that publishes.
+    pub publish: LinkState,
+    /// The outage that is going on, if there is one.
+    pub outage: Option<OutageStatus>,
+    /// One entry per registered queue, in their order.
+    pub queues: Vec<QueueStatus>,
+}
+
+impl Status {
+    /// Whether the system does its work: the answer to a readiness probe.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.phase == Phase::Consuming
+    }
+
+    /// Messages in the hands of all workers.
+    #[must_use]
+    pub fn in_flight(&self) -> u64 {
+        self.queues.iter().map(|queue| queue.in_flight).sum()
+    }
+}
+
+macro_rules! counters {
+    ($($(#[$doc:meta])* $name:ident),* $(,)?) => {
+        /// What happened to the messages of one queue since the start of this process.
+        #[derive(Clone, Debug, Default, PartialEq, Eq)]
+        #[non_exhaustive]
+        pub struct QueueStatus {
+            /// The name of the queue.
+            pub queue: String,
+            /// Messages in the hands of its workers: waiting, being handled, or being settled.
+            pub in_flight: u64,
+            $($(#[$doc])* pub $name: u64,)*
+        }
+
+        /// The counters behind [`QueueStatus`], shared by the workers of one queue.
+        #[derive(Debug, Default)]
+        pub(crate) struct QueueCounters {
+            ended: AtomicU64,
+            $($name: AtomicU64,)*
+        }
+
+        impl QueueCounters {
+            pub(crate) fn snapshot(&self, queue: &str) -> QueueStatus {
+                // Read in this order, what ended was delivered before.
+                let ended = self.ended.load(Ordering::Acquire);
+                let delivered = self.delivered.load(Ordering::Acquire);
+                QueueStatus {
+                    queue: queue.to_owned(),
+                    in_flight: delivered.saturating_sub(ended),
+                    $($name: self.$name.load(Ordering::Acquire),)*
+                }
+            }
+        }
+    };
+}
+
+counters! {
+    /// Deliveries taken from the broker, redeliveries included.
+    delivered,
+    /// Handler runs that succeeded.
+    handled,
+    /// Handler runs that did not: a failure, a panic, the deadline, or an undecodable body.
+    failed_attempts,
+    /// Copies confirmed by a retry lane.
+    retried,
+    /// Messages that failed for good and were stored by the fail sink.
+    failed,
+    /// Messages that their handler wanted discarded.
+    discarded,
+    /// Messages given back before a handler had begun with them.
+    requeued,
+    /// Redeliveries settled by what an earlier run had ended with, without running again.
+    recalled,
+    /// Messages whose ack was written.
+    acked,
+}
+
+impl QueueCounters {
+    pub(crate) fn on_delivered(&self) {
+        self.delivered.fetch_add(1, Ordering::AcqRel);
+    }
+
+    pub(crate) fn on_ended(&self) {
+        self.ended.fetch_add(1, Ordering::AcqRel);
+    }
+
+    pub(crate) fn on_ran(&self, succeeded: bool) {
+        let counter = if succeeded {
+            &self.handled
+        } else {
+            &self.failed_attempts
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn on_retried(&self) {
+        self.retried.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn on_failed(&self) {
+        self.failed.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn on_discarded(&self) {
+        self.discarded.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn on_requeued(&self) {
+        self.requeued.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn on_recalled(&self) {
+        self.recalled.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn on_acked(&self, count: u64) {
+        self.acked.fetch_add(count, Ordering::Relaxed);
+    }
+}
+
+/// Where the supervisor writes and everybody else reads.
+#[derive(Debug, Default)]
+pub(crate) struct Board {
+    shared: Mutex<Status>,
+    queues: Vec<(String, Arc<QueueCounters>)>,
+}
+
+impl Board {
+    pub(crate) fn new(queues: Vec<(String, Arc<QueueCounters>)>) -> Self {
+        Self {
+            shared: Mutex::default(),
+            queues,
+        }
+    }
+
+    pub(crate) fn update(&self, change: impl FnOnce(&mut Status)) {
+        change(&mut self.shared.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    pub(crate) fn status(&self) -> Status {
+        let mut status = self
+            .shared
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        status.queues = self
+            .queues
+            .iter()
+            .map(|(name, counters)| counters.snapshot(name))
+            .collect();
+        status
+    }
+}

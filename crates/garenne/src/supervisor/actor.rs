@@ -1,0 +1,349 @@
+//! The supervisor's state, and what it does when something happens.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use actix::{Actor, AsyncContext, Context, Handler, Message, SpawnHandle, StreamHandler};
+use actix_rt::Arbiter;
+use garenne_core::{
+    Backoff, Ended, Epoch, Moment, Next, Outage, OutageWindow, STABLE_AFTER, StopReason,
+};
+use tokio::runtime::Handle;
+use tokio::sync::{mpsc, watch};
+use tracing::{info, warn};
+
+use super::workers::{Registration, WorkerSlot};
+use super::zombie::Sight;
+use crate::consumer::{Hub, Identity, Mode, WorkerId};
+use crate::link::{BrokerUrl, Kind, Link, LinkError, LinkEvent, LinkNews, Purpose, Tls};
+use crate::publish::{ConfirmChannel, Limits};
+use crate::sink::SinkFactory;
+use crate::status::{Board, LinkState, OutageStatus, Phase};
+
+/// How often the supervisor looks around.
+const TICK: Duration = Duration::from_secs(1);
+/// However long the back-off, the first attempts of an outage follow each other at least this fast:
+/// a broker that restarts is back within seconds, and asking a closed port costs nothing.
+const MIN_CEILING: Duration = Duration::from_secs(2);
+
+/// Everything that a system was built with.
+pub(crate) struct Plan {
+    pub(crate) brokers: Vec<BrokerUrl>,
+    pub(crate) tls: Tls,
+    pub(crate) window: OutageWindow,
+    pub(crate) drain_deadline: Duration,
+    pub(crate) limits: Limits,
+    pub(crate) identity: Arc<Identity>,
+    pub(crate) queues: Vec<Registration>,
+    pub(crate) sink: Option<SinkFactory>,
+}
+
+/// One of the two links, as the supervisor holds it.
+pub(super) struct Slot {
+    pub(super) epoch: Epoch,
+    pub(super) announce: watch::Sender<Option<Arc<Link>>>,
+}
+
+impl Slot {
+    pub(super) fn link(&self) -> Option<Arc<Link>> {
+        self.announce.borrow().clone()
+    }
+}
+
+/// Owns both links. Its children follow the links that it announces; whatever is lost, it tries to
+/// get back within the outage window, and past it ends the system with a reason.
+pub(crate) struct ConnectionSupervisor {
+    pub(super) plan: Arc<Plan>,
+    /// The links' own runtime: no handler can starve a heartbeat.
+    pub(super) runtime: Handle,
+    pub(super) board: Arc<Board>,
+    pub(super) consume: Slot,
+    pub(super) publish: Slot,
+    pub(super) outage: Outage,
+    pub(super) backoff: Backoff,
+    pub(super) connecting: bool,
+    pub(super) retry_timer: Option<SpawnHandle>,
+    pub(super) workers: BTreeMap<WorkerId, WorkerSlot>,
+    pub(super) arbiters: Vec<Arbiter>,
+    pub(super) mode: watch::Sender<Mode>,
+    pub(super) stopping: Option<StopReason>,
+    pub(super) finishing: bool,
+    pub(super) stopped: watch::Sender<Option<StopReason>>,
+    pub(super) news: mpsc::UnboundedSender<LinkNews>,
+    news_in: Option<mpsc::UnboundedReceiver<LinkNews>>,
+    /// The channel that retry copies and parked messages go through.
+    pub(super) copies: ConfirmChannel,
+    pub(super) hub: Option<Hub>,
+    pub(super) last_watch: Instant,
+    pub(super) sights: HashMap<usize, Sight>,
+    origin: Instant,
+}
+
+impl ConnectionSupervisor {
+    /// `publish` announces the publish link, to the user's own publisher as well.
+    pub(crate) fn new(
+        plan: Arc<Plan>,
+        runtime: Handle,
+        board: Arc<Board>,
+        publish: watch::Sender<Option<Arc<Link>>>,
+        stopped: watch::Sender<Option<StopReason>>,
+    ) -> Self {
+        let (news, news_in) = mpsc::unbounded_channel();
+        let copies = crate::publish::start(&runtime, publish.subscribe(), plan.limits);
+        Self {
+            outage: Outage::starting(plan.window, STABLE_AFTER, Moment::default()),
+            plan,
+            runtime,
+            board,
+            consume: Slot {
+                epoch: Epoch(0),
+                announce: watch::Sender::new(None),
+            },
+            publish: Slot {
+                epoch: Epoch(0),
+                announce: publish,
+            },
+            backoff: Backoff::default(),
+            connecting: false,
+            retry_timer: None,
+            workers: BTreeMap::new(),
+            arbiters: Vec::new(),
+            mode: watch::Sender::new(Mode::Run),
+            stopping: None,
+            finishing: false,
+            stopped,
+            news,
+            news_in: Some(news_in),
+            copies,
+            hub: None,
+            last_watch: Instant::now(),
+            sights: HashMap::new(),
+            origin: Instant::now(),
+        }
+    }
+
+    pub(super) fn now(&self) -> Moment {
+        Moment::from_origin(self.origin.elapsed())
+    }
+
+    pub(super) fn slot(&mut self, purpose: Purpose) -> &mut Slot {
+        match purpose {
+            Purpose::Consume => &mut self.consume,
+            Purpose::Publish => &mut self.publish,
+        }
+    }
+
+    /// Something did not work. Waits and tries again, or ends the system.
+    pub(super) fn failed(
+        &mut self,
+        error: &LinkError,
+        ctx: &mut Context<Self>,
+    ) -> Option<Duration> {
+        if self.stopping.is_some() {
+            return None;
+        }
+        if error.kind == Kind::Configuration && !self.outage.had_started() {
+            self.stop(StopReason::Configuration(error.to_string()), ctx);
+            return None;
+        }
+        let now = self.now();
+        let pause = self
+            .backoff
+            .next(fastrand::f64())
+            .min(self.pause_ceiling(now));
+        match self.outage.attempt_failed(now, error.to_string(), pause) {
+            Next::RetryAfter(pause) => Some(pause),
+            Next::GiveUp(gave_up) => {
+                self.stop(StopReason::GaveUp(gave_up), ctx);
+                None
+            }
+        }
+    }
+
+    /// A quarter of the outage so far: short outages end fast, long ones are not hammered at.
+    fn pause_ceiling(&self, now: Moment) -> Duration {
+        let lasting = self
+            .outage
+            .summary()
+            .map_or(Duration::ZERO, |s| now.saturating_since(s.since));
+        MIN_CEILING.max(lasting / 4)
+    }
+
+    /// A link or a worker is lost: opens an outage, or adds to the one that is going on.
+    pub(super) fn lost(&mut self, reason: &str, ctx: &mut Context<Self>) {
+        let now = self.now();
+        if let Some(ended) = self.outage.lost(now, reason) {
+            self.on_stable(&ended);
+        }
+        if let Some(gave_up) = self.outage.verdict(now) {
+            self.stop(StopReason::GaveUp(gave_up), ctx);
+        }
+        self.show();
+    }
+
+    /// With both links up and every worker subscribed, consumption is provisional.
+    pub(super) fn look_whether_consuming(&mut self) {
+        if self.is_consuming() {
+            self.outage.consuming(self.now());
+            self.show();
+        }
+    }
+
+    pub(super) fn is_consuming(&self) -> bool {
+        let epoch = self.consume.link().map(|link| link.epoch);
+        epoch.is_some()
+            && self.publish.link().is_some()
+            && self
+                .workers
+                .values()
+                .all(|worker| worker.consuming == epoch)
+    }
+
+    pub(super) fn on_stable(&mut self, ended: &Ended) {
+        self.backoff.reset();
+        let lasted_ms = u64::try_from(ended.lasted.as_millis()).unwrap_or(u64::MAX);
+        if ended.losses == 0 && ended.attempts == 0 {
+            info!(
+                event = "stable",
+                after_ms = lasted_ms,
+                "consumption is stable"
+            );
+        } else {
+            info!(
+                event = "outage_ended",
+                lasted_ms,
+                attempts = ended.attempts,
+                losses = ended.losses,
+                "the outage is over; consumption is stable"
+            );
+        }
+    }
+
+    /// Writes the state down for whoever asks.
+    pub(super) fn show(&self) {
+        let now = self.now();
+        let phase = match (&self.stopping, self.outage.phase()) {
+            (Some(_), _) => Phase::Stopping,
+            (None, garenne_core::Phase::Down { .. }) if self.outage.had_started() => Phase::Outage,
+            (None, garenne_core::Phase::Down { .. }) => Phase::Starting,
+            (None, _) => Phase::Consuming,
+        };
+        let outage = self.outage.summary().map(|summary| OutageStatus {
+            lasting: now.saturating_since(summary.since),
+            attempts: summary.attempts,
+            last_error: summary.last_error,
+        });
+        let state = |slot: &Slot| match slot.link() {
+            None => LinkState::Down,
+            Some(link) => LinkState::Up {
+                broker: link.broker.clone(),
+                epoch: link.epoch.0,
+                blocked: link.blocked().borrow().clone(),
+            },
+        };
+        let (consume, publish) = (state(&self.consume), state(&self.publish));
+        self.board.update(|status| {
+            *status = crate::status::Status {
+                phase,
+                consume,
+                publish,
+                outage,
+                queues: Vec::new(),
+            };
+        });
+    }
+
+    fn tick(&mut self, ctx: &mut Context<Self>) {
+        if self.stopping.is_some() {
+            return;
+        }
+        if let Some(ended) = self.outage.tick(self.now()) {
+            self.on_stable(&ended);
+        }
+        self.watch_for_zombies(ctx);
+        self.show();
+    }
+}
+
+impl Actor for ConnectionSupervisor {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        if let Some(mut news) = self.news_in.take() {
+            ctx.add_stream(futures_util::stream::poll_fn(move |cx| news.poll_recv(cx)));
+        }
+        self.start_children(ctx);
+        ctx.run_interval(TICK, Self::tick);
+        self.connect(ctx);
+    }
+}
+
+impl StreamHandler<LinkNews> for ConnectionSupervisor {
+    fn handle(&mut self, news: LinkNews, ctx: &mut Self::Context) {
+        if self.slot(news.purpose).epoch != news.epoch {
+            return;
+        }
+        let purpose = news.purpose.as_str();
+        match news.event {
+            LinkEvent::Lost(error) => {
+                if self
+                    .slot(news.purpose)
+                    .announce
+                    .send_replace(None)
+                    .is_none()
+                {
+                    return;
+                }
+                warn!(event = "link_lost", purpose, epoch = %news.epoch, %error, "the {purpose} link is lost; reconnecting");
+                self.lost(&format!("the {purpose} link was lost: {error}"), ctx);
+                self.connect(ctx);
+            }
+            LinkEvent::Blocked(reason) => {
+                warn!(event = "link_blocked", purpose, %reason, "the broker blocks publishers; retries and sends wait until its alarm clears");
+                self.show();
+            }
+            LinkEvent::Unblocked => {
+                info!(
+                    event = "link_unblocked",
+                    purpose, "the broker takes messages again"
+                );
+                self.show();
+            }
+        }
+    }
+
+    /// The sender is our own: the stream does not end before we do.
+    fn finished(&mut self, _: &mut Self::Context) {}
+}
+
+/// Ends the system: drain, then exit. The first reason counts.
+pub(crate) struct Stop(pub(crate) StopReason);
+
+impl Message for Stop {
+    type Result = ();
+}
+
+impl Handler<Stop> for ConnectionSupervisor {
+    type Result = ();
+
+    fn handle(&mut self, Stop(reason): Stop, ctx: &mut Self::Context) {
+        self.stop(reason, ctx);
+    }
+}
+
+/// Ends the system without waiting for anything.
+pub(crate) struct StopNow;
+
+impl Message for StopNow {
+    type Result = ();
+}
+
+impl Handler<StopNow> for ConnectionSupervisor {
+    type Result = ();
+
+    fn handle(&mut self, _: StopNow, ctx: &mut Self::Context) {
+        self.stop(StopReason::Requested, ctx);
+        self.abandon(ctx);
+    }
+}

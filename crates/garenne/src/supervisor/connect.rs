@@ -1,0 +1,166 @@
+//! Getting links back: dial what is missing, declare the topology, announce.
+
+use std::sync::Arc;
+
+use actix::{ActorFutureExt, AsyncContext, Context, WrapFuture};
+use garenne_core::Epoch;
+use tokio::runtime::Handle;
+use tokio::sync::mpsc::UnboundedSender;
+use tracing::{debug, info, warn};
+
+use super::ConnectionSupervisor;
+use super::actor::Plan;
+use crate::link::{Kind, Link, LinkError, LinkNews, Purpose, declare_queue, dial};
+
+/// What one attempt brought back: the links that came up, and why not all of them did.
+struct Attempt {
+    links: Vec<Arc<Link>>,
+    error: Option<LinkError>,
+}
+
+impl ConnectionSupervisor {
+    /// Tries to get back every link that is missing, one attempt at a time.
+    pub(super) fn connect(&mut self, ctx: &mut Context<Self>) {
+        if let Some(timer) = self.retry_timer.take() {
+            ctx.cancel_future(timer);
+        }
+        if self.connecting || self.stopping.is_some() {
+            return;
+        }
+        let mut missing = Vec::new();
+        for purpose in [Purpose::Consume, Purpose::Publish] {
+            let slot = self.slot(purpose);
+            if slot.link().is_none() {
+                slot.epoch = slot.epoch.next();
+                missing.push((purpose, slot.epoch));
+            }
+        }
+        if missing.is_empty() {
+            return;
+        }
+        self.connecting = true;
+        let trying = connect(
+            Arc::clone(&self.plan),
+            self.runtime.clone(),
+            self.news.clone(),
+            missing,
+        );
+        let task = self.runtime.spawn(trying);
+        ctx.spawn(task.into_actor(self).map(|attempt, supervisor, ctx| {
+            supervisor.connecting = false;
+            let attempt = attempt.unwrap_or_else(|_| Attempt {
+                links: Vec::new(),
+                error: Some(LinkError::transient("the attempt to connect panicked")),
+            });
+            supervisor.attempted(attempt, ctx);
+        }));
+    }
+
+    fn attempted(&mut self, attempt: Attempt, ctx: &mut Context<Self>) {
+        for link in attempt.links {
+            if self.stopping.is_some() {
+                return;
+            }
+            let purpose = link.purpose.as_str();
+            info!(event = "link_up", purpose, epoch = %link.epoch, broker = %link.broker, "the {purpose} link is up");
+            self.slot(link.purpose).announce.send_replace(Some(link));
+        }
+        match attempt.error {
+            Some(error) => {
+                if let Some(pause) = self.failed(&error, ctx) {
+                    warn!(
+                        event = "link_attempt_failed",
+                        %error,
+                        retry_in_ms = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX),
+                        "no link to the broker; trying again"
+                    );
+                    self.retry_timer = Some(ctx.run_later(pause, Self::connect));
+                }
+                self.show();
+            }
+            None => {
+                self.look_whether_consuming();
+                // One of them may have been lost while the other was dialled.
+                self.connect(ctx);
+            }
+        }
+    }
+}
+
+async fn connect(
+    plan: Arc<Plan>,
+    runtime: Handle,
+    news: UnboundedSender<LinkNews>,
+    missing: Vec<(Purpose, Epoch)>,
+) -> Attempt {
+    let mut links = Vec::new();
+    for (purpose, epoch) in missing {
+        match connect_one(&plan, &runtime, &news, purpose, epoch).await {
+            Ok(link) => links.push(link),
+            Err(error) => {
+                return Attempt {
+                    links,
+                    error: Some(error),
+                };
+            }
+        }
+    }
+    Attempt { links, error: None }
+}
+
+async fn connect_one(
+    plan: &Plan,
+    runtime: &Handle,
+    news: &UnboundedSender<LinkNews>,
+    purpose: Purpose,
+    epoch: Epoch,
+) -> Result<Arc<Link>, LinkError> {
+    let name = format!(
+        "{} on {} ({})",
+        plan.identity.service,
+        plan.identity.host,
+        purpose.as_str()
+    );
+    let link = dial_any(plan, &name, runtime, purpose, epoch).await?;
+    // Watched from the first moment: what happens while the topology is declared counts as well.
+    runtime.spawn(link.watch(news.clone()));
+    if purpose == Purpose::Consume {
+        for registration in &plan.queues {
+            declare_queue(&link, &registration.queue).await?;
+        }
+    }
+    Ok(link)
+}
+
+/// Tries the brokers in turn. A fault of the configuration at one of them is worth more to the
+/// operator than the silence of the others.
+async fn dial_any(
+    plan: &Plan,
+    name: &str,
+    runtime: &Handle,
+    purpose: Purpose,
+    epoch: Epoch,
+) -> Result<Arc<Link>, LinkError> {
+    let mut worst: Option<LinkError> = None;
+    for broker in &plan.brokers {
+        debug!(%broker, purpose = purpose.as_str(), "dialling");
+        match dial(broker, &plan.tls, name, runtime).await {
+            Ok((connection, socket)) => {
+                return Ok(Link::new(
+                    purpose,
+                    epoch,
+                    broker.to_string(),
+                    connection,
+                    socket,
+                ));
+            }
+            Err(error) if worst.as_ref().is_none_or(|w| w.kind != Kind::Configuration) => {
+                worst = Some(error);
+            }
+            Err(_) => {}
+        }
+    }
+    Err(worst.unwrap_or_else(|| {
+        LinkError::configuration("no broker's address is configured".to_owned())
+    }))
+}

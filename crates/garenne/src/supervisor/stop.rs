@@ -1,0 +1,91 @@
+//! Stopping: drain, close, answer.
+
+use std::time::Duration;
+
+use actix::{ActorFutureExt, AsyncContext, Context, WrapFuture};
+use garenne_core::StopReason;
+use tracing::{error, info, warn};
+
+use super::ConnectionSupervisor;
+use crate::consumer::Mode;
+use crate::status::Phase;
+
+/// How long closing a link may take; a broker that hangs must not delay a stop.
+const CLOSE_PATIENCE: Duration = Duration::from_secs(2);
+/// How long the workers may take to say what they abandoned.
+const LAST_WORDS: Duration = Duration::from_millis(500);
+
+impl ConnectionSupervisor {
+    /// Begins to stop. The first reason counts.
+    pub(super) fn stop(&mut self, reason: StopReason, ctx: &mut Context<Self>) {
+        if self.stopping.is_some() {
+            return;
+        }
+        match &reason {
+            StopReason::Requested => info!(
+                event = "stopping",
+                "stopping on request; finishing what is in hand"
+            ),
+            StopReason::GaveUp(why) => {
+                error!(event = "gave_up", exit_code = reason.code(), "{why}")
+            }
+            StopReason::Configuration(why) => {
+                error!(event = "configuration", exit_code = reason.code(), "{why}")
+            }
+            StopReason::Internal(why) => {
+                error!(event = "internal", exit_code = reason.code(), "{why}")
+            }
+        }
+        self.stopping = Some(reason);
+        self.show();
+        self.mode.send_replace(Mode::Drain);
+        ctx.run_later(self.plan.drain_deadline, |supervisor, ctx| {
+            if !supervisor.finishing {
+                let left = supervisor.board.status().in_flight();
+                warn!(
+                    event = "drain_deadline",
+                    in_flight = left,
+                    "the drain deadline has passed; abandoning what is in hand"
+                );
+                supervisor.abandon(ctx);
+            }
+        });
+        self.finish_if_drained(ctx);
+    }
+
+    /// Lets go of everything; the broker hands it out again.
+    pub(super) fn abandon(&mut self, ctx: &mut Context<Self>) {
+        self.mode.send_replace(Mode::Abandon);
+        ctx.run_later(LAST_WORDS, |supervisor, ctx| supervisor.finish(ctx));
+    }
+
+    pub(super) fn finish_if_drained(&mut self, ctx: &mut Context<Self>) {
+        if self.stopping.is_some() && self.workers.values().all(|worker| worker.drained) {
+            self.finish(ctx);
+        }
+    }
+
+    /// Closes the links and answers.
+    fn finish(&mut self, ctx: &mut Context<Self>) {
+        if std::mem::replace(&mut self.finishing, true) {
+            return;
+        }
+        let links = [
+            self.consume.announce.send_replace(None),
+            self.publish.announce.send_replace(None),
+        ];
+        let closing = async move {
+            let closing = links
+                .iter()
+                .flatten()
+                .map(|link| link.close(CLOSE_PATIENCE));
+            futures_util::future::join_all(closing).await;
+        };
+        ctx.spawn(closing.into_actor(self).map(|(), supervisor, _| {
+            supervisor
+                .board
+                .update(|status| status.phase = Phase::Stopped);
+            supervisor.stopped.send_replace(supervisor.stopping.clone());
+        }));
+    }
+}

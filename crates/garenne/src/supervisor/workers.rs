@@ -1,0 +1,210 @@
+//! The workers: started on their threads, watched, and started again when they die.
+
+use std::sync::Arc;
+
+use actix::{Actor, AsyncContext, Context, Handler, Recipient};
+use actix_rt::{Arbiter, ArbiterHandle};
+use garenne_core::{Epoch, Queue, RestartLimit, StopReason};
+use tracing::{error, warn};
+
+use super::ConnectionSupervisor;
+use crate::consumer::{Hub, Recall, Resubscribe, Settings, WorkerId, WorkerNews, WorkerReport};
+use crate::publish::RetryPublisher;
+use crate::sink::{FailSink, Parking};
+use crate::status::QueueCounters;
+
+/// A queue with its handler, as it was registered.
+pub(crate) struct Registration {
+    pub(crate) queue: Arc<Queue>,
+    pub(crate) settings: Settings,
+    pub(crate) workers: u16,
+    pub(crate) counters: Arc<QueueCounters>,
+    pub(crate) recall: Arc<Recall>,
+    pub(crate) start: StartWorker,
+}
+
+/// Starts one worker of a queue on a thread. It knows the types of handler and body.
+pub(crate) type StartWorker =
+    Arc<dyn Fn(WorkerStart, &ArbiterHandle) -> Recipient<Resubscribe> + Send + Sync>;
+
+/// What a worker is started with.
+pub(crate) struct WorkerStart {
+    pub(crate) id: WorkerId,
+    pub(crate) queue: Arc<Queue>,
+    pub(crate) settings: Settings,
+    pub(crate) hub: Hub,
+    pub(crate) counters: Arc<QueueCounters>,
+    pub(crate) recall: Arc<Recall>,
+    pub(crate) cautious: bool,
+}
+
+/// One worker, as the supervisor holds it.
+pub(super) struct WorkerSlot {
+    /// The index of its registration.
+    pub(super) queue: usize,
+    arbiter: usize,
+    /// Keeps the actor alive: actix's `Supervisor` ends with the last address.
+    pub(super) actor: Recipient<Resubscribe>,
+    /// The epoch in which it is subscribed.
+    pub(super) consuming: Option<Epoch>,
+    pub(super) drained: bool,
+    restarts: RestartLimit,
+}
+
+impl ConnectionSupervisor {
+    /// Starts the publisher of retry copies, the fail sink and all workers.
+    pub(super) fn start_children(&mut self, ctx: &mut Context<Self>) {
+        let (consume, publish) = (
+            self.consume.announce.subscribe(),
+            self.publish.announce.subscribe(),
+        );
+        let parking = Parking::new(self.copies.clone(), publish.clone(), consume.clone());
+        let hub = Hub {
+            consume: consume.clone(),
+            publish,
+            mode: self.mode.subscribe(),
+            supervisor: ctx.address().recipient(),
+            retry: RetryPublisher::new(self.copies.clone(), consume).start(),
+            sink: FailSink::new(parking, self.plan.sink.clone()).start(),
+            identity: Arc::clone(&self.plan.identity),
+        };
+        let total: usize = self
+            .plan
+            .queues
+            .iter()
+            .map(|queue| usize::from(queue.workers))
+            .sum();
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        self.arbiters = (0..total.min(cores).max(1))
+            .map(|_| Arbiter::new())
+            .collect();
+
+        let plan = Arc::clone(&self.plan);
+        let owners = plan
+            .queues
+            .iter()
+            .enumerate()
+            .flat_map(|(index, r)| (0..r.workers).map(move |_| index));
+        for (number, queue) in owners.enumerate() {
+            let (id, arbiter) = (WorkerId(number), number % self.arbiters.len());
+            let actor = self.start_worker(id, queue, arbiter, hub.clone(), true);
+            let slot = WorkerSlot {
+                queue,
+                arbiter,
+                actor,
+                consuming: None,
+                drained: false,
+                restarts: RestartLimit::default(),
+            };
+            self.workers.insert(id, slot);
+        }
+        self.hub = Some(hub);
+    }
+
+    fn start_worker(
+        &self,
+        id: WorkerId,
+        queue: usize,
+        arbiter: usize,
+        hub: Hub,
+        cautious: bool,
+    ) -> Recipient<Resubscribe> {
+        let registration = &self.plan.queues[queue];
+        let start = WorkerStart {
+            id,
+            queue: Arc::clone(&registration.queue),
+            settings: registration.settings,
+            hub,
+            counters: Arc::clone(&registration.counters),
+            recall: Arc::clone(&registration.recall),
+            cautious,
+        };
+        (registration.start)(start, &self.arbiters[arbiter].handle())
+    }
+
+    /// A worker's actor is gone, which takes a panic in the framework. actix's `Supervisor` does not
+    /// survive one, so it is made again here, within a limit.
+    fn recreate(&mut self, id: WorkerId, ctx: &mut Context<Self>) {
+        let now = self.now();
+        let Some(hub) = self.hub.clone() else { return };
+        let Some(slot) = self.workers.get_mut(&id) else {
+            return;
+        };
+        let name = self.plan.queues[slot.queue].queue.name();
+        if !slot.restarts.allow(now) {
+            let why = format!(
+                "a worker of queue `{name}` died too often in a short time; this is a bug in garenne"
+            );
+            return self.stop(StopReason::Internal(why), ctx);
+        }
+        error!(
+            event = "worker_died",
+            queue = name,
+            worker = id.0,
+            "a worker panicked and is started again"
+        );
+        slot.consuming = None;
+        let (queue, arbiter) = (slot.queue, slot.arbiter);
+        let actor = self.start_worker(id, queue, arbiter, hub, true);
+        if let Some(slot) = self.workers.get_mut(&id) {
+            slot.actor = actor;
+        }
+        self.lost("a worker panicked", ctx);
+    }
+}
+
+impl Handler<WorkerReport> for ConnectionSupervisor {
+    type Result = ();
+
+    fn handle(&mut self, WorkerReport { worker, news }: WorkerReport, ctx: &mut Self::Context) {
+        let consuming = self.is_consuming().then(|| self.consume.epoch);
+        let Some(slot) = self.workers.get_mut(&worker) else {
+            return;
+        };
+        let queue = self.plan.queues[slot.queue].queue.name().to_owned();
+        match news {
+            WorkerNews::Consuming(epoch) => {
+                slot.consuming = Some(epoch);
+                self.look_whether_consuming();
+            }
+            WorkerNews::Progress(epoch) if consuming == Some(epoch) => {
+                if let Some(ended) = self.outage.progress(self.now()) {
+                    self.on_stable(&ended);
+                    self.show();
+                }
+            }
+            WorkerNews::Progress(_) => {}
+            WorkerNews::Lost(why) => {
+                let was = slot.consuming.take();
+                let current = self.consume.link().map(|link| link.epoch);
+                // With its link gone too, the link's own news says it better.
+                if self.stopping.is_none() && was.is_some() && was == current {
+                    warn!(event = "worker_lost", queue, worker = worker.0, error = %why, "a worker lost its channel; subscribing again");
+                    self.lost(
+                        &format!("a worker of queue `{queue}` lost its channel: {why}"),
+                        ctx,
+                    );
+                }
+            }
+            WorkerNews::Refused(error) => {
+                slot.consuming = None;
+                if self.failed(&error, ctx).is_some() {
+                    warn!(event = "worker_refused", queue, worker = worker.0, %error, "cannot consume; trying again");
+                }
+                self.show();
+            }
+            WorkerNews::Drained => {
+                slot.drained = true;
+                self.finish_if_drained(ctx);
+            }
+            WorkerNews::NoHandler(why) => {
+                self.stop(StopReason::Internal(format!("queue `{queue}`: {why}")), ctx);
+            }
+            WorkerNews::Died if self.stopping.is_none() => self.recreate(worker, ctx),
+            WorkerNews::Died => {
+                slot.drained = true;
+                self.finish_if_drained(ctx);
+            }
+        }
+    }
+}

@@ -1,0 +1,409 @@
+//! What a system is made of, and whether it can work.
+
+use std::fmt;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::{Actor, Context, Handler, Supervisor};
+use actix_rt::Arbiter;
+use garenne_core::{Fault, OutageWindow, PREFETCH, Queue, StopReason, WORKERS};
+
+use super::{SystemHandle, env, logging, run};
+use crate::body::Body;
+use crate::consumer::{ConsumerActor, FnHandler, HandlerCell, Identity, Recall, Settings, Worker};
+use crate::delivery::Delivery;
+use crate::failure::Failure;
+use crate::link::{BrokerUrl, Tls};
+use crate::publish::Limits;
+use crate::sink::{FailedMessage, SinkFactory};
+use crate::status::QueueCounters;
+use crate::supervisor::{Plan, Registration, StartWorker, WorkerStart};
+
+/// How long handlers in flight may take when the system stops: below the 30 s after which
+/// Kubernetes kills.
+const DRAIN_DEADLINE: Duration = Duration::from_secs(25);
+/// How long a confirm is waited for, not counting time in which the broker blocks publishers.
+const CONFIRM_TIMEOUT: Duration = Duration::from_secs(10);
+/// RabbitMQ 3's limit for one message. RabbitMQ 4 takes 16 MiB unless told otherwise, and says so.
+const MAX_MESSAGE_SIZE: usize = 128 * 1024 * 1024;
+
+/// Puts a system together: brokers, queues with their handlers, and what to do when things fail.
+///
+/// ```no_run
+/// use garenne::prelude::*;
+///
+/// async fn charge(order: Delivery<Json<serde_json::Value>>) -> Result<(), Failure> {
+///     println!("charged {}", order["order_id"]);
+///     Ok(())
+/// }
+///
+/// fn main() -> std::process::ExitCode {
+///     SystemBuilder::from_env()
+///         .consume_fn(Queue::quorum("orders").retry(Retry::every(20.secs()).times(3)), charge)
+///         .run()
+/// }
+/// ```
+#[must_use = "a builder does nothing until it is run"]
+pub struct SystemBuilder {
+    pub(super) brokers: Vec<BrokerUrl>,
+    pub(super) tls: Tls,
+    pub(super) window: OutageWindow,
+    pub(super) drain_deadline: Duration,
+    pub(super) prefetch: u16,
+    pub(super) workers: u16,
+    pub(super) service: String,
+    pub(super) confirm_timeout: Duration,
+    pub(super) faults: Vec<Fault>,
+    queues: Vec<(Queue, StartWorker)>,
+    sink: Option<SinkFactory>,
+}
+
+impl SystemBuilder {
+    /// A system at the broker (or the brokers, separated by commas and tried in turn) with this
+    /// address: `amqp://user:password@host:5672/vhost`.
+    ///
+    /// What is wrong with the address is reported by [`SystemBuilder::build`].
+    pub fn new(brokers: impl AsRef<str>) -> Self {
+        let builder = Self {
+            brokers: Vec::new(),
+            tls: Tls::default(),
+            window: OutageWindow::default(),
+            drain_deadline: DRAIN_DEADLINE,
+            prefetch: PREFETCH,
+            workers: WORKERS,
+            service: env::program_name(),
+            confirm_timeout: CONFIRM_TIMEOUT,
+            faults: Vec::new(),
+            queues: Vec::new(),
+            sink: None,
+        };
+        builder.brokers("broker address", brokers.as_ref())
+    }
+
+    /// A system configured by the environment.
+    ///
+    /// | variable | meaning | default |
+    /// |---|---|---|
+    /// | `AMQP_URL` | the broker's address; several, separated by commas, are tried in turn | `amqp://localhost:5672` |
+    /// | `GARENNE_OUTAGE_WINDOW` | how long one outage may last: `2m`, `never`, `fail-fast` | `2m` |
+    /// | `GARENNE_DRAIN_DEADLINE` | how long handlers may take to finish when the system stops | `25s` |
+    /// | `GARENNE_PREFETCH` | deliveries that one worker holds, 1–65535 | `100` |
+    /// | `GARENNE_WORKERS` | workers per queue, 1–256 | `1` |
+    /// | `GARENNE_TLS_CA`, `GARENNE_TLS_CERT`, `GARENNE_TLS_KEY` | PEM files for `amqps://` | the system's roots, no client certificate |
+    /// | `GARENNE_LOG` | `text` or `json`, on standard error | `text` |
+    /// | `RUST_LOG` | what is logged | `info` |
+    ///
+    /// What is wrong with a value is reported by [`SystemBuilder::build`], all at once. What is set
+    /// in code for one queue takes precedence over the environment.
+    pub fn from_env() -> Self {
+        env::apply(Self::new("amqp://localhost:5672"))
+    }
+
+    /// Consumes a queue with a handler actor.
+    ///
+    /// Each worker gets an actor of its own from the factory, on its own thread; one that panicked
+    /// is dropped and made again.
+    pub fn consume<A, B, F>(self, queue: Queue, factory: F) -> Self
+    where
+        A: Actor<Context = Context<A>> + Handler<Delivery<B>>,
+        <A as Handler<Delivery<B>>>::Result: 'static,
+        B: Body,
+        F: Fn() -> A + Send + Sync + 'static,
+    {
+        let factory: Arc<dyn Fn() -> A + Send + Sync> = Arc::new(factory);
+        self.register(queue, start_worker(factory))
+    }
+
+    /// Consumes a queue with an async function, which is all that a handler without state needs.
+    pub fn consume_fn<B, F, R, E>(self, queue: Queue, function: F) -> Self
+    where
+        B: Body,
+        F: Fn(Delivery<B>) -> R + Clone + Send + Sync + Unpin + 'static,
+        R: Future<Output = Result<(), E>> + 'static,
+        E: Into<Failure> + 'static,
+    {
+        self.consume(queue, move || FnHandler::<F, B>::new(function.clone()))
+    }
+
+    /// Replaces the fail sink. The default is the parking queue `<queue>.failed` on the broker,
+    /// which also takes what another sink cannot store.
+    ///
+    /// The actor runs on a thread of its own; one that panicked is dropped and made again.
+    pub fn fail_sink<A, F>(mut self, factory: F) -> Self
+    where
+        A: Actor<Context = Context<A>> + Handler<FailedMessage>,
+        F: Fn() -> A + Send + Sync + 'static,
+    {
+        let factory = Arc::new(factory);
+        self.sink = Some(Arc::new(move || {
+            let factory = Arc::clone(&factory);
+            A::start_in_arbiter(&Arbiter::new().handle(), move |_| factory()).recipient()
+        }));
+        self
+    }
+
+    /// How long one outage may last before the system gives up: 2 minutes by default.
+    pub fn outage_window(self, window: OutageWindow) -> Self {
+        Self { window, ..self }
+    }
+
+    /// How long handlers in flight may take to finish when the system stops: 25 s by default. Keep
+    /// it below what the process manager allows before it kills (Kubernetes: 30 s, supervisord:
+    /// 10 s, systemd: 90 s).
+    pub fn drain_deadline(self, drain_deadline: Duration) -> Self {
+        Self {
+            drain_deadline,
+            ..self
+        }
+    }
+
+    /// How many deliveries a worker holds, for queues that do not say it themselves: 100 by default.
+    pub fn prefetch(self, prefetch: u16) -> Self {
+        Self { prefetch, ..self }
+    }
+
+    /// How many workers a queue gets that does not say it itself: 1 by default.
+    pub fn workers(self, workers: u16) -> Self {
+        Self { workers, ..self }
+    }
+
+    /// How long a confirm is waited for, not counting time in which the broker blocks publishers:
+    /// 10 s by default. Too short, and a slow broker gets copies twice.
+    pub fn confirm_timeout(self, confirm_timeout: Duration) -> Self {
+        Self {
+            confirm_timeout,
+            ..self
+        }
+    }
+
+    /// TLS settings for `amqps://` brokers.
+    pub fn tls(self, tls: Tls) -> Self {
+        Self { tls, ..self }
+    }
+
+    /// The name of the service, for connection names and failure records: by default the name of
+    /// the program.
+    pub fn service_name(self, service: impl Into<String>) -> Self {
+        Self {
+            service: service.into(),
+            ..self
+        }
+    }
+
+    /// Checks everything.
+    ///
+    /// # Errors
+    ///
+    /// [`BuildError`] with *all* that is wrong.
+    pub fn build(mut self) -> Result<System, BuildError> {
+        let mut faults = std::mem::take(&mut self.faults);
+        if self.queues.is_empty() {
+            faults.push(Fault::new(
+                "queues",
+                "none",
+                "at least one queue with a handler, by `consume` or `consume_fn`",
+            ));
+        }
+        for (what, value) in [
+            ("drain deadline", self.drain_deadline),
+            ("confirm timeout", self.confirm_timeout),
+        ] {
+            if value.is_zero() {
+                faults.push(Fault::new(what, "0s", "a duration above zero"));
+            }
+        }
+        let mut names = std::collections::HashSet::new();
+        let mut registrations = Vec::new();
+        for (queue, start) in self.queues {
+            let queue = queue.or_defaults(self.prefetch, self.workers);
+            faults.extend(queue.faults());
+            if !names.insert(queue.name().to_owned()) {
+                faults.push(Fault::new(
+                    "queue",
+                    queue.name(),
+                    "each queue once; give it more workers instead",
+                ));
+            }
+            let prefetch = queue.get_prefetch().unwrap_or(PREFETCH);
+            registrations.push(Registration {
+                settings: Settings {
+                    prefetch,
+                    concurrency: queue.get_concurrency().unwrap_or(prefetch),
+                    deadline: queue.get_deadline(),
+                },
+                workers: queue.get_workers().unwrap_or(WORKERS),
+                counters: Arc::new(QueueCounters::default()),
+                recall: Arc::new(Recall::default()),
+                queue: Arc::new(queue),
+                start,
+            });
+        }
+        if !faults.is_empty() {
+            return Err(BuildError { faults });
+        }
+        Ok(System {
+            plan: Plan {
+                brokers: self.brokers,
+                tls: self.tls,
+                window: self.window,
+                drain_deadline: self.drain_deadline,
+                limits: Limits {
+                    confirm_timeout: self.confirm_timeout,
+                    max_message_size: MAX_MESSAGE_SIZE,
+                },
+                identity: Arc::new(Identity {
+                    service: self.service,
+                    host: env::host_name(),
+                }),
+                queues: registrations,
+                sink: self.sink,
+            },
+        })
+    }
+
+    /// Builds the system, runs it until it is told to stop (SIGTERM, SIGINT) or gives up, and
+    /// returns the exit code for `main`: 0 stopped on request, 75 gave up on the broker, 78 faulty
+    /// configuration, 70 internal error. The reason is also printed on standard error.
+    ///
+    /// Sets up logging as [`init_logging`](crate::init_logging) does, unless the program has done
+    /// it already. A second signal ends the system at once.
+    pub fn run(self) -> ExitCode {
+        self.run_until(std::future::pending())
+    }
+
+    /// Like [`SystemBuilder::run`], and also stops when the future completes.
+    pub fn run_until(self, stop: impl Future<Output = ()> + Send + 'static) -> ExitCode {
+        logging::init();
+        match self.build() {
+            Ok(system) => system.run_until(stop),
+            Err(error) => run::farewell(&StopReason::Configuration(error.to_string())),
+        }
+    }
+
+    pub(super) fn brokers(mut self, what: &str, addresses: &str) -> Self {
+        self.brokers.clear();
+        for address in addresses
+            .split(',')
+            .map(str::trim)
+            .filter(|address| !address.is_empty())
+        {
+            match BrokerUrl::parse(address) {
+                Ok(broker) => self.brokers.push(broker),
+                Err(why) => self.faults.push(Fault::new(what, why.value, why.accepted)),
+            }
+        }
+        if self.brokers.is_empty() && self.faults.is_empty() {
+            self.faults.push(Fault::new(
+                what,
+                addresses,
+                "`amqp://user:password@host:5672/vhost`, several separated by commas",
+            ));
+        }
+        self
+    }
+
+    fn register(mut self, queue: Queue, start: StartWorker) -> Self {
+        self.queues.push((queue, start));
+        self
+    }
+}
+
+/// Forgets the types of handler and body: from here on a worker is a worker.
+fn start_worker<A, B>(factory: Arc<dyn Fn() -> A + Send + Sync>) -> StartWorker
+where
+    A: Actor<Context = Context<A>> + Handler<Delivery<B>>,
+    <A as Handler<Delivery<B>>>::Result: 'static,
+    B: Body,
+{
+    Arc::new(move |start: WorkerStart, arbiter| {
+        let factory = Arc::clone(&factory);
+        let actor = Supervisor::start_in_arbiter(arbiter, move |_| {
+            let WorkerStart {
+                id,
+                queue,
+                settings,
+                hub,
+                counters,
+                recall,
+                cautious,
+            } = start;
+            let worker = Worker {
+                id,
+                name: queue.name().into(),
+                queue,
+                settings,
+                hub,
+                counters,
+                recall,
+                handler: HandlerCell::<A, B>::new(factory),
+                permits: tokio::sync::Semaphore::new(settings.concurrency.into()),
+            };
+            ConsumerActor::new(worker, cautious)
+        });
+        actor.recipient()
+    })
+}
+
+/// A system that can work, as far as that can be known without a broker.
+#[must_use = "a system does nothing until it is run or started"]
+pub struct System {
+    pub(super) plan: Plan,
+}
+
+impl System {
+    /// Like [`SystemBuilder::run`].
+    pub fn run(self) -> ExitCode {
+        self.run_until(std::future::pending())
+    }
+
+    /// Like [`SystemBuilder::run_until`].
+    pub fn run_until(self, stop: impl Future<Output = ()> + Send + 'static) -> ExitCode {
+        logging::init();
+        match run::start(self.plan, run::Signals::Listen) {
+            Ok(handle) => {
+                let reason = run::block_until_stopped(&handle, stop);
+                run::farewell(&reason)
+            }
+            Err(reason) => run::farewell(&reason),
+        }
+    }
+
+    /// Starts the system on threads of its own and returns at once: for tests, and for programs
+    /// that have a main loop already (`#[tokio::main]` included). Signals are left to the program.
+    ///
+    /// # Errors
+    ///
+    /// [`StopReason::Internal`] when a thread or a runtime cannot be made.
+    pub fn start(self) -> Result<SystemHandle, StopReason> {
+        run::start(self.plan, run::Signals::Leave)
+    }
+}
+
+/// All that is wrong with a system's configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BuildError {
+    faults: Vec<Fault>,
+}
+
+impl BuildError {
+    /// Every fault; at least one.
+    #[must_use]
+    pub fn faults(&self) -> &[Fault] {
+        &self.faults
+    }
+}
+
+impl fmt::Display for BuildError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, fault) in self.faults.iter().enumerate() {
+            if index > 0 {
+                f.write_str("; ")?;
+            }
+            write!(f, "{fault}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for BuildError {}

@@ -1,0 +1,67 @@
+//! A running system, from outside.
+
+use std::sync::Arc;
+
+use actix::Addr;
+use garenne_core::StopReason;
+use tokio::sync::watch;
+
+use crate::publish::Publisher;
+use crate::status::{Board, Status};
+use crate::supervisor::{ConnectionSupervisor, Stop, StopNow};
+
+/// A running system: to look at, to publish with, to stop. Cheap to clone; dropping it stops
+/// nothing.
+#[derive(Clone)]
+pub struct SystemHandle {
+    pub(super) supervisor: Addr<ConnectionSupervisor>,
+    pub(super) board: Arc<Board>,
+    pub(super) publisher: Publisher,
+    pub(super) stopped: watch::Receiver<Option<StopReason>>,
+}
+
+impl SystemHandle {
+    /// Asks the system to stop: it takes nothing new, finishes what is in hand up to the drain
+    /// deadline, and ends. [`SystemHandle::stopped`] tells when.
+    pub fn stop(&self) {
+        self.supervisor.do_send(Stop(StopReason::Requested));
+    }
+
+    /// Ends the system without waiting for handlers; the broker hands out again what they had.
+    pub fn stop_now(&self) {
+        self.supervisor.do_send(StopNow);
+    }
+
+    /// A snapshot of links, outage and queues. It may be a second old.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        self.board.status()
+    }
+
+    /// Sends messages over the system's publish link.
+    #[must_use]
+    pub fn publisher(&self) -> Publisher {
+        self.publisher.clone()
+    }
+
+    /// Waits until the system has stopped, and says why.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost when the future is dropped.
+    pub async fn stopped(&self) -> StopReason {
+        let mut stopped = self.stopped.clone();
+        match stopped.wait_for(Option::is_some).await {
+            Ok(reason) => reason.clone().unwrap_or(StopReason::Requested),
+            Err(_) => StopReason::Internal("the system's thread ended without a word".to_owned()),
+        }
+    }
+}
+
+impl std::fmt::Debug for SystemHandle {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SystemHandle")
+            .field("status", &self.status())
+            .finish_non_exhaustive()
+    }
+}

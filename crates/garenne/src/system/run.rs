@@ -1,0 +1,153 @@
+//! The threads of a system: one for the actors that own lifecycles, one or more for workers, a
+//! runtime for the links.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::thread;
+
+use actix::Actor;
+use garenne_core::StopReason;
+use tokio::runtime::Runtime;
+use tokio::sync::{oneshot, watch};
+use tracing::warn;
+
+use super::SystemHandle;
+use crate::publish::{Publisher, start as start_publisher};
+use crate::status::Board;
+use crate::supervisor::{ConnectionSupervisor, Plan};
+
+/// Who listens to SIGTERM and SIGINT.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Signals {
+    /// The system: the first one stops it, the second ends it at once.
+    Listen,
+    /// The program that the system is part of.
+    Leave,
+}
+
+/// Starts the system's own thread and waits until its supervisor runs.
+pub(super) fn start(plan: Plan, signals: Signals) -> Result<SystemHandle, StopReason> {
+    let failed =
+        |error: std::io::Error| StopReason::Internal(format!("cannot start a thread: {error}"));
+    let links = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .thread_name("garenne-links")
+        .enable_all()
+        .build()
+        .map_err(failed)?;
+    let (started, handle) = oneshot::channel();
+    thread::Builder::new()
+        .name("garenne".to_owned())
+        .spawn(move || run(plan, links, signals, started))
+        .map_err(failed)?;
+    // Plain blocking on purpose: it takes milliseconds, and the caller may be inside a runtime.
+    let mut handle = handle;
+    loop {
+        match handle.try_recv() {
+            Ok(handle) => return Ok(handle),
+            Err(oneshot::error::TryRecvError::Empty) => thread::yield_now(),
+            Err(oneshot::error::TryRecvError::Closed) => {
+                return Err(StopReason::Internal(
+                    "the system's thread panicked while it started".to_owned(),
+                ));
+            }
+        }
+    }
+}
+
+fn run(plan: Plan, links: Runtime, signals: Signals, started: oneshot::Sender<SystemHandle>) {
+    let runner = actix::System::new();
+    runner.block_on(async {
+        let (publish, publish_seen) = watch::channel(None);
+        let (stopped, stopped_seen) = watch::channel(None);
+        let limits = plan.limits;
+        let queues = plan
+            .queues
+            .iter()
+            .map(|q| (q.queue.name().to_owned(), Arc::clone(&q.counters)));
+        let board = Arc::new(Board::new(queues.collect()));
+        let channel = start_publisher(links.handle(), publish_seen.clone(), limits);
+        let publisher = Publisher::new(channel, publish_seen, limits.confirm_timeout);
+        let supervisor = ConnectionSupervisor::new(
+            Arc::new(plan),
+            links.handle().clone(),
+            Arc::clone(&board),
+            publish,
+            stopped,
+        );
+        let handle = SystemHandle {
+            supervisor: supervisor.start(),
+            board,
+            publisher,
+            stopped: stopped_seen,
+        };
+        if signals == Signals::Listen {
+            actix_rt::spawn(listen(handle.clone()));
+        }
+        // Who started us may have given up; then there is nobody to tell.
+        let _ = started.send(handle.clone());
+        handle.stopped().await;
+    });
+    // Workers' threads end by themselves; one that a handler blocks must not delay the exit.
+    actix::System::current().stop();
+    links.shutdown_background();
+}
+
+/// The first signal stops the system, the second ends it at once.
+async fn listen(handle: SystemHandle) {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut terminate), Ok(mut interrupt)) = (
+        signal(SignalKind::terminate()),
+        signal(SignalKind::interrupt()),
+    ) else {
+        return warn!(event = "no_signals", "cannot listen to SIGTERM and SIGINT");
+    };
+    let mut next =
+        async || tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} };
+    next().await;
+    handle.stop();
+    next().await;
+    warn!(event = "second_signal", "a second signal; ending at once");
+    handle.stop_now();
+}
+
+/// Blocks this thread until the system has stopped, which `stop` may ask it to.
+pub(super) fn block_until_stopped(
+    handle: &SystemHandle,
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> StopReason {
+    let waiting = handle.clone();
+    let wait = thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build();
+        let Ok(runtime) = runtime else {
+            return StopReason::Internal("cannot make a runtime".to_owned());
+        };
+        runtime.block_on(async {
+            let asked = async {
+                stop.await;
+                waiting.stop();
+                std::future::pending().await
+            };
+            tokio::select! {
+                reason = waiting.stopped() => reason,
+                () = asked => StopReason::Requested,
+            }
+        })
+    });
+    wait.join().unwrap_or_else(|_| {
+        handle.stop_now();
+        StopReason::Internal("the future that `run_until` was given panicked".to_owned())
+    })
+}
+
+/// The last words, on standard error even where logs are off, and the exit code.
+#[expect(
+    clippy::print_stderr,
+    reason = "whoever reads only the process manager's output must learn the reason"
+)]
+pub(super) fn farewell(reason: &StopReason) -> ExitCode {
+    eprintln!("garenne: {reason} (exit code {})", reason.code());
+    ExitCode::from(reason.code())
+}

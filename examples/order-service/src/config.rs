@@ -1,0 +1,100 @@
+//! The service's own variables; those of the framework are read by `SystemBuilder::from_env`.
+//!
+//! | variable | meaning | default |
+//! |---|---|---|
+//! | `ORDERS_QUEUE` | the queue to consume | `orders` |
+//! | `ORDERS_QUEUE_TYPE` | `quorum` or `classic` | `quorum` |
+//! | `ORDERS_RETRY` | `20s*3` = every 20 s, three times; `none` | `20s*3` |
+//! | `ORDERS_DEADLINE` | how long one run may take, such as `30s` | `10m` |
+
+use std::env::var;
+use std::fmt::Display;
+use std::process::ExitCode;
+use std::str::FromStr;
+use std::time::Duration;
+
+use garenne::core::{Fault, QueueKind, parse_duration};
+use garenne::prelude::*;
+
+pub(crate) struct Config {
+    name: String,
+    kind: QueueKind,
+    retry: Retry,
+    deadline: Option<Duration>,
+}
+
+impl Config {
+    /// Reads the environment; on a mistake, tells all of them.
+    pub(crate) fn from_env() -> Result<Self, Vec<Fault>> {
+        let mut faults = Vec::new();
+        let mut note = |name: &str, value: &str, accepted: &str| {
+            faults.push(Fault::new(name, value, accepted));
+        };
+        let config = Self {
+            name: set("ORDERS_QUEUE").unwrap_or_else(|| "orders".to_owned()),
+            kind: read("ORDERS_QUEUE_TYPE", "`quorum` or `classic`", &mut note)
+                .unwrap_or(QueueKind::Quorum),
+            retry: read(
+                "ORDERS_RETRY",
+                "`20s*3` (every 20 s, three times), delays such as `1s,10s,1m`, or `none`",
+                &mut note,
+            )
+            .unwrap_or_default(),
+            deadline: match set("ORDERS_DEADLINE").map(|text| (parse_duration(&text), text)) {
+                None => None,
+                Some((Ok(deadline), _)) if !deadline.is_zero() => Some(deadline),
+                Some((_, text)) => {
+                    note(
+                        "ORDERS_DEADLINE",
+                        &text,
+                        "a duration above zero such as `30s` or `10m`",
+                    );
+                    None
+                }
+            },
+        };
+        if faults.is_empty() {
+            Ok(config)
+        } else {
+            Err(faults)
+        }
+    }
+
+    pub(crate) fn queue(&self) -> Queue {
+        let queue = Queue::new(&self.name, self.kind).retry(self.retry.clone());
+        match self.deadline {
+            Some(deadline) => queue.deadline(deadline),
+            None => queue,
+        }
+    }
+}
+
+/// The exit code of a faulty configuration: a process manager should not restart the service.
+#[expect(
+    clippy::print_stderr,
+    reason = "this is for whoever started the program"
+)]
+pub(crate) fn refuse(faults: &[impl Display]) -> ExitCode {
+    for fault in faults {
+        eprintln!("order-service: {fault}");
+    }
+    ExitCode::from(78)
+}
+
+/// The value of a variable; an empty one counts as not set.
+fn set(name: &str) -> Option<String> {
+    var(name).ok().filter(|value| !value.trim().is_empty())
+}
+
+fn read<T: FromStr>(
+    name: &str,
+    accepted: &str,
+    note: &mut impl FnMut(&str, &str, &str),
+) -> Option<T> {
+    let text = set(name)?;
+    let value = text.trim().parse().ok();
+    if value.is_none() {
+        note(name, &text, accepted);
+    }
+    value
+}
