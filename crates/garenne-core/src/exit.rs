@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::window::GaveUp;
+use crate::outage::GaveUp;
 
 /// Why the system stopped.
 ///

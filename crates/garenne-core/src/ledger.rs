@@ -1,7 +1,10 @@
 //! The ack ledger of one channel.
 
+mod error;
+
 use std::collections::VecDeque;
-use std::fmt;
+
+pub use self::error::LedgerError;
 
 /// Which deliveries of one channel are unsettled, and which acks may be sent.
 ///
@@ -25,24 +28,32 @@ use std::fmt;
 /// ```
 ///
 /// A ledger belongs to one channel and dies with it: the next channel counts its tags anew. Every
-/// operation takes constant time, amortised, but for [`Ledger::unfinished`].
+/// operation takes constant time, amortised, but for [`Ledger::unfinished`]. Memory is bounded by
+/// the unsettled deliveries, and so by the prefetch, however long one of them runs.
 #[derive(Clone, Debug, Default)]
 pub struct Ledger {
-    /// What is known of the tags from `base` on. The front is not settled, or waits to be acked.
-    entries: VecDeque<State>,
-    /// The tag of the front entry, or the one that comes next when there is none.
-    base: u64,
-    /// How many entries from the front on are not running any more.
+    /// Deliveries by ascending tag. Settled ones stay until they are at the front, or outnumber the
+    /// others.
+    entries: VecDeque<Entry>,
+    /// The tag that comes next; 0 when any may.
+    next: u64,
+    /// How many entries from the front on are not running.
     prefix: usize,
-    /// How many entries of the prefix have finished: the next ack's count.
+    /// How many entries of the prefix have finished: what the next ack covers.
     ready: u32,
-    /// How many entries have finished anywhere.
+    /// How many entries have finished, anywhere.
     finished: usize,
     /// How many entries are running.
     running: usize,
-    /// Tags that finished behind a running one, in that order. Tags that were settled since are
-    /// skipped when they come up, and swept out when they outnumber the entries.
+    /// Tags that finished behind a running one, in that order. What has been settled since is
+    /// skipped when it comes up.
     late: VecDeque<u64>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    tag: u64,
+    state: State,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,6 +66,10 @@ enum State {
     Settled,
 }
 
+/// How many entries and late tags there may be beside those that are needed, before it is worth a
+/// sweep.
+const SLACK: usize = 64;
+
 /// An ack to send. By being returned it counts as sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use = "the ledger takes it for sent"]
@@ -65,24 +80,6 @@ pub struct Ack {
     pub multiple: bool,
     /// How many deliveries it settles.
     pub count: u32,
-}
-
-/// A use of the ledger that the protocol does not allow. The ledger is unchanged.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LedgerError {
-    /// Tags of a channel follow each other without a gap. A `multiple` ack would settle deliveries
-    /// in the gap that nobody has seen.
-    OutOfOrder {
-        /// The tag that was to be admitted.
-        tag: u64,
-        /// The tag that comes next.
-        expected: u64,
-    },
-    /// The delivery is not running: it was never admitted, or has finished or been given back.
-    NotRunning {
-        /// Its tag.
-        tag: u64,
-    },
 }
 
 impl Ledger {
@@ -99,14 +96,19 @@ impl Ledger {
     ///
     /// [`LedgerError::OutOfOrder`] when it does not follow.
     pub fn admit(&mut self, tag: u64) -> Result<(), LedgerError> {
-        if self.base == 0 && tag != 0 {
-            self.base = tag;
-        }
-        let expected = self.base.max(1) + self.entries.len() as u64;
+        let expected = if self.next == 0 {
+            tag.max(1)
+        } else {
+            self.next
+        };
         if tag != expected {
             return Err(LedgerError::OutOfOrder { tag, expected });
         }
-        self.entries.push_back(State::Running);
+        self.entries.push_back(Entry {
+            tag,
+            state: State::Running,
+        });
+        self.next = tag.saturating_add(1);
         self.running += 1;
         Ok(())
     }
@@ -123,7 +125,7 @@ impl Ledger {
             self.extend_prefix();
         } else {
             self.late.push_back(tag);
-            self.sweep_late();
+            self.sweep();
         }
         Ok(())
     }
@@ -139,26 +141,23 @@ impl Ledger {
         if index == self.prefix {
             self.extend_prefix();
         }
+        self.sweep();
         Ok(())
     }
 
     /// One ack for everything that has finished before the first running delivery.
     pub fn next_ack(&mut self) -> Option<Ack> {
-        // The broker knows nothing of a tag that is settled already, and closes the channel over an
-        // ack that names one: the ack's tag is the last one that has *finished*.
-        let last = self
-            .entries
-            .range(..self.prefix)
-            .rposition(|&state| state == State::Finished)?;
+        // The broker has forgotten a tag that is settled, and closes the channel over an ack that
+        // names it. So the tag is the last one of the prefix that has *finished*.
+        let prefix = self.entries.drain(..self.prefix);
+        let last = prefix.rev().find(|entry| entry.state == State::Finished)?;
         let ack = Ack {
-            tag: self.tag_at(last),
+            tag: last.tag,
             multiple: self.ready > 1,
             count: self.ready,
         };
         self.finished -= self.ready as usize;
         self.ready = 0;
-        self.entries.drain(..self.prefix);
-        self.base += self.prefix as u64;
         self.prefix = 0;
         Some(ack)
     }
@@ -168,8 +167,9 @@ impl Ledger {
     pub fn next_straggler(&mut self) -> Option<Ack> {
         while let Some(tag) = self.late.pop_front() {
             if let Some(index) = self.straggler(tag) {
-                self.entries[index] = State::Settled;
+                self.entries[index].state = State::Settled;
                 self.finished -= 1;
+                self.sweep();
                 return Some(Ack {
                     tag,
                     multiple: false,
@@ -203,9 +203,8 @@ impl Ledger {
         let running = self
             .entries
             .iter()
-            .enumerate()
-            .filter(|(_, state)| **state == State::Running);
-        running.map(|(index, _)| self.tag_at(index))
+            .filter(|entry| entry.state == State::Running);
+        running.map(|entry| entry.tag)
     }
 
     /// Whether the broker waits for nothing.
@@ -214,20 +213,21 @@ impl Ledger {
         self.unsettled() == 0
     }
 
-    /// Ends the running of `tag`; where its entry is.
+    /// Ends the running of `tag`; says where its entry is.
     fn leave(&mut self, tag: u64, to: State) -> Result<usize, LedgerError> {
+        let running = |&index: &usize| self.entries[index].state == State::Running;
         let index = self
             .index(tag)
-            .filter(|&index| self.entries[index] == State::Running);
-        let index = index.ok_or(LedgerError::NotRunning { tag })?;
-        self.entries[index] = to;
+            .filter(running)
+            .ok_or(LedgerError::NotRunning { tag })?;
+        self.entries[index].state = to;
         self.running -= 1;
         Ok(index)
     }
 
     fn extend_prefix(&mut self) {
-        while let Some(&state) = self.entries.get(self.prefix) {
-            match state {
+        while let Some(entry) = self.entries.get(self.prefix) {
+            match entry.state {
                 State::Running => break,
                 State::Finished => self.ready += 1,
                 State::Settled => {}
@@ -235,17 +235,20 @@ impl Ledger {
             self.prefix += 1;
         }
         if self.ready == 0 {
-            // Nothing here will ever be acked, so no ack would come to remove it.
+            // No ack will come that takes these away.
             self.entries.drain(..self.prefix);
-            self.base += self.prefix as u64;
             self.prefix = 0;
         }
     }
 
-    /// Keeps `late` within twice the entries. At least half of what is looked at then goes, and was
-    /// pushed once, so this costs each straggler a constant share.
-    fn sweep_late(&mut self) {
-        if self.late.len() > 2 * self.entries.len() {
+    /// Takes away what is not needed once it is the larger part. Each entry and each late tag is
+    /// put in once and taken away once, so this adds a constant to the cost of each.
+    fn sweep(&mut self) {
+        if self.entries.len() > 2 * self.unsettled() + SLACK {
+            self.entries.retain(|entry| entry.state != State::Settled);
+            self.prefix = self.ready as usize;
+        }
+        if self.late.len() > 2 * self.stragglers() + SLACK {
             let mut late = std::mem::take(&mut self.late);
             late.retain(|&tag| self.straggler(tag).is_some());
             self.late = late;
@@ -255,28 +258,22 @@ impl Ledger {
     /// Where the entry of `tag` is, if it has finished behind a running one.
     fn straggler(&self, tag: u64) -> Option<usize> {
         let index = self.index(tag)?;
-        (index >= self.prefix && self.entries[index] == State::Finished).then_some(index)
+        (index >= self.prefix && self.entries[index].state == State::Finished).then_some(index)
     }
 
+    /// Where the entry of `tag` is.
     fn index(&self, tag: u64) -> Option<usize> {
-        let index = usize::try_from(tag.checked_sub(self.base)?).ok()?;
-        (index < self.entries.len()).then_some(index)
-    }
-
-    fn tag_at(&self, index: usize) -> u64 {
-        self.base + index as u64
-    }
-}
-
-impl fmt::Display for LedgerError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::OutOfOrder { tag, expected } => {
-                write!(f, "delivery tag {tag} where {expected} should follow")
-            }
-            Self::NotRunning { tag } => write!(f, "delivery tag {tag} is not running"),
+        // Nearly always nothing is missing between the front and it.
+        let guess = usize::try_from(tag.checked_sub(self.entries.front()?.tag)?).ok()?;
+        if self
+            .entries
+            .get(guess)
+            .is_some_and(|entry| entry.tag == tag)
+        {
+            return Some(guess);
         }
+        self.entries
+            .binary_search_by_key(&tag, |entry| entry.tag)
+            .ok()
     }
 }
-
-impl std::error::Error for LedgerError {}

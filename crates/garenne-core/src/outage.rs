@@ -1,9 +1,13 @@
 //! The outage: from the first loss of a link until consumption is stable again.
 
+mod report;
+
 use std::time::Duration;
 
+pub use self::report::{Ended, GaveUp, Next, Phase, Summary};
+
 use crate::time::Moment;
-use crate::window::{GaveUp, OutageWindow};
+use crate::window::OutageWindow;
 
 /// How long consumption must go on without a loss until it counts as stable.
 ///
@@ -40,57 +44,6 @@ struct Incident {
     attempts: u32,
     losses: u32,
     last_error: Option<String>,
-}
-
-/// Where consumption stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Phase {
-    /// Consuming, and no outage.
-    Stable,
-    /// Consuming, but the outage is not over yet.
-    Provisional {
-        /// When consumption began.
-        since: Moment,
-    },
-    /// Not consuming.
-    Down {
-        /// When the outage began: the first loss in it, not the latest.
-        since: Moment,
-    },
-}
-
-/// What to do after an attempt to come back has failed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[must_use]
-pub enum Next {
-    /// Try again after this pause. It never ends past the deadline.
-    RetryAfter(Duration),
-    /// The window is over.
-    GiveUp(GaveUp),
-}
-
-/// An outage that is over; returned once, for the event that says so.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Ended {
-    /// From the first loss until consumption was stable.
-    pub lasted: Duration,
-    /// How many attempts to come back had failed.
-    pub attempts: u32,
-    /// How many times consumption was lost; 0 for a start that went well.
-    pub losses: u32,
-}
-
-/// The outage that is going on, for a status page.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Summary {
-    /// When it began.
-    pub since: Moment,
-    /// How many attempts to come back have failed.
-    pub attempts: u32,
-    /// How many times consumption was lost.
-    pub losses: u32,
-    /// What went wrong last; `None` while nothing has, at a start.
-    pub last_error: Option<String>,
 }
 
 impl Outage {

@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use crate::duration::{DurationError, parse_duration, readable};
+use crate::duration::{DurationError, parse_duration};
 
 /// How long one outage may last before the system gives up.
 ///
@@ -86,48 +86,6 @@ impl std::error::Error for WindowError {
     }
 }
 
-/// The end of patience: why the system stopped waiting for the broker.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct GaveUp {
-    /// The window that was over.
-    pub window: OutageWindow,
-    /// How long the outage had lasted.
-    pub lasted: Duration,
-    /// How many attempts to come back had failed.
-    pub attempts: u32,
-    /// How many times consumption was lost during the outage.
-    pub losses: u32,
-    /// What went wrong last.
-    pub last_error: String,
-}
-
-/// A fragment that fits behind "stopped: ": what, how long, what was tried, the last error, what to
-/// do.
-impl fmt::Display for GaveUp {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            window,
-            lasted,
-            attempts,
-            losses,
-            last_error,
-        } = self;
-        let lasted = readable(*lasted);
-        write!(
-            f,
-            "gave up on the broker after {lasted} without stable consumption "
-        )?;
-        write!(
-            f,
-            "(outage window {window}, failed attempts {attempts}, losses {losses}); "
-        )?;
-        write!(f, "last error: {last_error}; ")?;
-        f.write_str(
-            "check that the broker is running and reachable, or allow a longer outage window",
-        )
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -164,17 +122,5 @@ mod tests {
         for part in ["`two minutes`", "`2m`", "`never`", "`fail-fast`"] {
             assert!(error.contains(part), "{error}");
         }
-    }
-
-    #[test]
-    fn giving_up_says_what_happened_and_what_to_do() {
-        let gave_up = GaveUp {
-            window: OutageWindow::default(),
-            lasted: Duration::from_micros(120_000_900),
-            attempts: 9,
-            losses: 1,
-            last_error: "connection refused (127.0.0.1:5672)".into(),
-        };
-        insta::assert_snapshot!(gave_up, @"gave up on the broker after 2m without stable consumption (outage window 2m, failed attempts 9, losses 1); last error: connection refused (127.0.0.1:5672); check that the broker is running and reachable, or allow a longer outage window");
     }
 }

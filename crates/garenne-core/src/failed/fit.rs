@@ -128,16 +128,16 @@ fn drop_headers(parked: &mut Properties, excess: usize) {
         parked.headers.remove(&name);
         dropped.push(Value::Text(name));
     }
-    if !dropped.is_empty() {
-        let len: usize = dropped.iter().map(Value::encoded_len).sum();
-        parked
-            .headers
-            .insert(header::FAIL_DROPPED_HEADERS.to_owned(), dropped.into());
-        shorten_list(
-            parked,
-            header::FAIL_DROPPED_HEADERS,
-            len.saturating_sub(NAMES_MAX),
-        );
+    let over = dropped
+        .iter()
+        .map(Value::encoded_len)
+        .sum::<usize>()
+        .saturating_sub(NAMES_MAX);
+    parked
+        .headers
+        .insert(header::FAIL_DROPPED_HEADERS.to_owned(), dropped.into());
+    if over > 0 {
+        shorten_list(parked, header::FAIL_DROPPED_HEADERS, over);
     }
 }
 

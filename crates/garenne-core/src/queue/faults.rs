@@ -62,7 +62,10 @@ impl Queue {
             concurrency > 0 && concurrency <= prefetch.max(1),
             "concurrency",
             concurrency.to_string(),
-            &format!("1 to the prefetch, {prefetch}; no more can run than are held"),
+            &format!(
+                "1 to the prefetch, {}; no more can run than are held",
+                prefetch.max(1)
+            ),
         );
         expect(
             (1..=WORKERS_MAX).contains(&workers),
