@@ -11,9 +11,10 @@
 /// # Why not after one
 ///
 /// The killer may sit anywhere in the window of the process before. With one survivor per start, a
-/// killer at place 100 would take the window behind it down a hundred times. With K per start it is
-/// alone after at most window ÷ K starts, about 8; so the innocent behind it are counted about 8
-/// times, well below the delivery limit of 20, at which the broker gives up on a message.
+/// killer at place 100 would take the messages behind it down a hundred times. With K per start it
+/// is alone after 8 more starts at most, so that each of the innocent is counted 9 times at most:
+/// far below the delivery limit of 20, past which the broker gives up on a message. That holds for
+/// any number of killers in a queue.
 ///
 /// # What it does not do
 ///

@@ -68,7 +68,7 @@ enum State {
 
 /// How many entries and late tags there may be beside those that are needed, before it is worth a
 /// sweep.
-const SLACK: usize = 64;
+const SLACK: usize = 16;
 
 /// An ack to send. By being returned it counts as sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

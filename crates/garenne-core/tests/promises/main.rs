@@ -1,0 +1,20 @@
+//! What this crate promises, shown through its public API: properties over random sequences of
+//! events, and tables that a person can read.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that cannot go on has failed"
+)]
+
+mod caution;
+mod copy;
+mod deaths;
+mod decide;
+mod failed;
+mod fit;
+mod ledger;
+mod outage;
+mod queue;
+mod retry;
+mod samples;
