@@ -54,3 +54,56 @@ impl Default for Backoff {
         Self::new(DEFAULT_FLOOR, DEFAULT_CEILING)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::duration::DurationExt;
+
+    #[test]
+    fn the_first_pause_is_between_the_floor_and_three_times_it() {
+        assert_eq!(Backoff::default().next(0.0), 500.millis());
+        assert_eq!(Backoff::default().next(0.5), 1.secs());
+        assert!(Backoff::default().next(1.0) <= 1500.millis());
+    }
+
+    #[test]
+    fn pauses_grow_to_the_ceiling_and_begin_anew_after_a_reset() {
+        let mut backoff = Backoff::default();
+        let pauses: Vec<_> = (0..6).map(|_| backoff.next(1.0).as_millis()).collect();
+        assert_eq!(pauses, [1_500, 4_500, 13_500, 30_000, 30_000, 30_000]);
+        backoff.reset();
+        assert_eq!(backoff.next(1.0), 1500.millis());
+    }
+
+    #[test]
+    fn a_floor_of_zero_does_not_make_a_busy_loop() {
+        let mut backoff = Backoff::new(Duration::ZERO, 1.secs());
+        assert_eq!(backoff.next(0.0), 1.millis());
+    }
+
+    #[test]
+    fn a_ceiling_below_the_floor_is_the_floor() {
+        let mut backoff = Backoff::new(2.secs(), 1.secs());
+        assert_eq!(backoff.next(0.9), 2.secs());
+    }
+
+    proptest! {
+        #[test]
+        fn every_pause_lies_between_floor_and_ceiling(
+            floor in 1_u64..,
+            span in any::<u64>(),
+            randoms in prop::collection::vec(any::<f64>(), 1..50),
+        ) {
+            let floor = floor.millis();
+            let ceiling = floor.saturating_add(span.secs());
+            let mut backoff = Backoff::new(floor, ceiling);
+            for random in randoms {
+                let pause = backoff.next(random);
+                prop_assert!((floor..=ceiling).contains(&pause), "{pause:?}");
+            }
+        }
+    }
+}

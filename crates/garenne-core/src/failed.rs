@@ -63,7 +63,7 @@ impl FailedMessage {
     /// 1. the end of the error's chain;
     /// 2. the error's text behind its first 512 bytes;
     /// 3. the message's own headers, largest first; `fail-dropped-headers` names them;
-    /// 4. the names in that list, and the rest of the error's text.
+    /// 4. the rest of the error's text, that list of names, and the names of host and service.
     ///
     /// What was cut says so. The result fits whenever `max_header_bytes` is at least 4088, which is
     /// what the smallest frame carries that AMQP allows.

@@ -155,3 +155,24 @@ impl fmt::Display for UnknownReason {
 }
 
 impl std::error::Error for UnknownReason {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reason_is_read_as_it_is_stored() {
+        for reason in FailReason::ALL {
+            assert_eq!(reason.to_string().parse(), Ok(reason));
+        }
+    }
+
+    #[test]
+    fn an_unknown_reason_is_named_beside_the_known_ones() {
+        let error = "bad luck".parse::<FailReason>().unwrap_err().to_string();
+        assert!(
+            error.contains("`bad luck`") && error.contains("delivery-limit"),
+            "{error}"
+        );
+    }
+}
