@@ -24,7 +24,7 @@ const MARK_MAX: usize = 48;
 type Step<'a> = &'a dyn Fn(&mut Properties, usize);
 
 /// Cuts what [`FailedMessage::parking_properties`](super::FailedMessage::parking_properties) says,
-/// in that order, and no more than is needed.
+/// in that order, and little more than is needed.
 pub(super) fn fit(mut parked: Properties, max: usize) -> Properties {
     cut_short_strings(&mut parked);
     let error = text(&parked.headers, header::FAIL_ERROR);
