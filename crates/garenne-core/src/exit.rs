@@ -45,6 +45,8 @@ impl fmt::Display for StopReason {
     }
 }
 
+impl std::error::Error for StopReason {}
+
 #[cfg(test)]
 mod tests {
     use super::*;

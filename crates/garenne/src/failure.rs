@@ -79,8 +79,8 @@ impl Failure {
         &self.chain
     }
 
-    pub(crate) fn wish(&self) -> &Wish {
-        &self.wish
+    pub(crate) fn wish(&self) -> Wish {
+        self.wish
     }
 
     fn new(wish: Wish, why: &dyn fmt::Display) -> Self {

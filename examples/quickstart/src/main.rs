@@ -1,2 +1,59 @@
-//! Placeholder.
-fn main() {}
+//! The main job in one command: `cargo run -p quickstart`.
+//!
+//! Five orders are published. Most are handled at once, one succeeds at its third attempt, one never
+//! does and ends in the parking queue `quickstart.failed`. It runs on the broker that `AMQP_URL`
+//! names, or else on a private RabbitMQ node that it starts and stops itself.
+#![expect(
+    clippy::print_stdout,
+    reason = "the terminal is what this program is for"
+)]
+
+mod broker;
+
+use garenne::prelude::*;
+
+#[derive(serde::Serialize, serde::Deserialize)]
+struct Order {
+    id: u32,
+    declined: u32,
+}
+
+async fn charge(order: Delivery<Json<Order>>) -> Result<(), Failure> {
+    let attempt = order.attempt().number();
+    if attempt <= order.declined {
+        println!("order {}: attempt {attempt}: card declined", order.id);
+        return Err(Failure::transient("card declined"));
+    }
+    println!("order {}: attempt {attempt}: charged", order.id);
+    Ok(())
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let broker = broker::from_env_or_private()?;
+    let queue = Queue::quorum("quickstart").retry(Retry::every(1.secs()).times(2));
+    let system = SystemBuilder::new(broker.url())
+        .consume_fn(queue, charge)
+        .build()?
+        .start()?;
+    system.wait_until(|status| status.is_ready()).await?;
+    for (id, declined) in [(1, 0), (2, 2), (3, 99), (4, 0), (5, 0)] {
+        system
+            .publisher()
+            .send(Outgoing::to_queue(
+                "quickstart",
+                Json(Order { id, declined }),
+            ))
+            .await?;
+    }
+    let done = system
+        .wait_until(|s| s.queues[0].handled >= 4 && s.queues[0].failed >= 1)
+        .await?;
+    println!(
+        "{} orders charged, {} parked in `quickstart.failed`",
+        done.queues[0].handled, done.queues[0].failed
+    );
+    system.stop();
+    system.stopped().await;
+    Ok(())
+}

@@ -125,7 +125,7 @@ where
             Ok(Run::Finished(Ok(()))) => return Ran::of(Outcome::Done, ""),
             Ok(Run::Finished(Err(failure))) => {
                 return Ran {
-                    outcome: Outcome::Failed(failure.wish().clone()),
+                    outcome: Outcome::Failed(failure.wish()),
                     error: failure.error().to_owned(),
                     chain: failure.chain().to_vec(),
                 };
@@ -141,7 +141,7 @@ where
             // The handler was lost, not this message's fault: begin again with a new one, unless the
             // worker is giving back what has not begun.
             Ok(Run::NotBegun) if !worker.permits.is_closed() && line.is_alive() => {
-                next = decoded::<B>(meta)
+                next = decoded::<B>(meta);
             }
             Ok(Run::NotBegun) => return Ran::not_begun(),
             Err(Lost(why)) => {

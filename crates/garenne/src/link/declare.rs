@@ -164,7 +164,7 @@ impl Bench<'_> {
                         warn!(event = "queue_adopted", queue = %queue.name, "{error}");
                     }
                     Err(error) => {
-                        debug!(queue = %queue.name, %error, "cannot compare the queue's arguments")
+                        debug!(queue = %queue.name, %error, "cannot compare the queue's arguments");
                     }
                     Ok(()) => {}
                 }

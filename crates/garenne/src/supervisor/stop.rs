@@ -27,13 +27,13 @@ impl ConnectionSupervisor {
                 "stopping on request; finishing what is in hand"
             ),
             StopReason::GaveUp(why) => {
-                error!(event = "gave_up", exit_code = reason.code(), "{why}")
+                error!(event = "gave_up", exit_code = reason.code(), "{why}");
             }
             StopReason::Configuration(why) => {
-                error!(event = "configuration", exit_code = reason.code(), "{why}")
+                error!(event = "configuration", exit_code = reason.code(), "{why}");
             }
             StopReason::Internal(why) => {
-                error!(event = "internal", exit_code = reason.code(), "{why}")
+                error!(event = "internal", exit_code = reason.code(), "{why}");
             }
         }
         self.stopping = Some(reason);

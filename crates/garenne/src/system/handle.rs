@@ -1,6 +1,7 @@
 //! A running system, from outside.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix::Addr;
 use garenne_core::StopReason;
@@ -9,6 +10,8 @@ use tokio::sync::watch;
 use crate::publish::Publisher;
 use crate::status::{Board, Status};
 use crate::supervisor::{ConnectionSupervisor, Stop, StopNow};
+
+const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// A running system: to look at, to publish with, to stop. Cheap to clone; dropping it stops
 /// nothing.
@@ -36,6 +39,33 @@ impl SystemHandle {
     #[must_use]
     pub fn status(&self) -> Status {
         self.board.status()
+    }
+
+    /// Waits until the status is as wanted: for tests, and for jobs that end when the work is done.
+    /// It looks twenty times a second.
+    ///
+    /// # Errors
+    ///
+    /// The reason when the system stops before.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost when the future is dropped.
+    pub async fn wait_until(
+        &self,
+        mut wanted: impl FnMut(&Status) -> bool,
+    ) -> Result<Status, StopReason> {
+        let mut looks = tokio::time::interval(LOOK_EVERY);
+        loop {
+            looks.tick().await;
+            let status = self.status();
+            if wanted(&status) {
+                return Ok(status);
+            }
+            if let Some(reason) = self.stopped.borrow().clone() {
+                return Err(reason);
+            }
+        }
     }
 
     /// Sends messages over the system's publish link.

@@ -4,6 +4,7 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::thread;
+use std::time::Duration;
 
 use actix::Actor;
 use garenne_core::StopReason;
@@ -24,6 +25,9 @@ pub(super) enum Signals {
     /// The program that the system is part of.
     Leave,
 }
+
+/// A signal that follows the first one this closely is its echo.
+const ECHO: Duration = Duration::from_millis(50);
 
 /// Starts the system's own thread and waits until its supervisor runs.
 pub(super) fn start(plan: Plan, signals: Signals) -> Result<SystemHandle, StopReason> {
@@ -106,6 +110,9 @@ async fn listen(handle: SystemHandle) {
         async || tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} };
     next().await;
     handle.stop();
+    // Some senders (`timeout`, for one) signal the process and then its group: that is one request.
+    let echo = tokio::time::Instant::now() + ECHO;
+    while tokio::time::timeout_at(echo, next()).await.is_ok() {}
     next().await;
     warn!(event = "second_signal", "a second signal; ending at once");
     handle.stop_now();
