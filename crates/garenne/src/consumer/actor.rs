@@ -13,7 +13,8 @@ use garenne_core::{Backoff, Caution};
 use tokio::sync::Notify;
 use tracing::warn;
 
-use super::channel::{ChannelTask, End};
+use super::channel::ChannelTask;
+use super::subscription::End;
 use super::{Mode, Worker, WorkerNews, WorkerReport};
 use crate::body::Body;
 use crate::delivery::Delivery;

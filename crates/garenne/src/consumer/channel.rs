@@ -1,12 +1,9 @@
 //! The task of one channel: the only one that acks on it.
 //!
-//! It takes deliveries from the consumer's stream, drives their lives, keeps the ledger, and writes
-//! acks: one at a time, and whatever finishes meanwhile goes into the next one, so acks coalesce by
-//! themselves the busier the channel is.
+//! It takes deliveries from the consumer's stream, drives their lives, and passes on to [`Acks`] how
+//! they ended.
 
-use std::cell::Cell;
-use std::collections::HashMap;
-use std::pin::Pin;
+use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll};
@@ -14,77 +11,29 @@ use std::time::Duration;
 
 use actix::{Actor, Context, Handler};
 use futures_util::StreamExt;
-use futures_util::future::{LocalBoxFuture, try_join_all};
+use futures_util::future::LocalBoxFuture;
 use futures_util::stream::FuturesUnordered;
-use garenne_core::{Ack, Caution, Epoch, Ledger};
+use garenne_core::{Caution, Epoch};
 use lapin::message::Delivery as Received;
-use lapin::options::{
-    BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicNackOptions, BasicQosOptions,
-};
-use lapin::types::FieldTable;
+use lapin::options::BasicCancelOptions;
 use lapin::{Channel, Consumer};
-use tokio::sync::Notify;
 use tracing::{debug, error, info, warn};
 
+use super::acks::Acks;
 use super::life::{live, received};
+use super::line::Line;
+use super::recall::Key;
 use super::settle::Settled;
+use super::subscription::{End, subscribe};
 use super::{Mode, Worker, WorkerNews};
 use crate::body::Body;
 use crate::delivery::{Delivery, Meta};
 use crate::link::{Link, LinkError, call};
-use crate::wire::short;
 
 /// How many deliveries are taken before the handlers get their turn on this thread.
 const BATCH: usize = 64;
-/// How long a finished message may wait behind an unfinished one before it is acked by itself.
-const STRAGGLER: Duration = Duration::from_millis(20);
 /// How often the handler is looked after.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-
-/// One incarnation of a worker's channel, as the lives of its deliveries see it.
-pub(super) struct Line {
-    alive: Cell<bool>,
-    cut: Notify,
-}
-
-impl Line {
-    fn new() -> Rc<Self> {
-        Rc::new(Self {
-            alive: Cell::new(true),
-            cut: Notify::new(),
-        })
-    }
-
-    pub(super) fn is_alive(&self) -> bool {
-        self.alive.get()
-    }
-
-    /// Returns when nothing can be settled on this channel any more.
-    pub(super) async fn gone(&self) {
-        let cut = self.cut.notified();
-        if self.alive.get() {
-            cut.await;
-        }
-    }
-
-    fn cut(&self) {
-        self.alive.set(false);
-        self.cut.notify_waiters();
-    }
-}
-
-/// How the subscription of a channel ended.
-#[derive(Debug)]
-pub(super) enum End {
-    /// The channel or its link is gone.
-    Lost(String),
-    /// The broker cancelled the consumer: the queue was deleted or moved. The channel lives.
-    Cancelled,
-    /// Nothing is left in its hands.
-    Drained,
-    /// The drain deadline passed before that.
-    Abandoned,
-}
 
 pub(super) struct ChannelTask<A, B> {
     worker: Rc<Worker<A, B>>,
@@ -94,22 +43,16 @@ pub(super) struct ChannelTask<A, B> {
     /// `None` once the stream has ended: it must never be polled again.
     consumer: Option<Consumer>,
     caution: Caution,
-    ledger: Ledger,
+    acks: Acks,
     /// What is in hand, by delivery tag.
     open: HashMap<u64, Arc<Meta>>,
     lives: FuturesUnordered<LocalBoxFuture<'static, (u64, Settled)>>,
-    give_back: Vec<u64>,
-    /// The acks that are being written; at most one batch at a time.
-    writing: Option<Write>,
-    stragglers_due: Option<Pin<Box<tokio::time::Sleep>>>,
+    /// The last ones that were done with: the broker may hand them out again, if it never saw
+    /// their acks.
+    recent: VecDeque<Key>,
     cancelling: Option<LocalBoxFuture<'static, Result<(), LinkError>>>,
     draining: bool,
     progressed: bool,
-}
-
-struct Write {
-    acked: u64,
-    done: LocalBoxFuture<'static, lapin::Result<()>>,
 }
 
 /// What a turn ended with, beyond having moved messages on.
@@ -134,20 +77,18 @@ where
         caution: Caution,
     ) -> Result<Self, LinkError> {
         let channel = link.open_channel().await?;
-        let consumer = consume(&channel, &worker, caution.prefetch()).await?;
+        let consumer = subscribe(&channel, worker.queue.name(), caution.prefetch()).await?;
         info!(event = "consuming", queue = worker.queue.name(), worker = worker.id.0, epoch = %link.epoch, prefetch = caution.prefetch(), "consuming");
         Ok(Self {
             line: Line::new(),
             epoch: link.epoch,
+            acks: Acks::new(channel.clone(), worker.settings.prefetch),
             channel,
             consumer: Some(consumer),
             caution,
-            ledger: Ledger::new(),
             open: HashMap::new(),
             lives: FuturesUnordered::new(),
-            give_back: Vec::new(),
-            writing: None,
-            stragglers_due: None,
+            recent: VecDeque::new(),
             cancelling: None,
             draining: false,
             progressed: false,
@@ -199,7 +140,7 @@ where
     /// Sees what is in hand to its end after the subscription is gone: acks it while the channel
     /// lives, else lets the handlers finish and remembers how.
     pub(super) async fn linger(mut self) {
-        if self.open.is_empty() && self.writing.is_none() {
+        if self.open.is_empty() && (self.acks.is_empty() || !self.line.is_alive()) {
             return;
         }
         debug!(
@@ -273,9 +214,12 @@ where
                 return Poll::Ready(Turn::Lost(error.to_string()));
             }
         }
-        if self.line.is_alive() {
-            match self.poll_write(cx) {
-                Ok(wrote) => moved |= wrote,
+        while self.line.is_alive()
+            && let Poll::Ready(wrote) = self.acks.poll(cx)
+        {
+            moved = true;
+            match wrote {
+                Ok(acked) => self.wrote(acked),
                 Err(error) => return Poll::Ready(Turn::Lost(LinkError::of(&error).to_string())),
             }
         }
@@ -291,13 +235,12 @@ where
     /// *admitted*: into the ledger, and on its way. Returns the new prefetch when it ends the caution.
     fn admit(&mut self, delivery: Received) -> Option<u16> {
         let (tag, meta) = received(&self.worker.name, delivery)?;
-        if let Err(error) = self.ledger.admit(tag) {
-            error!(event = "ledger", %error, "a delivery tag came twice");
+        if !self.acks.admit(tag) {
             return None;
         }
         if self.draining {
             self.worker.counters.on_requeued();
-            self.return_to_broker(tag);
+            self.acks.give_back(tag);
             return None;
         }
         let redelivered = meta.redelivered;
@@ -315,101 +258,14 @@ where
         self.worker.counters.on_ended();
         match settled {
             Settled::Ack => {
-                if let Err(error) = self.ledger.finish(tag) {
-                    error!(event = "ledger", %error, "a delivery was settled twice");
-                }
+                self.acks.finish(tag);
+                self.remember(&meta);
                 return self.caution.succeeded(meta.redelivered);
             }
-            Settled::GiveBack => self.return_to_broker(tag),
+            Settled::GiveBack => self.acks.give_back(tag),
             Settled::Nothing => {}
         }
         None
-    }
-
-    fn return_to_broker(&mut self, tag: u64) {
-        match self.ledger.give_back(tag) {
-            Ok(()) => self.give_back.push(tag),
-            Err(error) => error!(event = "ledger", %error, "a delivery was settled twice"),
-        }
-    }
-
-    /// Writes acks, one batch at a time.
-    fn poll_write(&mut self, cx: &mut TaskContext<'_>) -> lapin::Result<bool> {
-        let mut moved = false;
-        loop {
-            if let Some(writing) = &mut self.writing {
-                let Poll::Ready(result) = writing.done.as_mut().poll(cx) else {
-                    return Ok(moved);
-                };
-                result?;
-                let acked = writing.acked;
-                self.writing = None;
-                self.wrote(acked);
-            }
-            self.writing = self.next_write(cx);
-            if self.writing.is_none() {
-                return Ok(moved);
-            }
-            moved = true;
-        }
-    }
-
-    /// The contiguous finished prefix as one ack. What finished behind an unfinished message joins
-    /// it when a quarter of the prefetch waits so, or after 20 ms.
-    fn next_write(&mut self, cx: &mut TaskContext<'_>) -> Option<Write> {
-        let mut acks: Vec<Ack> = self.ledger.next_ack().into_iter().collect();
-        if self.stragglers_are_due(cx) {
-            acks.extend(std::iter::from_fn(|| self.ledger.next_straggler()));
-            self.stragglers_due = None;
-        }
-        let give_back = std::mem::take(&mut self.give_back);
-        if acks.is_empty() && give_back.is_empty() {
-            return None;
-        }
-        let acked = acks.iter().map(|ack| u64::from(ack.count)).sum();
-        let channel = self.channel.clone();
-        let done: LocalBoxFuture<'static, lapin::Result<()>> = match (&acks[..], &give_back[..]) {
-            (&[Ack { tag, multiple, .. }], &[]) => {
-                Box::pin(async move { channel.basic_ack(tag, BasicAckOptions { multiple }).await })
-            }
-            _ => Box::pin(async move {
-                // Polled in this order, so written in this order.
-                let acks = acks.iter().map(|ack| {
-                    channel.basic_ack(
-                        ack.tag,
-                        BasicAckOptions {
-                            multiple: ack.multiple,
-                        },
-                    )
-                });
-                let requeue = BasicNackOptions {
-                    requeue: true,
-                    multiple: false,
-                };
-                let nacks = give_back
-                    .iter()
-                    .map(|tag| channel.basic_nack(*tag, requeue));
-                futures_util::future::try_join(try_join_all(acks), try_join_all(nacks))
-                    .await
-                    .map(drop)
-            }),
-        };
-        Some(Write { acked, done })
-    }
-
-    fn stragglers_are_due(&mut self, cx: &mut TaskContext<'_>) -> bool {
-        let waiting = self.ledger.stragglers();
-        if waiting == 0 {
-            self.stragglers_due = None;
-            return false;
-        }
-        if waiting >= usize::from(self.worker.settings.prefetch / 4).max(1) {
-            return true;
-        }
-        let due = self
-            .stragglers_due
-            .get_or_insert_with(|| Box::pin(tokio::time::sleep(STRAGGLER)));
-        due.as_mut().poll(cx).is_ready()
     }
 
     fn wrote(&mut self, acked: u64) {
@@ -438,14 +294,16 @@ where
     }
 
     fn is_drained(&self) -> bool {
-        let nothing_in_hand = self.open.is_empty() && self.writing.is_none();
-        let settled =
-            !self.line.is_alive() || (self.ledger.is_empty() && self.give_back.is_empty());
-        self.draining
-            && self.consumer.is_none()
-            && self.cancelling.is_none()
-            && nothing_in_hand
-            && settled
+        let ended = self.consumer.is_none() && self.cancelling.is_none() && self.open.is_empty();
+        self.draining && ended && (self.acks.is_empty() || !self.line.is_alive())
+    }
+
+    fn remember(&mut self, meta: &Meta) {
+        let Some(key) = Key::of(meta) else { return };
+        if self.recent.len() >= usize::from(self.worker.settings.prefetch) {
+            self.recent.pop_front();
+        }
+        self.recent.push_back(key);
     }
 
     /// Subscribes again with the full prefetch: `basic.qos` holds for new consumers only.
@@ -464,7 +322,7 @@ where
         {
             self.admit(delivery);
         }
-        self.consumer = Some(consume(&self.channel, &self.worker, full).await?);
+        self.consumer = Some(subscribe(&self.channel, self.worker.queue.name(), full).await?);
         debug!(
             event = "full_prefetch",
             queue = self.worker.queue.name(),
@@ -481,8 +339,11 @@ where
             for meta in self.open.values() {
                 self.worker.recall.still_running(meta);
             }
+            for key in self.recent.drain(..) {
+                self.worker.recall.done_with(key);
+            }
             self.line.cut();
-            self.writing = None;
+            self.acks.cut();
             if !self.open.is_empty() {
                 info!(
                     event = "deliveries_cut_off",
@@ -517,30 +378,6 @@ where
             let _ = call("closing the channel", self.channel.close(200, "OK".into())).await;
         }
     }
-}
-
-async fn consume<A, B>(
-    channel: &Channel,
-    worker: &Worker<A, B>,
-    prefetch: u16,
-) -> Result<Consumer, LinkError> {
-    call(
-        "setting the prefetch",
-        channel.basic_qos(prefetch, BasicQosOptions::default()),
-    )
-    .await?;
-    // The broker names the consumer: two incarnations on one channel must not share a tag.
-    let consuming = channel.basic_consume(
-        short(worker.queue.name()),
-        "".into(),
-        BasicConsumeOptions::default(),
-        FieldTable::default(),
-    );
-    call(
-        &format!("consuming from queue `{}`", worker.queue.name()),
-        consuming,
-    )
-    .await
 }
 
 async fn changed_to(mode: &mut tokio::sync::watch::Receiver<Mode>) -> Mode {

@@ -381,37 +381,3 @@ pub(crate) fn panic_text(panic: &(dyn Any + Send)) -> String {
         .or_else(|| panic.downcast_ref::<String>().map(String::as_str));
     format!("panicked: {}", text.unwrap_or("(no text)"))
 }
-
-/// The actor around an async function, for handlers without state.
-pub(crate) struct FnHandler<F, B> {
-    function: F,
-    body: std::marker::PhantomData<fn(B)>,
-}
-
-impl<F, B> FnHandler<F, B> {
-    pub(crate) fn new(function: F) -> Self {
-        Self {
-            function,
-            body: std::marker::PhantomData,
-        }
-    }
-}
-
-impl<F: Unpin + 'static, B: 'static> Actor for FnHandler<F, B> {
-    type Context = Context<Self>;
-}
-
-impl<F, R, E, B> Handler<Delivery<B>> for FnHandler<F, B>
-where
-    F: Fn(Delivery<B>) -> R + Unpin + 'static,
-    R: Future<Output = Result<(), E>> + 'static,
-    E: Into<Failure>,
-    B: 'static,
-{
-    type Result = HandlerResult;
-
-    fn handle(&mut self, delivery: Delivery<B>, _: &mut Self::Context) -> HandlerResult {
-        let running = (self.function)(delivery);
-        Box::pin(async move { running.await.map_err(Into::into) })
-    }
-}

@@ -13,8 +13,8 @@ use garenne_core::{Outcome, RETRY_NUMS, decide, read_attempt};
 use lapin::message::Delivery as Received;
 use tracing::{Span, info_span};
 
-use super::channel::Line;
 use super::handler::{Lost, Run, panic_text};
+use super::line::Line;
 use super::settle::{Settled, settle};
 use super::{Worker, WorkerNews};
 use crate::body::{Body, Undecodable};
@@ -27,6 +27,8 @@ pub(crate) struct Ran {
     pub(crate) outcome: Outcome,
     pub(crate) error: String,
     pub(crate) chain: Vec<String>,
+    /// It was settled before; only its ack may have been lost.
+    pub(crate) settled_before: bool,
 }
 
 /// From the consumer's stream to the order to ack. Calls only go down.
@@ -128,6 +130,7 @@ where
                     outcome: Outcome::Failed(failure.wish()),
                     error: failure.error().to_owned(),
                     chain: failure.chain().to_vec(),
+                    settled_before: false,
                 };
             }
             Ok(Run::Panicked(text)) => return Ran::of(Outcome::Panicked, text),
@@ -167,6 +170,15 @@ impl Ran {
             outcome,
             error: error.into(),
             chain: Vec::new(),
+            settled_before: false,
+        }
+    }
+
+    /// Nothing is left to do but to ack.
+    pub(super) fn settled() -> Self {
+        Self {
+            settled_before: true,
+            ..Self::of(Outcome::Done, "")
         }
     }
 

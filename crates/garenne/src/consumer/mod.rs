@@ -1,16 +1,24 @@
 //! Consuming: an actor per worker, a task per channel, one file with the life of a delivery.
 
+mod acks;
 mod actor;
 mod channel;
+mod function;
 mod handler;
 mod hub;
 mod life;
+mod line;
 mod recall;
 mod settle;
+mod start;
+mod subscription;
 mod worker;
 
-pub(crate) use actor::{ConsumerActor, Resubscribe};
-pub(crate) use handler::{FnHandler, HandlerCell};
+use actor::ConsumerActor;
+pub(crate) use actor::Resubscribe;
+pub(crate) use function::FnHandler;
+use handler::HandlerCell;
 pub(crate) use hub::{Hub, Identity, Mode, WorkerId, WorkerNews, WorkerReport};
 pub(crate) use recall::Recall;
+pub(crate) use start::start_worker;
 pub(crate) use worker::{Settings, Worker};

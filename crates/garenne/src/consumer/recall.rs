@@ -27,7 +27,16 @@ struct Inner {
     oldest_first: VecDeque<Key>,
 }
 
-type Key = (String, Attempt);
+/// What a message is recognised by: its id and the number of this attempt.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Key(String, Attempt);
+
+impl Key {
+    /// `None`: the message has no id.
+    pub(super) fn of(meta: &Meta) -> Option<Self> {
+        Some(Self(meta.message_id()?.to_owned(), meta.attempt))
+    }
+}
 
 #[derive(Clone, Debug)]
 enum State {
@@ -40,17 +49,24 @@ enum State {
 impl Recall {
     /// A handler is still running on a message whose link is gone.
     pub(super) fn still_running(&self, meta: &Meta) {
-        self.put(meta, State::Running);
+        self.put(Key::of(meta), State::Running);
     }
 
     /// The message was done with, but the broker may not know.
     pub(super) fn ended(&self, meta: &Meta, ran: Ran) {
-        self.put(meta, State::Ended(ran));
+        self.put(Key::of(meta), State::Ended(ran));
+    }
+
+    /// The message was settled, but its ack may not have reached the broker.
+    pub(super) fn done_with(&self, key: Key) {
+        self.put(Some(key), State::Ended(Ran::settled()));
     }
 
     /// The message was not begun with after all.
     pub(super) fn forget(&self, meta: &Meta) {
-        let Some(key) = key(meta) else { return };
+        let Some(key) = Key::of(meta) else {
+            return;
+        };
         if let Some(run) = self.lock().runs.remove(&key) {
             run.send_replace(State::Nothing);
         }
@@ -63,7 +79,7 @@ impl Recall {
         if !meta.redelivered {
             return None;
         }
-        let key = key(meta)?;
+        let key = Key::of(meta)?;
         let mut run = self.lock().runs.get(&key)?.subscribe();
         let state = run
             .wait_for(|state| !matches!(state, State::Running))
@@ -77,8 +93,8 @@ impl Recall {
         }
     }
 
-    fn put(&self, meta: &Meta, state: State) {
-        let Some(key) = key(meta) else { return };
+    fn put(&self, key: Option<Key>, state: State) {
+        let Some(key) = key else { return };
         let mut inner = self.lock();
         if let Some(run) = inner.runs.get(&key) {
             run.send_replace(state);
@@ -96,8 +112,4 @@ impl Recall {
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-fn key(meta: &Meta) -> Option<Key> {
-    Some((meta.message_id()?.to_owned(), meta.attempt))
 }

@@ -9,8 +9,8 @@ use garenne_core::{
 };
 use tracing::{Span, error, info, warn};
 
-use super::channel::Line;
 use super::life::Ran;
+use super::line::Line;
 use super::{Hub, Worker};
 use crate::delivery::Meta;
 use crate::publish::{PublishError, RetryCopy, new_message_id};
@@ -45,7 +45,7 @@ pub(super) async fn settle<A, B>(
         }
         return Settled::Nothing;
     }
-    if ran.outcome != Outcome::NotBegun {
+    if ran.outcome != Outcome::NotBegun && !ran.settled_before {
         worker.counters.on_ran(ran.outcome == Outcome::Done);
     }
     let failed = Failed {

@@ -20,7 +20,13 @@ pub(crate) async fn declare_queue(link: &Link, queue: &Queue) -> Result<(), Link
     match queue.get_declare() {
         Declare::Off => Ok(()),
         Declare::Create => {
-            for entity in queue.topology() {
+            let mut topology = queue.topology();
+            // A queue that is there already and cannot be used shall be found before anything is made
+            // for it; one that is not needs its parking queue first.
+            if message_count(link, queue.name()).await.is_ok() {
+                topology.sort_by_key(|entity| !is_queue(entity, queue.name()));
+            }
+            for entity in topology {
                 bench.declare(&entity).await?;
             }
             Ok(())
@@ -32,6 +38,10 @@ pub(crate) async fn declare_queue(link: &Link, queue: &Queue) -> Result<(), Link
             Ok(())
         }
     }
+}
+
+fn is_queue(entity: &Entity, name: &str) -> bool {
+    matches!(entity, Entity::Queue(queue) if queue.name == name)
 }
 
 /// Declares the one lane that a handler asked for with a delay of its own.

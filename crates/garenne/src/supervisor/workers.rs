@@ -157,7 +157,7 @@ impl Handler<WorkerReport> for ConnectionSupervisor {
     type Result = ();
 
     fn handle(&mut self, WorkerReport { worker, news }: WorkerReport, ctx: &mut Self::Context) {
-        let consuming = self.is_consuming().then(|| self.consume.epoch);
+        let consuming = self.is_consuming().then_some(self.consume.epoch);
         let Some(slot) = self.workers.get_mut(&worker) else {
             return;
         };

@@ -5,20 +5,20 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix::{Actor, Context, Handler, Supervisor};
+use actix::{Actor, Context, Handler};
 use actix_rt::Arbiter;
-use garenne_core::{Fault, OutageWindow, PREFETCH, Queue, StopReason, WORKERS};
+use garenne_core::{Fault, OutageWindow, PREFETCH, Queue, WORKERS};
 
-use super::{SystemHandle, env, logging, run};
+use super::{System, env, logging, run};
 use crate::body::Body;
-use crate::consumer::{ConsumerActor, FnHandler, HandlerCell, Identity, Recall, Settings, Worker};
+use crate::consumer::{FnHandler, Identity, Recall, Settings, start_worker};
 use crate::delivery::Delivery;
 use crate::failure::Failure;
 use crate::link::{BrokerUrl, Tls};
 use crate::publish::Limits;
 use crate::sink::{FailedMessage, SinkFactory};
 use crate::status::QueueCounters;
-use crate::supervisor::{Plan, Registration, StartWorker, WorkerStart};
+use crate::supervisor::{Plan, Registration, StartWorker};
 
 /// How long handlers in flight may take when the system stops: below the 30 s after which
 /// Kubernetes kills.
@@ -277,7 +277,7 @@ impl SystemBuilder {
         logging::init();
         match self.build() {
             Ok(system) => system.run_until(stop),
-            Err(error) => run::farewell(&StopReason::Configuration(error.to_string())),
+            Err(error) => run::refuse(&error),
         }
     }
 
@@ -306,77 +306,6 @@ impl SystemBuilder {
     fn register(mut self, queue: Queue, start: StartWorker) -> Self {
         self.queues.push((queue, start));
         self
-    }
-}
-
-/// Forgets the types of handler and body: from here on a worker is a worker.
-fn start_worker<A, B>(factory: Arc<dyn Fn() -> A + Send + Sync>) -> StartWorker
-where
-    A: Actor<Context = Context<A>> + Handler<Delivery<B>>,
-    <A as Handler<Delivery<B>>>::Result: 'static,
-    B: Body,
-{
-    Arc::new(move |start: WorkerStart, arbiter| {
-        let factory = Arc::clone(&factory);
-        let actor = Supervisor::start_in_arbiter(arbiter, move |_| {
-            let WorkerStart {
-                id,
-                queue,
-                settings,
-                hub,
-                counters,
-                recall,
-                cautious,
-            } = start;
-            let worker = Worker {
-                id,
-                name: queue.name().into(),
-                queue,
-                settings,
-                hub,
-                counters,
-                recall,
-                handler: HandlerCell::<A, B>::new(factory),
-                permits: tokio::sync::Semaphore::new(settings.concurrency.into()),
-            };
-            ConsumerActor::new(worker, cautious)
-        });
-        actor.recipient()
-    })
-}
-
-/// A system that can work, as far as that can be known without a broker.
-#[must_use = "a system does nothing until it is run or started"]
-pub struct System {
-    pub(super) plan: Plan,
-}
-
-impl System {
-    /// Like [`SystemBuilder::run`].
-    pub fn run(self) -> ExitCode {
-        self.run_until(std::future::pending())
-    }
-
-    /// Like [`SystemBuilder::run_until`].
-    pub fn run_until(self, stop: impl Future<Output = ()> + Send + 'static) -> ExitCode {
-        logging::init();
-        match run::start(self.plan, run::Signals::Listen) {
-            Ok(handle) => {
-                let reason = run::block_until_stopped(&handle, stop);
-                run::farewell(&reason)
-            }
-            Err(reason) => run::farewell(&reason),
-        }
-    }
-
-    /// Starts the system on threads of its own and returns at once: for tests, and for programs
-    /// that have a main loop already (`#[tokio::main]` included). Signals are left to the program.
-    ///
-    /// # Errors
-    ///
-    /// [`StopReason::Internal`] when a thread or a runtime cannot be made.
-    pub fn start(self) -> Result<SystemHandle, StopReason> {
-        run::start(self.plan, run::Signals::Leave)
     }
 }
 

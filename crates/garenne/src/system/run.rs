@@ -12,7 +12,7 @@ use tokio::runtime::Runtime;
 use tokio::sync::{oneshot, watch};
 use tracing::warn;
 
-use super::SystemHandle;
+use super::{BuildError, SystemHandle};
 use crate::publish::{Publisher, start as start_publisher};
 use crate::status::Board;
 use crate::supervisor::{ConnectionSupervisor, Plan};
@@ -135,7 +135,7 @@ pub(super) fn block_until_stopped(
             let asked = async {
                 stop.await;
                 waiting.stop();
-                std::future::pending().await
+                std::future::pending::<()>().await;
             };
             tokio::select! {
                 reason = waiting.stopped() => reason,
@@ -157,4 +157,16 @@ pub(super) fn block_until_stopped(
 pub(super) fn farewell(reason: &StopReason) -> ExitCode {
     eprintln!("garenne: {reason} (exit code {})", reason.code());
     ExitCode::from(reason.code())
+}
+
+/// Every fault on a line of its own, and the exit code of a faulty configuration.
+#[expect(
+    clippy::print_stderr,
+    reason = "whoever reads only the process manager's output must learn the reason"
+)]
+pub(super) fn refuse(error: &BuildError) -> ExitCode {
+    for fault in error.faults() {
+        eprintln!("garenne: faulty configuration: {fault}");
+    }
+    ExitCode::from(StopReason::Configuration(String::new()).code())
 }

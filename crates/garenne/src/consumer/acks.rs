@@ -1,0 +1,150 @@
+//! From the ledger to the broker: the only place that acks.
+//!
+//! One batch is written at a time, and whatever finishes meanwhile goes into the next one, so acks
+//! coalesce by themselves the busier the channel is. Acks of one channel must be written in order and
+//! by one task: spawned acks may overtake each other.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use futures_util::future::{LocalBoxFuture, try_join, try_join_all};
+use garenne_core::{Ack, Ledger};
+use lapin::Channel;
+use lapin::options::{BasicAckOptions, BasicNackOptions};
+use tokio::time::{Sleep, sleep};
+use tracing::error;
+
+/// How long a finished message may wait behind an unfinished one before it is acked by itself.
+const STRAGGLER: Duration = Duration::from_millis(20);
+
+/// What of a channel's deliveries is settled, and what the broker knows of it.
+pub(super) struct Acks {
+    channel: Channel,
+    ledger: Ledger,
+    give_back: Vec<u64>,
+    writing: Option<Write>,
+    /// So many finished messages behind an unfinished one are acked without waiting.
+    many: usize,
+    stragglers_due: Option<Pin<Box<Sleep>>>,
+}
+
+struct Write {
+    acked: u64,
+    done: LocalBoxFuture<'static, lapin::Result<()>>,
+}
+
+impl Acks {
+    pub(super) fn new(channel: Channel, prefetch: u16) -> Self {
+        Self {
+            channel,
+            ledger: Ledger::new(),
+            give_back: Vec::new(),
+            writing: None,
+            many: usize::from(prefetch / 4).max(1),
+            stragglers_due: None,
+        }
+    }
+
+    /// A delivery is in hand. `false`: the broker has sent a tag that cannot be, and it is not.
+    pub(super) fn admit(&mut self, tag: u64) -> bool {
+        let admitted = self.ledger.admit(tag);
+        if let Err(error) = &admitted {
+            error!(event = "ledger", %error, "a delivery tag came out of order");
+        }
+        admitted.is_ok()
+    }
+
+    /// The message is done with: it may be acked.
+    pub(super) fn finish(&mut self, tag: u64) {
+        if let Err(error) = self.ledger.finish(tag) {
+            error!(event = "ledger", %error, "a delivery was settled twice");
+        }
+    }
+
+    /// The message shall be handed out again. `nack`, not `reject`: that would say that it failed, and
+    /// count against a quorum queue's delivery limit.
+    pub(super) fn give_back(&mut self, tag: u64) {
+        match self.ledger.give_back(tag) {
+            Ok(()) => self.give_back.push(tag),
+            Err(error) => error!(event = "ledger", %error, "a delivery was settled twice"),
+        }
+    }
+
+    /// Whether the broker knows everything.
+    pub(super) fn is_empty(&self) -> bool {
+        self.ledger.is_empty() && self.give_back.is_empty() && self.writing.is_none()
+    }
+
+    /// Nothing can be written any more.
+    pub(super) fn cut(&mut self) {
+        self.writing = None;
+    }
+
+    /// Writes what can be written, one batch at a time. Ready with the number of messages acked
+    /// whenever a batch was written.
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<lapin::Result<u64>> {
+        if self.writing.is_none() {
+            self.writing = self.next_write(cx);
+        }
+        let Some(writing) = &mut self.writing else {
+            return Poll::Pending;
+        };
+        let Poll::Ready(result) = writing.done.as_mut().poll(cx) else {
+            return Poll::Pending;
+        };
+        let acked = writing.acked;
+        self.writing = None;
+        Poll::Ready(result.map(|()| acked))
+    }
+
+    /// The contiguous finished prefix as one ack. What finished behind an unfinished message joins
+    /// it when a quarter of the prefetch waits so, or after 20 ms.
+    fn next_write(&mut self, cx: &mut Context<'_>) -> Option<Write> {
+        let mut acks: Vec<Ack> = self.ledger.next_ack().into_iter().collect();
+        if self.stragglers_are_due(cx) {
+            acks.extend(std::iter::from_fn(|| self.ledger.next_straggler()));
+            self.stragglers_due = None;
+        }
+        let give_back = std::mem::take(&mut self.give_back);
+        if acks.is_empty() && give_back.is_empty() {
+            return None;
+        }
+        let acked = acks.iter().map(|ack| u64::from(ack.count)).sum();
+        let channel = self.channel.clone();
+        let done: LocalBoxFuture<'static, lapin::Result<()>> = match (&acks[..], &give_back[..]) {
+            (&[Ack { tag, multiple, .. }], &[]) => {
+                Box::pin(async move { channel.basic_ack(tag, BasicAckOptions { multiple }).await })
+            }
+            _ => Box::pin(async move {
+                // Polled in this order, so written in this order.
+                let acks = acks.iter().map(|&Ack { tag, multiple, .. }| {
+                    channel.basic_ack(tag, BasicAckOptions { multiple })
+                });
+                let requeue = BasicNackOptions {
+                    requeue: true,
+                    multiple: false,
+                };
+                let nacks = give_back
+                    .iter()
+                    .map(|tag| channel.basic_nack(*tag, requeue));
+                try_join(try_join_all(acks), try_join_all(nacks))
+                    .await
+                    .map(drop)
+            }),
+        };
+        Some(Write { acked, done })
+    }
+
+    fn stragglers_are_due(&mut self, cx: &mut Context<'_>) -> bool {
+        let waiting = self.ledger.stragglers();
+        if waiting == 0 {
+            self.stragglers_due = None;
+            return false;
+        }
+        let due = self
+            .stragglers_due
+            .get_or_insert_with(|| Box::pin(sleep(STRAGGLER)));
+        waiting >= self.many || due.as_mut().poll(cx).is_ready()
+    }
+}

@@ -1,0 +1,43 @@
+//! A validated system, and the ways to run it.
+
+use std::process::ExitCode;
+
+use garenne_core::StopReason;
+
+use super::{SystemHandle, logging, run};
+use crate::supervisor::Plan;
+
+/// A system that can work, as far as that can be known without a broker.
+#[must_use = "a system does nothing until it is run or started"]
+pub struct System {
+    pub(super) plan: Plan,
+}
+
+impl System {
+    /// Like [`SystemBuilder::run`].
+    pub fn run(self) -> ExitCode {
+        self.run_until(std::future::pending())
+    }
+
+    /// Like [`SystemBuilder::run_until`].
+    pub fn run_until(self, stop: impl Future<Output = ()> + Send + 'static) -> ExitCode {
+        logging::init();
+        match run::start(self.plan, run::Signals::Listen) {
+            Ok(handle) => {
+                let reason = run::block_until_stopped(&handle, stop);
+                run::farewell(&reason)
+            }
+            Err(reason) => run::farewell(&reason),
+        }
+    }
+
+    /// Starts the system on threads of its own and returns at once: for tests, and for programs
+    /// that have a main loop already (`#[tokio::main]` included). Signals are left to the program.
+    ///
+    /// # Errors
+    ///
+    /// [`StopReason::Internal`] when a thread or a runtime cannot be made.
+    pub fn start(self) -> Result<SystemHandle, StopReason> {
+        run::start(self.plan, run::Signals::Leave)
+    }
+}
