@@ -14,8 +14,14 @@
 //! Everything a test starts leads a process group of its own and is killed when its handle is
 //! dropped, and also when the test process itself is killed.
 
-#![allow(clippy::panic, reason = "a harness that cannot go on fails the test, and says why")]
-#![allow(clippy::print_stderr, reason = "what a failed test's children said belongs beside its failure")]
+#![allow(
+    clippy::panic,
+    reason = "a harness that cannot go on fails the test, and says why"
+)]
+#![allow(
+    clippy::print_stderr,
+    reason = "what a failed test's children said belongs beside its failure"
+)]
 
 mod certs;
 mod checker;

@@ -1,0 +1,179 @@
+//! A plain lapin client: the tests' own producer and reader.
+
+use futures_util::{StreamExt, TryStreamExt, stream};
+use lapin::message::BasicGetMessage;
+use lapin::options::{
+    BasicAckOptions, BasicGetOptions, BasicPublishOptions, ConfirmSelectOptions,
+    QueueDeclareOptions,
+};
+use lapin::types::{AMQPValue, FieldTable};
+use lapin::uri::AMQPUri;
+use lapin::{BasicProperties, Channel, Confirmation, Connection, ConnectionProperties};
+
+/// How many publishes wait for their confirms at once.
+const WINDOW: usize = 256;
+
+/// A connection with one channel on which publishes are confirmed.
+#[derive(Debug)]
+pub struct Client {
+    connection: Connection,
+    channel: Channel,
+}
+
+impl Client {
+    /// Connects to a broker that is up.
+    ///
+    /// # Panics
+    ///
+    /// When that fails: these connections are not what is tested.
+    pub async fn connect(url: &str) -> Self {
+        let uri: AMQPUri = url.parse().expect("the tests' own URLs are valid");
+        let connection = Connection::connect_uri(uri, ConnectionProperties::default()).await;
+        let connection =
+            connection.unwrap_or_else(|error| panic!("failed to connect to {url}: {error}"));
+        let channel = connection
+            .create_channel()
+            .await
+            .expect("a fresh connection opens a channel");
+        let confirms = channel
+            .confirm_select(ConfirmSelectOptions::default())
+            .await;
+        confirms.expect("every RabbitMQ confirms");
+        Self {
+            connection,
+            channel,
+        }
+    }
+
+    /// The channel for everything that has no method here. A failed call closes it.
+    #[must_use]
+    pub fn channel(&self) -> &Channel {
+        &self.channel
+    }
+
+    /// A second channel, for calls that may fail.
+    ///
+    /// # Panics
+    ///
+    /// When the connection is gone.
+    pub async fn new_channel(&self) -> Channel {
+        self.connection
+            .create_channel()
+            .await
+            .expect("an open connection opens a channel")
+    }
+
+    /// Declares a durable queue with arguments.
+    ///
+    /// # Panics
+    ///
+    /// When the broker refuses.
+    pub async fn declare(&self, queue: &str, arguments: &[(&str, AMQPValue)]) {
+        let mut table = FieldTable::default();
+        for (name, value) in arguments {
+            table.insert((*name).into(), value.clone());
+        }
+        let declared =
+            self.channel
+                .queue_declare(queue.into(), QueueDeclareOptions::durable(), table);
+        declared
+            .await
+            .unwrap_or_else(|error| panic!("failed to declare {queue}: {error}"));
+    }
+
+    /// Publishes one message and waits for its confirm.
+    ///
+    /// # Panics
+    ///
+    /// When it cannot be routed or is not confirmed.
+    pub async fn publish(
+        &self,
+        exchange: &str,
+        key: &str,
+        body: &[u8],
+        properties: BasicProperties,
+    ) {
+        let sent = self.try_publish(exchange, key, body, properties).await;
+        sent.unwrap_or_else(|error| panic!("failed to publish to {exchange}/{key}: {error}"));
+    }
+
+    /// Publishes orders to a queue, many in flight, and waits for all confirms.
+    ///
+    /// # Panics
+    ///
+    /// When one of them is not confirmed.
+    pub async fn publish_orders<'a>(
+        &self,
+        queue: &str,
+        orders: impl IntoIterator<Item = (u64, &'a str)>,
+    ) {
+        let publishes = stream::iter(orders).map(|(id, what)| async move {
+            self.try_publish("", queue, &order(id, what), persistent(id))
+                .await
+        });
+        let all = publishes
+            .buffer_unordered(WINDOW)
+            .try_collect::<Vec<()>>()
+            .await;
+        all.unwrap_or_else(|error| panic!("failed to publish to {queue}: {error}"));
+    }
+
+    /// Takes and acks every message that waits in a queue; none if there is no such queue.
+    ///
+    /// # Panics
+    ///
+    /// When the broker fails in between.
+    pub async fn take_all(&self, queue: &str) -> Vec<BasicGetMessage> {
+        let channel = self.new_channel().await;
+        let mut all = Vec::new();
+        while let Ok(Some(message)) = channel
+            .basic_get(queue.into(), BasicGetOptions::default())
+            .await
+        {
+            message
+                .ack(BasicAckOptions::default())
+                .await
+                .expect("what was just read can be acked");
+            all.push(message);
+        }
+        all
+    }
+
+    async fn try_publish(
+        &self,
+        exchange: &str,
+        key: &str,
+        body: &[u8],
+        properties: BasicProperties,
+    ) -> Result<(), String> {
+        // An unroutable message is confirmed too: only `mandatory` tells.
+        let options = BasicPublishOptions {
+            mandatory: true,
+            ..BasicPublishOptions::default()
+        };
+        let publish =
+            self.channel
+                .basic_publish(exchange.into(), key.into(), options, body, properties);
+        let confirm = publish.await.map_err(|error| error.to_string())?;
+        match confirm.await.map_err(|error| error.to_string())? {
+            Confirmation::Ack(None) => Ok(()),
+            other => Err(format!("not confirmed: {other:?}")),
+        }
+    }
+}
+
+/// The body of an order.
+#[must_use]
+pub fn order(id: u64, what: &str) -> Vec<u8> {
+    serde_json::json!({ "order_id": id, "do": what })
+        .to_string()
+        .into_bytes()
+}
+
+/// Properties of a message that survives a broker's restart.
+#[must_use]
+pub fn persistent(id: u64) -> BasicProperties {
+    BasicProperties::default()
+        .with_delivery_mode(2)
+        .with_message_id(format!("order-{id}").into())
+}

@@ -1,0 +1,78 @@
+//! A process manager in miniature: what dies is started again.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::service::{Service, ServiceOptions};
+use crate::transcript::{Event, Transcript};
+use crate::wait::eventually;
+
+/// Keeps an `order-service` running, as supervisord, systemd or Kubernetes would.
+#[derive(Debug)]
+pub struct Manager {
+    options: ServiceOptions,
+    service: Service,
+    transcript: Arc<Transcript>,
+    exits: Vec<Option<i32>>,
+}
+
+impl Manager {
+    /// Starts the service.
+    #[must_use]
+    pub fn start(options: ServiceOptions) -> Self {
+        let transcript = Arc::new(Transcript::default());
+        let service = options.clone().start_into(&transcript);
+        Self {
+            options,
+            service,
+            transcript,
+            exits: Vec::new(),
+        }
+    }
+
+    /// Starts the service again, at once, whenever it dies, until `condition` holds.
+    ///
+    /// # Panics
+    ///
+    /// When the deadline passes.
+    #[track_caller]
+    pub fn run_until(
+        &mut self,
+        deadline: Duration,
+        what: &str,
+        mut condition: impl AsyncFnMut(&Transcript) -> Result<(), String>,
+    ) -> impl Future<Output = ()> {
+        eventually(deadline, what, async move || {
+            if self.service.has_ended() {
+                let code = self.service.end(deadline).await;
+                self.exits.push(code);
+                self.service = self.options.clone().start_into(&self.transcript);
+            }
+            condition(&self.transcript)
+                .await
+                .map_err(|state| format!("{state}; exits so far: {:?}", self.exits))
+        })
+    }
+
+    /// How the incarnations ended so far: exit codes, `None` for a signal.
+    #[must_use]
+    pub fn exits(&self) -> &[Option<i32>] {
+        &self.exits
+    }
+
+    /// What all incarnations said.
+    #[must_use]
+    pub fn transcript(&self) -> &Transcript {
+        &self.transcript
+    }
+
+    /// Looks at the events of all incarnations.
+    pub fn events<T>(&self, look: impl FnOnce(&[Event]) -> T) -> T {
+        self.transcript.events(look)
+    }
+
+    /// The incarnation that runs now, to be stopped.
+    pub fn service(&mut self) -> &mut Service {
+        &mut self.service
+    }
+}

@@ -1,0 +1,98 @@
+//! The programs under test, as cargo built them.
+
+use std::ffi::OsStr;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::process::ProcessGroup;
+use crate::transcript::Transcript;
+
+/// A built program of this workspace.
+#[derive(Clone, Debug)]
+pub struct Program {
+    path: PathBuf,
+    env: Vec<(String, String)>,
+}
+
+/// How a program ended.
+#[derive(Debug)]
+pub struct Ended {
+    /// Its exit code; a signal's death has none.
+    pub code: Option<i32>,
+    /// Everything it wrote.
+    pub transcript: Arc<Transcript>,
+}
+
+impl Program {
+    /// Finds `name` in the target directory of the running test.
+    ///
+    /// # Panics
+    ///
+    /// When it has not been built: tests do not build what they test, `cargo xtask test` does.
+    #[must_use]
+    pub fn named(name: &str) -> Self {
+        let test = std::env::current_exe().expect("a running test knows its own path");
+        // target/debug/deps/integration-0123 → target/debug/order-service
+        let path = test
+            .ancestors()
+            .nth(2)
+            .map(|dir| dir.join(name))
+            .unwrap_or_default();
+        assert!(
+            path.is_file(),
+            "{} is not built: run `cargo build -p {name}` first (`cargo xtask test` does)",
+            path.display()
+        );
+        Self {
+            path,
+            env: Vec::new(),
+        }
+    }
+
+    /// Sets an environment variable; nothing but `PATH` and `HOME` is inherited.
+    #[must_use]
+    pub fn env(mut self, name: &str, value: impl Into<String>) -> Self {
+        self.env.retain(|(known, _)| known != name);
+        self.env.push((name.to_owned(), value.into()));
+        self
+    }
+
+    /// Starts it; what it writes is appended to `transcript`.
+    pub(crate) fn start(&self, transcript: &Arc<Transcript>) -> ProcessGroup {
+        let name = self
+            .path
+            .file_name()
+            .map(OsStr::to_string_lossy)
+            .unwrap_or_default();
+        let mut command = Command::new(&self.path);
+        command
+            .env_clear()
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        for kept in ["PATH", "HOME"] {
+            if let Some(value) = std::env::var_os(kept) {
+                command.env(kept, value);
+            }
+        }
+        command.env("RUST_BACKTRACE", "1");
+        command.envs(self.env.iter().map(|(name, value)| (name, value)));
+        let mut group = ProcessGroup::spawn(name, &mut command);
+        transcript.follow(group.child());
+        group
+    }
+
+    /// Runs it until it ends by itself.
+    pub async fn run(&self, deadline: Duration) -> Ended {
+        let transcript = Arc::new(Transcript::default());
+        let mut group = self.start(&transcript);
+        let status = group.wait_exit(deadline).await;
+        transcript.complete(deadline).await;
+        Ended {
+            code: status.code(),
+            transcript,
+        }
+    }
+}

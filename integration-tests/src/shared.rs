@@ -1,0 +1,58 @@
+//! One node for all tests that do not hurt it.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use tokio::sync::OnceCell;
+
+use crate::node::{QueueDepth, RabbitNode};
+
+/// The node that tests share. Whoever kills, pauses or alarms a node starts one of their own.
+pub async fn shared_node() -> &'static RabbitNode {
+    static NODE: OnceCell<RabbitNode> = OnceCell::const_new();
+    NODE.get_or_init(RabbitNode::start_shared).await
+}
+
+/// A virtual host of the shared node, for one test alone.
+#[derive(Clone, Debug)]
+pub struct Vhost {
+    node: &'static RabbitNode,
+    name: String,
+}
+
+impl Vhost {
+    /// Makes a new one.
+    pub async fn new() -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(1);
+        let node = shared_node().await;
+        let name = format!("test{}", NEXT.fetch_add(1, Ordering::Relaxed));
+        node.add_vhost(&name).await;
+        Self { node, name }
+    }
+
+    /// The node it is on.
+    #[must_use]
+    pub fn node(&self) -> &'static RabbitNode {
+        self.node
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Its URL.
+    #[must_use]
+    pub fn url(&self) -> String {
+        self.node.url(&self.name)
+    }
+
+    /// One of its queues.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such queue.
+    pub async fn queue(&self, name: &str) -> Result<QueueDepth, String> {
+        self.node.queue(&self.name, name).await
+    }
+}
