@@ -41,7 +41,12 @@ where
     B: Body,
 {
     let span = span_of(&meta);
-    let ran = match worker.recall.of(&meta).await {
+    let recalled = tokio::select! {
+        ran = worker.recall.of(&meta) => ran,
+        // The next redelivery asks again.
+        () = line.gone() => return Settled::Nothing,
+    };
+    let ran = match recalled {
         Some(ran) => {
             worker.counters.on_recalled();
             ran

@@ -6,7 +6,9 @@
 //! be recognised. It is an economy, not a promise: another process may get the redelivery.
 
 use std::collections::{HashMap, VecDeque};
+use std::hash::{DefaultHasher, Hasher};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use garenne_core::Attempt;
 use tokio::sync::watch;
@@ -16,6 +18,11 @@ use crate::delivery::Meta;
 
 /// How many messages are remembered per queue; the oldest are forgotten first.
 const CAPACITY: usize = 10_000;
+/// How long a run is remembered. The broker redelivers as soon as a link is back; what has not come
+/// by then was settled, or went to another process.
+const MEMORY: Duration = Duration::from_secs(600);
+/// How many bytes of each end of a body go into its fingerprint.
+const END: usize = 256;
 
 /// The runs of one queue's messages whose settlement could not be sent.
 #[derive(Default)]
@@ -23,19 +30,43 @@ pub(crate) struct Recall(Mutex<Inner>);
 
 #[derive(Default)]
 struct Inner {
-    runs: HashMap<Key, watch::Sender<State>>,
+    runs: HashMap<Key, Run>,
     oldest_first: VecDeque<Key>,
 }
 
-/// What a message is recognised by: its id and the number of this attempt.
+/// What a message is recognised by: its id, the number of this attempt, and what its body looks
+/// like. Some producers use an id for several messages; those must not be taken for one another.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Key(String, Attempt);
+pub(super) struct Key {
+    message_id: String,
+    attempt: Attempt,
+    fingerprint: u64,
+}
 
 impl Key {
     /// `None`: the message has no id.
     pub(super) fn of(meta: &Meta) -> Option<Self> {
-        Some(Self(meta.message_id()?.to_owned(), meta.attempt))
+        let message_id = meta.message_id()?.to_owned();
+        Some(Self {
+            message_id,
+            attempt: meta.attempt,
+            fingerprint: fingerprint(&meta.bytes),
+        })
     }
+}
+
+/// Length and both ends: enough to tell messages apart, and cheap for a body of any size.
+fn fingerprint(body: &[u8]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    hasher.write_usize(body.len());
+    hasher.write(&body[..body.len().min(END)]);
+    hasher.write(&body[body.len().saturating_sub(END)..]);
+    hasher.finish()
+}
+
+struct Run {
+    state: watch::Sender<State>,
+    since: Instant,
 }
 
 #[derive(Clone, Debug)]
@@ -68,7 +99,7 @@ impl Recall {
             return;
         };
         if let Some(run) = self.lock().runs.remove(&key) {
-            run.send_replace(State::Nothing);
+            run.state.send_replace(State::Nothing);
         }
     }
 
@@ -80,7 +111,10 @@ impl Recall {
             return None;
         }
         let key = Key::of(meta)?;
-        let mut run = self.lock().runs.get(&key)?.subscribe();
+        let mut run = match self.lock().runs.get(&key)? {
+            run if run.since.elapsed() < MEMORY => run.state.subscribe(),
+            _ => return None,
+        };
         let state = run
             .wait_for(|state| !matches!(state, State::Running))
             .await
@@ -96,11 +130,16 @@ impl Recall {
     fn put(&self, key: Option<Key>, state: State) {
         let Some(key) = key else { return };
         let mut inner = self.lock();
-        if let Some(run) = inner.runs.get(&key) {
-            run.send_replace(state);
+        if let Some(run) = inner.runs.get_mut(&key) {
+            run.state.send_replace(state);
+            run.since = Instant::now();
             return;
         }
-        inner.runs.insert(key.clone(), watch::Sender::new(state));
+        let run = Run {
+            state: watch::Sender::new(state),
+            since: Instant::now(),
+        };
+        inner.runs.insert(key.clone(), run);
         inner.oldest_first.push_back(key);
         while inner.oldest_first.len() > CAPACITY {
             if let Some(oldest) = inner.oldest_first.pop_front() {
