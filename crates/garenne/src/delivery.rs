@@ -10,6 +10,7 @@ use bytes::Bytes;
 use garenne_core::{Attempt, Properties, Value};
 use lapin::BasicProperties;
 
+use crate::body::{Body, Undecodable};
 use crate::failure::Failure;
 use crate::wire;
 
@@ -43,6 +44,36 @@ impl<B> Delivery<B> {
     /// Lets the other messages in the same handler's hands know if a panic tears this one down.
     pub(crate) fn seen_by(&mut self, neighbours: &Arc<AtomicBool>) {
         self.witness.neighbours = Some(Arc::clone(neighbours));
+    }
+
+    /// A delivery made by hand, to test a handler without a broker. The body is decoded from the
+    /// bytes, as it would be in a running system.
+    ///
+    /// # Errors
+    ///
+    /// [`Undecodable`] as the body's decoder says it; no handler would have seen this message.
+    pub fn fabricate(
+        queue: &str,
+        attempt: Attempt,
+        properties: &Properties,
+        bytes: impl Into<Bytes>,
+    ) -> Result<Self, Undecodable>
+    where
+        B: Body,
+    {
+        let bytes = bytes.into();
+        let body = B::decode(&bytes, properties.content_type.as_deref())?;
+        let meta = Meta {
+            queue: queue.into(),
+            exchange: String::new(),
+            routing_key: queue.to_owned(),
+            redelivered: false,
+            attempt,
+            properties: wire::basic_properties(properties),
+            bytes,
+            unwound: AtomicBool::new(false),
+        };
+        Ok(Self::new(body, Arc::new(meta)))
     }
 
     /// The decoded body.
