@@ -78,7 +78,14 @@ where
     ) -> Result<Self, LinkError> {
         let channel = link.open_channel().await?;
         let consumer = subscribe(&channel, worker.queue.name(), caution.prefetch()).await?;
-        info!(event = "consuming", queue = worker.queue.name(), worker = worker.id.0, epoch = %link.epoch, prefetch = caution.prefetch(), "consuming");
+        info!(
+            event = "consuming",
+            queue = worker.queue.name(),
+            worker = worker.id.0,
+            epoch = link.epoch.0,
+            prefetch = caution.prefetch(),
+            "consuming"
+        );
         Ok(Self {
             line: Line::new(),
             epoch: link.epoch,
@@ -369,7 +376,7 @@ where
 
     fn log_abandoned(&self) {
         for meta in self.open.values() {
-            warn!(event = "message_abandoned", queue = %meta.queue, message_id = meta.message_id().unwrap_or_default(), attempt = %meta.attempt, "not finished by the drain deadline; the broker hands it out again");
+            warn!(event = "message_abandoned", queue = %meta.queue, message_id = meta.message_id().unwrap_or_default(), attempt = meta.attempt.number(), "not finished by the drain deadline; the broker hands it out again");
         }
     }
 

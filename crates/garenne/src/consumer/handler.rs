@@ -96,7 +96,7 @@ where
                     .instrument(span.clone());
                 match timeout(deadline, watched).await {
                     Ok(Ok(result)) => Run::Finished(result),
-                    Ok(Err(panic)) => Run::Panicked(panic_text(panic.as_ref())),
+                    Ok(Err(panic)) => Run::Panicked(panic_text(&*panic)),
                     // Its future is dropped, so nothing of it hangs on in the actor.
                     Err(_) => return Ok(Run::DeadlineExceeded),
                 }
@@ -163,7 +163,7 @@ where
             // Counted like an actor that dies at once, when the next message asks for it.
             tracing::error!(
                 event = "handler_factory_panicked",
-                panic = panic_text(panic.as_ref())
+                panic = panic_text(&*panic)
             );
         }
         Ok(Rc::clone(running.insert(Rc::new(Instance { inbox }))))
@@ -335,7 +335,7 @@ where
                 Err(panic) => {
                     // What is left of its state is not to be trusted with another message.
                     inbox.retire();
-                    Begun::Panicked(panic_text(panic.as_ref()))
+                    Begun::Panicked(panic_text(&*panic))
                 }
             };
             // Who waited may be gone with its channel.
@@ -374,7 +374,7 @@ where
 }
 
 /// The text of a panic, as far as it has one.
-pub(crate) fn panic_text(panic: &(dyn Any + Send)) -> String {
+pub(crate) fn panic_text(panic: &dyn Any) -> String {
     let text = panic
         .downcast_ref::<&str>()
         .copied()

@@ -91,7 +91,7 @@ fn decoded<B: Body>(meta: &Meta) -> Result<B, Undecodable> {
         .as_ref()
         .map(lapin::types::ShortString::as_str);
     catch_unwind(AssertUnwindSafe(|| B::decode(&meta.bytes, content_type)))
-        .unwrap_or_else(|panic| Err(Undecodable::new(panic_text(panic.as_ref()))))
+        .unwrap_or_else(|panic| Err(Undecodable::new(panic_text(&*panic))))
 }
 
 /// *handled*: the handler's result, its panic, its deadline, or that it never began.
@@ -165,7 +165,7 @@ fn span_of(meta: &Meta) -> Span {
         "delivery",
         queue = %meta.queue,
         message_id = meta.message_id().unwrap_or_default(),
-        attempt = %meta.attempt
+        attempt = meta.attempt.number()
     )
 }
 

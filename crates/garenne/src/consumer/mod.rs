@@ -18,6 +18,7 @@ use actor::ConsumerActor;
 pub(crate) use actor::Resubscribe;
 pub(crate) use function::FnHandler;
 use handler::HandlerCell;
+pub(crate) use handler::panic_text;
 pub(crate) use hub::{Hub, Identity, Mode, WorkerId, WorkerNews, WorkerReport};
 pub(crate) use recall::Recall;
 pub(crate) use start::start_worker;

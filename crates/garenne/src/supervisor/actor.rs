@@ -295,7 +295,7 @@ impl StreamHandler<LinkNews> for ConnectionSupervisor {
                 {
                     return;
                 }
-                warn!(event = "link_lost", purpose, epoch = %news.epoch, %error, "the {purpose} link is lost; reconnecting");
+                warn!(event = "link_lost", purpose, epoch = news.epoch.0, %error, "the {purpose} link is lost; reconnecting");
                 self.lost(&format!("the {purpose} link was lost: {error}"), ctx);
                 self.connect(ctx);
             }

@@ -62,7 +62,7 @@ impl ConnectionSupervisor {
                 return;
             }
             let purpose = link.purpose.as_str();
-            info!(event = "link_up", purpose, epoch = %link.epoch, broker = %link.broker, "the {purpose} link is up");
+            info!(event = "link_up", purpose, epoch = link.epoch.0, broker = %link.broker, "the {purpose} link is up");
             self.slot(link.purpose).announce.send_replace(Some(link));
         }
         match attempt.error {

@@ -1,8 +1,13 @@
 //! Logs on standard error: text for people, JSON for collectors.
 
+use std::backtrace::{Backtrace, BacktraceStatus};
 use std::io::IsTerminal;
+use std::panic::PanicHookInfo;
 
+use tracing::error;
 use tracing_subscriber::EnvFilter;
+
+use crate::consumer::panic_text;
 
 /// How log lines look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,20 +27,16 @@ impl Format {
 }
 
 /// Sets up logging on standard error as `GARENNE_LOG` (`text`, the default, or `json`) and `RUST_LOG`
-/// (`info` by default) say. Does nothing when the program has set up its own.
+/// (`info` by default) say, panics included. Does nothing when the program has set up its own.
 ///
 /// The client library is silenced unless `RUST_LOG` names it: it reports every loss once more, and
 /// writes returned messages with their bodies into the log.
 pub fn init() {
     let filter = EnvFilter::new(directives(std::env::var("RUST_LOG").ok()));
-    let format = std::env::var("GARENNE_LOG")
-        .ok()
-        .and_then(|text| Format::parse(&text));
     let lines = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr);
-    // An error means that there is a subscriber already.
-    let _ = match format.unwrap_or(Format::Text) {
+    let installed = match format() {
         Format::Text => lines
             .with_ansi(std::io::stderr().is_terminal())
             .with_target(false)
@@ -45,8 +46,39 @@ pub fn init() {
             .flatten_event(true)
             .with_span_list(false)
             .try_init(),
+    };
+    // An error means that there is a subscriber already.
+    if installed.is_ok() {
+        std::panic::set_hook(Box::new(log_panic));
     }
-    .is_err();
+}
+
+/// How log lines look in this process.
+pub(super) fn format() -> Format {
+    let wanted = std::env::var("GARENNE_LOG").ok();
+    wanted
+        .and_then(|text| Format::parse(&text))
+        .unwrap_or(Format::Text)
+}
+
+/// A panic as one event, so that it fits into the log whatever its format.
+fn log_panic(panic: &PanicHookInfo<'_>) {
+    let location = panic
+        .location()
+        .map(ToString::to_string)
+        .unwrap_or_default();
+    let thread = std::thread::current();
+    let backtrace = Backtrace::capture();
+    let backtrace =
+        (backtrace.status() == BacktraceStatus::Captured).then(|| backtrace.to_string());
+    error!(
+        event = "panic",
+        thread = thread.name().unwrap_or_default(),
+        location,
+        backtrace,
+        "{}",
+        panic_text(panic.payload())
+    );
 }
 
 fn directives(wanted: Option<String>) -> String {

@@ -3,15 +3,17 @@
 
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread;
 use std::time::Duration;
 
 use actix::Actor;
 use garenne_core::StopReason;
 use tokio::runtime::Runtime;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::watch;
 use tracing::warn;
 
+use super::logging::{self, Format};
 use super::{BuildError, SystemHandle};
 use crate::publish::{Publisher, start as start_publisher};
 use crate::status::Board;
@@ -39,27 +41,18 @@ pub(super) fn start(plan: Plan, signals: Signals) -> Result<SystemHandle, StopRe
         .enable_all()
         .build()
         .map_err(failed)?;
-    let (started, handle) = oneshot::channel();
+    let (started, handle) = sync_channel(1);
     thread::Builder::new()
         .name("garenne".to_owned())
-        .spawn(move || run(plan, links, signals, started))
+        .spawn(move || run(plan, links, signals, &started))
         .map_err(failed)?;
     // Plain blocking on purpose: it takes milliseconds, and the caller may be inside a runtime.
-    let mut handle = handle;
-    loop {
-        match handle.try_recv() {
-            Ok(handle) => return Ok(handle),
-            Err(oneshot::error::TryRecvError::Empty) => thread::yield_now(),
-            Err(oneshot::error::TryRecvError::Closed) => {
-                return Err(StopReason::Internal(
-                    "the system's thread panicked while it started".to_owned(),
-                ));
-            }
-        }
-    }
+    handle.recv().map_err(|_| {
+        StopReason::Internal("the system's thread panicked while it started".to_owned())
+    })
 }
 
-fn run(plan: Plan, links: Runtime, signals: Signals, started: oneshot::Sender<SystemHandle>) {
+fn run(plan: Plan, links: Runtime, signals: Signals, started: &SyncSender<SystemHandle>) {
     let runner = actix::System::new();
     runner.block_on(async {
         let (publish, publish_seen) = watch::channel(None);
@@ -150,23 +143,35 @@ pub(super) fn block_until_stopped(
 }
 
 /// The last words, on standard error even where logs are off, and the exit code.
-#[expect(
-    clippy::print_stderr,
-    reason = "whoever reads only the process manager's output must learn the reason"
-)]
 pub(super) fn farewell(reason: &StopReason) -> ExitCode {
-    eprintln!("garenne: {reason} (exit code {})", reason.code());
+    say(
+        &format!("{reason} (exit code {})", reason.code()),
+        reason.code(),
+    );
     ExitCode::from(reason.code())
 }
 
 /// Every fault on a line of its own, and the exit code of a faulty configuration.
+pub(super) fn refuse(error: &BuildError) -> ExitCode {
+    let code = StopReason::Configuration(String::new()).code();
+    for fault in error.faults() {
+        say(&format!("faulty configuration: {fault}"), code);
+    }
+    ExitCode::from(code)
+}
+
 #[expect(
     clippy::print_stderr,
     reason = "whoever reads only the process manager's output must learn the reason"
 )]
-pub(super) fn refuse(error: &BuildError) -> ExitCode {
-    for fault in error.faults() {
-        eprintln!("garenne: faulty configuration: {fault}");
+fn say(text: &str, exit_code: u8) {
+    match logging::format() {
+        Format::Text => eprintln!("garenne: {text}"),
+        Format::Json => {
+            eprintln!(
+                "{}",
+                serde_json::json!({ "event": "exit", "exit_code": exit_code, "message": text })
+            );
+        }
     }
-    ExitCode::from(StopReason::Configuration(String::new()).code())
 }
