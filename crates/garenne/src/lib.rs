@@ -66,3 +66,8 @@ pub use link::{BrokerUrl, Tls};
 pub use publish::{Outgoing, Payload, PublishError, Publisher};
 pub use sink::{FailedMessage, LogSink, SinkError};
 pub use system::{BuildError, System, SystemBuilder, SystemHandle, init_logging};
+
+// What the README shows compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+mod readme {}
