@@ -1,0 +1,166 @@
+//! Rules of this project that a program can check.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::steps::root;
+
+/// A file that is longer holds two things.
+const MAX_LINES: usize = 400;
+
+/// Who may settle a delivery with the broker: one task per channel, in one file.
+const MAY_ACK: [&str; 1] = ["crates/garenne/src/consumer/acks.rs"];
+
+/// What the crate that decides must not know.
+const PURE: [&str; 6] = ["tokio", "actix", "actix-rt", "lapin", "rand", "fastrand"];
+
+/// Where tests may sleep: in the one helper that waits for a condition.
+const MAY_SLEEP: [&str; 1] = ["integration-tests/src/wait.rs"];
+
+/// Checks every rule and tells all that is against them.
+pub(crate) fn check() -> Result<(), String> {
+    let mut faults = Vec::new();
+    for file in rust_files(&root()) {
+        let name = file
+            .strip_prefix(root())
+            .unwrap_or(&file)
+            .display()
+            .to_string();
+        let text = fs::read_to_string(&file).map_err(|e| format!("cannot read {name}: {e}"))?;
+        faults.extend(look_at(&name, &text));
+    }
+    faults.extend(impure_dependencies()?);
+    faults.extend(undocumented_examples()?);
+    if faults.is_empty() {
+        Ok(())
+    } else {
+        Err(format!("\n  {}", faults.join("\n  ")))
+    }
+}
+
+fn look_at(name: &str, text: &str) -> Vec<String> {
+    let mut faults = Vec::new();
+    let lines = text.lines().count();
+    if name.starts_with("crates/") && name.contains("/src/") && lines > MAX_LINES {
+        faults.push(format!(
+            "{name} has {lines} lines; split it where it does two things ({MAX_LINES} at most)"
+        ));
+    }
+    for (number, line) in text.lines().enumerate() {
+        let code = line.split("//").next().unwrap_or_default();
+        let number = number + 1;
+        let settles = ["basic_ack(", "basic_nack(", "basic_reject(", ".ack("]
+            .iter()
+            .any(|call| code.contains(call));
+        if settles && name.starts_with("crates/garenne/src/") && !MAY_ACK.contains(&name) {
+            faults.push(format!(
+                "{name}:{number} settles a delivery; only {} may",
+                MAY_ACK.join(", ")
+            ));
+        }
+        let in_tests = name.starts_with("integration-tests/") || name.contains("/tests/");
+        if in_tests && code.contains("sleep(") && !MAY_SLEEP.contains(&name) {
+            faults.push(format!(
+                "{name}:{number} sleeps; wait for an event or a condition with a deadline"
+            ));
+        }
+    }
+    faults
+}
+
+fn impure_dependencies() -> Result<Vec<String>, String> {
+    let manifest = "crates/garenne-core/Cargo.toml";
+    let text = fs::read_to_string(root().join(manifest))
+        .map_err(|e| format!("cannot read {manifest}: {e}"))?;
+    let dependencies = text
+        .split("[dependencies]")
+        .nth(1)
+        .and_then(|rest| rest.split("\n[").next());
+    let names = dependencies
+        .unwrap_or_default()
+        .lines()
+        .filter_map(|line| line.split(['.', ' ', '=']).next());
+    let impure = names.filter(|name| PURE.contains(name));
+    Ok(impure
+        .map(|name| format!("{manifest} depends on {name}; this crate only decides"))
+        .collect())
+}
+
+fn undocumented_examples() -> Result<Vec<String>, String> {
+    let folder = root().join("examples");
+    let entries =
+        fs::read_dir(&folder).map_err(|e| format!("cannot read {}: {e}", folder.display()))?;
+    let mut faults = Vec::new();
+    for example in entries
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|path| path.is_dir())
+    {
+        let documented = ["src/main.rs", "src/lib.rs"].iter().any(|file| {
+            fs::read_to_string(example.join(file)).is_ok_and(|text| text.starts_with("//! "))
+        });
+        if !documented {
+            faults.push(format!("{} does not say what it shows", example.display()));
+        }
+    }
+    Ok(faults)
+}
+
+/// Every Rust file of the project, without what cargo makes.
+fn rust_files(folder: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for path in fs::read_dir(folder)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path())
+    {
+        let name = path
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
+        if path.is_dir() && name != "target" && !name.starts_with('.') {
+            files.extend(rust_files(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            files.push(path);
+        }
+    }
+    files
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_ack_outside_its_file_is_found() {
+        let line = "    channel.basic_ack(tag, options).await?;\n";
+        assert_eq!(
+            look_at("crates/garenne/src/consumer/life.rs", line).len(),
+            1
+        );
+        assert!(look_at(MAY_ACK[0], line).is_empty());
+    }
+
+    #[test]
+    fn a_sleep_in_a_test_is_found_and_a_comment_about_one_is_not() {
+        assert_eq!(
+            look_at(
+                "integration-tests/tests/x.rs",
+                "tokio::time::sleep(d).await;"
+            )
+            .len(),
+            1
+        );
+        assert!(look_at("integration-tests/tests/x.rs", "// no sleep( here").is_empty());
+    }
+
+    #[test]
+    fn a_long_file_is_found() {
+        assert_eq!(
+            look_at("crates/x/src/y.rs", &"\n".repeat(MAX_LINES + 1)).len(),
+            1
+        );
+    }
+}
