@@ -79,7 +79,9 @@ impl Failure {
         &self.chain
     }
 
-    pub(crate) fn wish(&self) -> Wish {
+    /// What should happen to the message next.
+    #[must_use]
+    pub fn wish(&self) -> Wish {
         self.wish
     }
 

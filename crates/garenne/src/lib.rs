@@ -61,7 +61,7 @@ pub use garenne_core as core;
 pub use body::{Body, Bytes, Json, Text, Undecodable};
 pub use delivery::Delivery;
 pub use failure::{Failure, HandlerResult};
-pub use garenne_core::StopReason;
+pub use garenne_core::{StopReason, Wish};
 pub use link::{BrokerUrl, Tls};
 pub use publish::{Outgoing, Payload, PublishError, Publisher};
 pub use sink::{FailedMessage, LogSink, SinkError};

@@ -42,6 +42,7 @@ where
 {
     let span = span_of(&meta);
     let recalled = tokio::select! {
+        biased;
         ran = worker.recall.of(&meta) => ran,
         // The next redelivery asks again.
         () = line.gone() => return Settled::Nothing,

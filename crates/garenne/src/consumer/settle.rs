@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use garenne_core::{
     Backoff, FailReason, FailedMessage as Record, Origin, Outcome, Settlement, original, retry_copy,
 };
-use tracing::{Span, error, info, warn};
+use tracing::{Span, debug, error, info, warn};
 
 use super::life::Ran;
 use super::line::Line;
@@ -56,7 +56,10 @@ pub(super) async fn settle<A, B>(
         span,
     };
     match settlement {
-        Settlement::Ack => Settled::Ack,
+        Settlement::Ack => {
+            failed.span.in_scope(|| debug!(event = "message_handled", "handled"));
+            Settled::Ack
+        }
         Settlement::Discard => {
             worker.counters.on_discarded();
             span.in_scope(|| info!(event = "message_discarded", error = %failed.ran.error, "the handler wants this message discarded"));
