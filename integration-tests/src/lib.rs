@@ -47,7 +47,7 @@ pub use program::Program;
 pub use proxy::{Direction, FaultProxy};
 pub use service::{Service, ServiceOptions};
 pub use shared::{Vhost, shared_node};
-pub use transcript::{Event, Transcript};
+pub use transcript::{Event, Transcript, handled};
 pub use usage::{CpuClock, resident_bytes};
 pub use wait::{eventually, stays};
 

@@ -44,7 +44,7 @@ impl Manager {
     ) -> impl Future<Output = ()> {
         eventually(deadline, what, async move || {
             if self.service.has_ended() {
-                let code = self.service.end(deadline).await;
+                let code = self.service.ends(deadline).await;
                 self.exits.push(code);
                 self.service = self.options.clone().start_into(&self.transcript);
             }

@@ -77,7 +77,6 @@ impl Program {
                 command.env(kept, value);
             }
         }
-        command.env("RUST_BACKTRACE", "1");
         command.envs(self.env.iter().map(|(name, value)| (name, value)));
         let mut group = ProcessGroup::spawn(name, &mut command);
         transcript.follow(group.child());

@@ -147,18 +147,15 @@ impl Service {
         })
     }
 
-    /// Says `Err` with its last words when it does not run any more.
+    /// Fails the test if it does not run any more.
     ///
-    /// # Errors
+    /// # Panics
     ///
-    /// A text for [`eventually`](crate::eventually) and [`stays`](crate::stays).
-    pub fn lives(&mut self) -> Result<(), String> {
-        match self.group.exit() {
-            None => Ok(()),
-            Some(status) => Err(format!(
-                "order-service ended: {status}\n{}",
-                self.transcript.tail()
-            )),
+    /// Then, with its last words.
+    #[track_caller]
+    pub fn assert_lives(&mut self) {
+        if let Some(status) = self.group.exit() {
+            panic!("order-service ended: {status}\n{}", self.transcript.tail());
         }
     }
 
@@ -173,9 +170,24 @@ impl Service {
     ///
     /// When it does not end before the deadline, or a signal ended it.
     pub async fn exit_code(&mut self, deadline: Duration) -> i32 {
-        self.end(deadline)
+        self.ends(deadline)
             .await
             .unwrap_or_else(|| panic!("a signal ended order-service\n{}", self.transcript.tail()))
+    }
+
+    /// Waits until it ends in any way; `None` is a signal's death.
+    ///
+    /// # Panics
+    ///
+    /// When it does not end before the deadline.
+    pub async fn ends(&mut self, deadline: Duration) -> Option<i32> {
+        let ended = eventually(deadline, "order-service ends", async || {
+            let tail = || format!("it runs; {}", self.transcript.tail());
+            self.group.exit().ok_or_else(tail)
+        });
+        let status = ended.await;
+        self.transcript.complete(SOON).await;
+        status.code()
     }
 
     /// Asks it to stop and expects that it does so with exit code 0.
@@ -194,19 +206,9 @@ impl Service {
         );
     }
 
-    /// Waits until it ends in any way; `None` is a signal's death.
-    pub(crate) async fn end(&mut self, deadline: Duration) -> Option<i32> {
-        let ended = eventually(deadline, "order-service ends", async || {
-            let tail = || format!("it runs; {}", self.transcript.tail());
-            self.group.exit().ok_or_else(tail)
-        });
-        let status = ended.await;
-        self.transcript.complete(SOON).await;
-        status.code()
-    }
-
     /// Whether it has ended, without waiting.
-    pub(crate) fn has_ended(&mut self) -> bool {
+    #[must_use]
+    pub fn has_ended(&mut self) -> bool {
         self.group.exit().is_some()
     }
 }

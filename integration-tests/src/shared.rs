@@ -47,6 +47,12 @@ impl Vhost {
         self.node.url(&self.name)
     }
 
+    /// Waits until a queue and its retry lanes hold nothing, in nobody's hands either.
+    #[track_caller]
+    pub fn drained(&self, queue: &str) -> impl Future<Output = ()> {
+        self.node.drained(&self.name, queue)
+    }
+
     /// One of its queues.
     ///
     /// # Errors

@@ -1,9 +1,10 @@
 //! What programs say: events on stdout, logs on stderr.
 
+use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Read};
 use std::process::Child;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -12,6 +13,8 @@ use crate::wait::eventually;
 /// One line that `order-service` wrote about one handler run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
+    /// When the line was read.
+    pub at: Instant,
     /// `begin`, `ok`, or what else the run came to.
     pub event: String,
     /// The order's id, as it was sent.
@@ -30,11 +33,18 @@ impl Event {
     fn parse(line: &str) -> Option<Self> {
         let value: Value = serde_json::from_str(line).ok()?;
         Some(Self {
+            at: Instant::now(),
             event: value.get("event")?.as_str()?.to_owned(),
             order_id: value.get("order_id")?.as_u64()?,
             attempt: value.get("attempt")?.as_u64()?,
         })
     }
+}
+
+/// The ids of all orders that were handled successfully.
+#[must_use]
+pub fn handled(events: &[Event]) -> BTreeSet<u64> {
+    events.iter().filter(|event| event.event == "ok").map(|event| event.order_id).collect()
 }
 
 /// Everything that one program wrote, over all its incarnations.
@@ -89,17 +99,14 @@ impl Transcript {
     pub fn tail(&self) -> String {
         let said = self.said();
         let mut text = format!("{} events, the last:", said.events.len());
-        for Event {
-            event,
-            order_id,
-            attempt,
-        } in last(&said.events, 6)
+        for Event { event, order_id, attempt, .. } in last(&said.events, 6)
         {
             text += &format!("\n  {event} order {order_id} attempt {attempt}");
         }
         text += &format!("\n{} lines on stderr, the last:", said.stderr.len());
         for line in last(&said.stderr, 25) {
-            text += &format!("\n  {line}");
+            // A backtrace in a JSON line has thousands of characters.
+            text += &format!("\n  {line:.400}");
         }
         text
     }

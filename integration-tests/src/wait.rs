@@ -17,12 +17,16 @@ const POLL: Duration = Duration::from_millis(10);
 ///
 /// When the deadline passes, with `what`, the place of the caller and the state seen last.
 #[track_caller]
-pub fn eventually<T>(
+pub fn eventually<T, P>(
     deadline: Duration,
     what: &str,
-    mut probe: impl AsyncFnMut() -> Result<T, String>,
-) -> impl Future<Output = T> {
+    mut probe: P,
+) -> impl Future<Output = T> + use<T, P>
+where
+    P: AsyncFnMut() -> Result<T, String>,
+{
     let caller = Location::caller();
+    let what = what.to_owned();
     async move {
         let end = Instant::now() + deadline;
         let mut seen = "nothing: the first look did not end".to_owned();
@@ -49,12 +53,12 @@ pub fn eventually<T>(
 ///
 /// As soon as `probe` returns `Err`, with what it says.
 #[track_caller]
-pub fn stays(
-    span: Duration,
-    what: &str,
-    mut probe: impl AsyncFnMut() -> Result<(), String>,
-) -> impl Future<Output = ()> {
+pub fn stays<P>(span: Duration, what: &str, mut probe: P) -> impl Future<Output = ()> + use<P>
+where
+    P: AsyncFnMut() -> Result<(), String>,
+{
     let caller = Location::caller();
+    let what = what.to_owned();
     async move {
         let start = Instant::now();
         while start.elapsed() < span {

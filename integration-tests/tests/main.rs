@@ -3,4 +3,28 @@
 //! Each test's name is the promise; the modules group them by what is done to the service.
 
 #[cfg(test)]
+mod broker_moves;
+#[cfg(test)]
+mod confirms;
+#[cfg(test)]
+mod cost;
+#[cfg(test)]
+mod crashes;
+#[cfg(test)]
+mod handlers;
+#[cfg(test)]
 mod harness;
+#[cfg(test)]
+mod outages;
+#[cfg(test)]
+mod programs;
+#[cfg(test)]
+mod refusals;
+#[cfg(test)]
+mod retries;
+#[cfg(test)]
+mod stopping;
+#[cfg(test)]
+mod support;
+#[cfg(test)]
+mod tls;

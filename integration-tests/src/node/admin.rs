@@ -1,7 +1,13 @@
 //! What an operator does to a node, and sees in it.
 
+use std::time::Duration;
+
 use crate::node::RabbitNode;
 use crate::node::control::binary;
+use crate::wait::eventually;
+
+/// How long anything may take that ought to happen soon.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// How many messages a queue holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,6 +63,11 @@ impl RabbitNode {
         self.permit("guest", vhost).await;
     }
 
+    /// Deletes a virtual host with everything in it; its connections are closed.
+    pub async fn delete_vhost(&self, vhost: &str) {
+        self.run(&format!("rabbit_vhost:delete({}, <<\"test\">>)", binary(vhost))).await;
+    }
+
     /// Makes a user with a password and without any right.
     pub async fn add_user(&self, user: &str, password: &str) {
         let (user, password) = (binary(user), binary(password));
@@ -109,6 +120,38 @@ impl RabbitNode {
         let queues = self.queues(vhost).await?;
         let found = queues.iter().find(|queue| queue.name == name).cloned();
         found.ok_or_else(|| format!("no queue `{name}` among {queues:?}"))
+    }
+
+    /// Waits until a queue and its retry lanes hold nothing, in nobody's hands either.
+    ///
+    /// # Panics
+    ///
+    /// When that has not happened after a minute: something is stuck.
+    #[track_caller]
+    pub fn drained(&self, vhost: &str, queue: &str) -> impl Future<Output = ()> {
+        let lane = format!("{queue}.retry.");
+        let what = format!("`{queue}` and its lanes are empty");
+        eventually(PATIENCE, &what, async move || {
+            let mut own = self.queues(vhost).await?;
+            own.retain(|depth| depth.name == queue || depth.name.starts_with(&lane));
+            let empty = own.iter().all(|depth| depth.messages() == 0);
+            if empty && !own.is_empty() { Ok(()) } else { Err(format!("{own:?}")) }
+        })
+    }
+
+    /// Waits until a queue has a consumer; with that the service behind it has declared everything.
+    ///
+    /// # Panics
+    ///
+    /// When that has not happened after a minute.
+    #[track_caller]
+    pub fn consumes(&self, vhost: &str, queue: &str) -> impl Future<Output = ()> {
+        eventually(PATIENCE, "the queue has a consumer", async move || {
+            match self.queue(vhost, queue).await? {
+                QueueDepth { consumers: 0, .. } => Err("no consumer".to_owned()),
+                _ => Ok(()),
+            }
+        })
     }
 
     /// How many connections clients have to a virtual host.

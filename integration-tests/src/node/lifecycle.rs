@@ -42,23 +42,24 @@ impl RabbitNode {
     }
 
     pub(crate) async fn start_with(options: &NodeOptions) -> Self {
-        let permit = NODES
-            .acquire()
-            .await
-            .expect("the semaphore is never closed");
-        let mut node = Self::prepare(options, Some(permit));
+        let mut node = Self::prepare(options).await;
         node.restart().await;
         node
+    }
+
+    pub(crate) async fn prepare(options: &NodeOptions) -> Self {
+        let permit = NODES.acquire().await.expect("the semaphore is never closed");
+        Self::prepare_with(options, Some(permit))
     }
 
     /// A node that is not counted and lives as long as the test process.
     pub(crate) async fn start_shared() -> Self {
-        let mut node = Self::prepare(&NodeOptions::new(), None);
+        let mut node = Self::prepare_with(&NodeOptions::new(), None);
         node.restart().await;
         node
     }
 
-    fn prepare(options: &NodeOptions, permit: Option<SemaphorePermit<'static>>) -> Self {
+    fn prepare_with(options: &NodeOptions, permit: Option<SemaphorePermit<'static>>) -> Self {
         let block = PortBlock::claim();
         let ports = NodePorts::of(&block);
         let home = tempfile::Builder::new().prefix("garenne-node-").tempdir();

@@ -68,6 +68,11 @@ impl NodeOptions {
         RabbitNode::start_with(&self).await
     }
 
+    /// Makes ready a node that is not up yet: [`RabbitNode::restart`] starts it.
+    pub async fn prepare(self) -> RabbitNode {
+        RabbitNode::prepare(&self).await
+    }
+
     /// Writes the node's files.
     pub(crate) fn write(&self, home: &Path, ports: &NodePorts, cookie: &str) {
         let mut config = format!("listeners.tcp.1 = 127.0.0.1:{}\n", ports.amqp);

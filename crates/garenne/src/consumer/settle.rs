@@ -57,7 +57,9 @@ pub(super) async fn settle<A, B>(
     };
     match settlement {
         Settlement::Ack => {
-            failed.span.in_scope(|| debug!(event = "message_handled", "handled"));
+            failed
+                .span
+                .in_scope(|| debug!(event = "message_handled", "handled"));
             Settled::Ack
         }
         Settlement::Discard => {

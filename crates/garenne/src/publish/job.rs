@@ -5,6 +5,7 @@ use garenne_core::Properties;
 use tokio::sync::oneshot;
 
 use super::PublishError;
+use crate::wire::SHORT_STRING_MAX;
 
 /// One message to be published with confirm, and who waits for the answer.
 pub(crate) struct Job {
@@ -14,7 +15,8 @@ pub(crate) struct Job {
     pub(crate) body: Bytes,
     pub(crate) mandatory: bool,
     pub(crate) when_blocked: WhenBlocked,
-    /// How often it has been handed to a channel.
+    /// How often it has been handed to a channel, not counting the times when the channel broke
+    /// over another message.
     pub(super) tries: u32,
     /// Gone once it was answered; a message whose answer was "no confirm in time" stays in flight
     /// without one, because its confirm may still come.
@@ -32,6 +34,9 @@ pub(crate) enum WhenBlocked {
 
 /// What the broker's `basic.return` is matched by. lapin attaches returns to the wrong confirms.
 pub(super) type Key = (String, String, String);
+
+/// How often a message is handed to a channel that breaks without saying over which one.
+const MAX_TRIES: u32 = 3;
 
 /// The bytes of a content header frame besides the properties: frame header and end, class,
 /// weight, body size (AMQP 0-9-1, sections 4.2.3 and 4.2.6.1).
@@ -71,6 +76,16 @@ impl Job {
         }
     }
 
+    /// Whether this is the last time that it is handed to a channel. That try is made alone: if the
+    /// channel breaks once more, it was over this message and no other.
+    pub(super) fn is_last_try(&self) -> bool {
+        self.tries >= MAX_TRIES
+    }
+
+    pub(super) fn is_next_try_the_last(&self) -> bool {
+        self.tries + 1 >= MAX_TRIES
+    }
+
     pub(super) fn is_wanted(&self) -> bool {
         self.reply.as_ref().is_some_and(|reply| !reply.is_closed())
     }
@@ -95,22 +110,58 @@ impl Job {
             );
             return Err(PublishError::TooLarge { what });
         }
-        for (what, text) in [
-            ("exchange", &self.exchange),
-            ("routing key", &self.routing_key),
-        ] {
-            if text.len() > crate::wire::SHORT_STRING_MAX {
+        match self
+            .short_strings()
+            .find(|(_, text)| text.len() > SHORT_STRING_MAX)
+        {
+            None => Ok(()),
+            Some((what, text)) => {
                 let what = format!("its {what} has {} bytes, AMQP allows 255", text.len());
-                return Err(PublishError::TooLarge { what });
+                Err(PublishError::TooLarge { what })
             }
         }
-        Ok(())
+    }
+
+    /// What AMQP limits to 255 bytes. Cutting it would change the message, and a cut message id is
+    /// not recognised when the broker returns it.
+    fn short_strings(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let properties = &self.properties;
+        let set = [
+            ("content type", &properties.content_type),
+            ("content encoding", &properties.content_encoding),
+            ("correlation id", &properties.correlation_id),
+            ("reply-to", &properties.reply_to),
+            ("expiration", &properties.expiration),
+            ("message id", &properties.message_id),
+            ("type", &properties.kind),
+            ("user id", &properties.user_id),
+            ("app id", &properties.app_id),
+            ("cluster id", &properties.cluster_id),
+        ];
+        let set = set
+            .into_iter()
+            .filter_map(|(what, text)| Some((what, text.as_deref()?)));
+        let headers = properties.headers.keys();
+        [
+            ("exchange", self.exchange.as_str()),
+            ("routing key", self.routing_key.as_str()),
+        ]
+        .into_iter()
+        .chain(set)
+        .chain(headers.map(|name| ("header's name", name.as_str())))
     }
 
     /// Whether this message made the broker close the channel with this text, and what that means
     /// for it. `None`: it was only in flight at the time.
     pub(super) fn blame(&self, code: u16, text: &str) -> Option<PublishError> {
-        let names_our_exchange = text.contains(&format!("exchange '{}'", self.exchange));
+        let names_our_exchange = text.contains(&format!("exchange '{}'", self.exchange))
+            // A right may also end at some routing keys.
+            && (!text.contains("topic '")
+                || text.contains(&format!("topic '{}'", self.routing_key)));
+        let names = |what: &str, value: &Option<String>| {
+            let value = value.as_ref()?;
+            text.contains(&format!("{what} '{value}'")).then_some(())
+        };
         let refused = || {
             Some(PublishError::Refused {
                 reason: text.to_owned(),
@@ -129,10 +180,10 @@ impl Job {
                     what: text.to_owned(),
                 }),
             406 if text.contains("user_id") => {
-                self.properties.user_id.as_ref().and_then(|_| refused())
+                names("set to", &self.properties.user_id).and_then(|()| refused())
             }
             406 if text.contains("expiration") => {
-                self.properties.expiration.as_ref().and_then(|_| refused())
+                names("expiration", &self.properties.expiration).and_then(|()| refused())
             }
             _ => None,
         }

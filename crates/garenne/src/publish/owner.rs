@@ -15,10 +15,8 @@ use super::session::Session;
 use super::{Job, PublishError};
 use crate::link::{Link, LinkError, LinkWatch, call};
 
-/// How many messages may wait for the owner task; senders beyond that wait themselves.
-const QUEUE: usize = 1024;
-/// How often one message is published again because the channel broke over another one.
-const MAX_TRIES: u32 = 3;
+/// How many messages may be on their way to the owner task; senders beyond that wait themselves.
+const QUEUE: usize = 256;
 /// The pause before a channel is opened again that could not be opened.
 const PAUSE: Duration = Duration::from_millis(500);
 
@@ -155,19 +153,25 @@ impl Owner {
         if link.is_up() {
             warn!(event = "confirm_channel_lost", in_flight = left.len(), error = %text, "the confirm channel broke");
         }
-        for mut job in left {
-            if let Some(blame) = job.blame(code, &text) {
+        let blamed: Vec<_> = left.iter().map(|job| job.blame(code, &text)).collect();
+        let culprit_found = blamed.iter().any(Option::is_some);
+        for (mut job, blame) in left.into_iter().zip(blamed) {
+            if let Some(blame) = blame {
                 job.answer(Err(blame));
             } else if !link.is_up() {
                 job.answer(Err(PublishError::Disconnected {
                     reason: text.clone(),
                     sent: true,
                 }));
-            } else if job.tries >= MAX_TRIES {
+            } else if job.is_last_try() && !culprit_found {
+                // It was alone on the channel.
                 job.answer(Err(PublishError::Refused {
                     reason: text.clone(),
                 }));
             } else {
+                if culprit_found {
+                    job.tries = job.tries.saturating_sub(1);
+                }
                 self.again.push_back(job);
             }
         }

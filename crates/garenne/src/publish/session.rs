@@ -33,6 +33,8 @@ use crate::wire::{basic_properties, short};
 
 /// How many messages are in flight at once. Confirms come in batches: more gains nothing.
 const WINDOW: usize = 256;
+/// How many more wait behind those. What waits here is answered in time even while nothing moves.
+const BACKLOG: usize = 1024;
 /// How often deadlines are looked at.
 const TICK: Duration = Duration::from_millis(250);
 
@@ -46,7 +48,8 @@ pub(super) struct Session {
     in_the_air: FuturesUnordered<Pin<Box<dyn Future<Output = Event> + Send>>>,
     /// Message ids in flight: two with the same key could not be told apart when one is returned.
     keys: HashMap<Key, u64>,
-    waiting: VecDeque<Job>,
+    /// Held back by a full window, by the returns of rule 2, or by another one with the same key.
+    waiting: VecDeque<Held>,
     /// Landed before the marker that is under way; believed when it arrives.
     before_marker: Vec<(u64, Verdict)>,
     /// Landed since.
@@ -60,12 +63,18 @@ pub(super) struct Session {
     next_id: u64,
 }
 
-struct Flight {
+/// A message in our hands, and since when.
+struct Held {
     job: Job,
+    since: Instant,
+    /// The same in time that passed while the broker did not block us.
+    since_open: Duration,
+}
+
+struct Flight {
+    held: Held,
     key: Key,
     landed: bool,
-    since: Instant,
-    since_open: Duration,
 }
 
 enum Event {
@@ -101,6 +110,12 @@ enum Verdict {
 
 impl Session {
     pub(super) fn new(link: &Link, channel: Channel, limits: Limits, again: VecDeque<Job>) -> Self {
+        let now = Instant::now();
+        let waiting = again.into_iter().map(|job| Held {
+            job,
+            since: now,
+            since_open: Duration::ZERO,
+        });
         Self {
             channel,
             blocked: link.blocked(),
@@ -109,13 +124,13 @@ impl Session {
             flights: HashMap::new(),
             in_the_air: FuturesUnordered::new(),
             keys: HashMap::new(),
-            waiting: again,
+            waiting: waiting.collect(),
             before_marker: Vec::new(),
             after_marker: Vec::new(),
             marker_under_way: false,
             returned: HashMap::new(),
             open_time: Duration::ZERO,
-            last_tick: Instant::now(),
+            last_tick: now,
             next_id: 0,
         }
     }
@@ -134,8 +149,8 @@ impl Session {
             tokio::select! {
                 biased;
                 Some(event) = self.in_the_air.next(), if !self.in_the_air.is_empty() => self.on_event(event)?,
-                job = jobs.recv(), if open && self.waiting.is_empty() && self.has_room() => match job {
-                    Some(job) => self.waiting.push_back(job),
+                job = jobs.recv(), if open && self.waiting.len() < BACKLOG => match job {
+                    Some(job) => self.take(job),
                     None => open = false,
                 },
                 _ = ticks.tick() => self.on_tick()?,
@@ -143,31 +158,51 @@ impl Session {
         }
     }
 
+    fn take(&mut self, job: Job) {
+        self.waiting.push_back(Held {
+            job,
+            since: Instant::now(),
+            since_open: self.open_time,
+        });
+    }
+
     /// What was not answered, for whoever sorts it out.
     pub(super) fn into_unanswered(self) -> Vec<Job> {
-        let flights = self.flights.into_values().map(|flight| flight.job);
-        flights.chain(self.waiting).filter(Job::is_wanted).collect()
+        let flights = self.flights.into_values().map(|flight| flight.held);
+        let held = flights.chain(self.waiting).map(|held| held.job);
+        held.filter(Job::is_wanted).collect()
     }
 
     fn has_room(&self) -> bool {
-        self.returned.is_empty() && self.flights.len() < WINDOW
+        self.returned.is_empty() && self.flights.len() < WINDOW && !self.is_alone()
+    }
+
+    /// Whether what is in flight must stay alone.
+    fn is_alone(&self) -> bool {
+        self.flights.len() == 1
+            && self
+                .flights
+                .values()
+                .all(|flight| flight.held.job.is_last_try())
     }
 
     fn start_waiting(&mut self) {
         while self.has_room() {
             // The first one whose key is free; in nearly every case the first one.
-            let free = self
-                .waiting
-                .iter()
-                .position(|job| !self.keys.contains_key(&job.key()));
-            let Some(job) = free.and_then(|index| self.waiting.remove(index)) else {
+            let can_start = |held: &Held| {
+                !self.keys.contains_key(&held.job.key())
+                    && (self.flights.is_empty() || !held.job.is_next_try_the_last())
+            };
+            let free = self.waiting.iter().position(can_start);
+            let Some(held) = free.and_then(|index| self.waiting.remove(index)) else {
                 return;
             };
-            self.start(job);
+            self.start(held);
         }
     }
 
-    fn start(&mut self, mut job: Job) {
+    fn start(&mut self, mut held: Held) {
+        let job = &mut held.job;
         if !job.is_wanted() {
             return;
         }
@@ -198,11 +233,9 @@ impl Session {
         let key = job.key();
         self.keys.insert(key.clone(), id);
         let flight = Flight {
-            job,
+            held,
             key,
             landed: false,
-            since: Instant::now(),
-            since_open: self.open_time,
         };
         self.flights.insert(id, flight);
     }
@@ -251,9 +284,10 @@ impl Session {
     }
 
     fn decide(&mut self, id: u64, verdict: Verdict) {
-        let Some(Flight { mut job, key, .. }) = self.flights.remove(&id) else {
+        let Some(Flight { held, key, .. }) = self.flights.remove(&id) else {
             return;
         };
+        let mut job = held.job;
         self.keys.remove(&key);
         let result = match (self.returned.get(&key), verdict) {
             (Some(reason), _) => Err(PublishError::Unroutable {
@@ -267,9 +301,9 @@ impl Session {
         job.answer(result);
     }
 
-    /// Answers what has waited too long. The confirm may still come, so the message stays in
-    /// flight; when half of the window is such messages, or one of them stands in the way of
-    /// deciding returns, the channel is given up.
+    /// Answers what has waited too long, in flight or before. The confirm may still come, so a
+    /// message in flight stays there; when half of the window is such messages, or one of them stands
+    /// in the way of deciding returns, the channel is given up.
     fn on_tick(&mut self) -> lapin::Result<()> {
         let now = Instant::now();
         let blocked = self.blocked.borrow().clone();
@@ -278,22 +312,17 @@ impl Session {
         }
         self.last_tick = now;
         let patience = self.limits.confirm_timeout;
+        let open_time = self.open_time;
         let mut late = 0;
-        for flight in self.flights.values_mut().filter(|flight| !flight.landed) {
-            if self.open_time.saturating_sub(flight.since_open) >= patience {
-                late += 1;
-                flight
-                    .job
-                    .answer(Err(PublishError::Timeout { after: patience }));
-            } else if let Some(reason) = &blocked
-                && flight.job.when_blocked == WhenBlocked::GiveUp
-                && now.saturating_duration_since(flight.since) >= patience
-            {
-                flight.job.answer(Err(PublishError::Blocked {
-                    reason: reason.clone(),
-                }));
-            }
+        let in_flight = self.flights.values_mut().filter(|flight| !flight.landed);
+        for flight in in_flight {
+            late += usize::from(flight.held.is_late(open_time, patience));
+            flight.held.look(now, open_time, patience, blocked.as_ref());
         }
+        for held in &mut self.waiting {
+            held.look(now, open_time, patience, blocked.as_ref());
+        }
+        self.waiting.retain(|held| held.job.is_wanted());
         if late > WINDOW / 2 || (late > 0 && !self.returned.is_empty()) {
             return Err(std::io::Error::new(
                 std::io::ErrorKind::TimedOut,
@@ -302,6 +331,32 @@ impl Session {
             .into());
         }
         Ok(())
+    }
+}
+
+impl Held {
+    fn is_late(&self, open_time: Duration, patience: Duration) -> bool {
+        open_time.saturating_sub(self.since_open) >= patience
+    }
+
+    /// Answers it if it has waited too long.
+    fn look(
+        &mut self,
+        now: Instant,
+        open_time: Duration,
+        patience: Duration,
+        blocked: Option<&String>,
+    ) {
+        if self.is_late(open_time, patience) {
+            let timeout = PublishError::Timeout { after: patience };
+            self.job.answer(Err(timeout));
+        } else if let Some(reason) = blocked
+            && self.job.when_blocked == WhenBlocked::GiveUp
+            && now.saturating_duration_since(self.since) >= patience
+        {
+            let reason = reason.clone();
+            self.job.answer(Err(PublishError::Blocked { reason }));
+        }
     }
 }
 
