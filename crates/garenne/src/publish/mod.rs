@@ -12,6 +12,7 @@ pub use error::PublishError;
 pub(crate) use job::{Job, WhenBlocked};
 pub(crate) use outgoing::new_message_id;
 pub use outgoing::{Outgoing, Payload};
-pub(crate) use owner::{ConfirmChannel, Limits, start};
+pub(crate) use owner::{ConfirmChannel, Jobs, Limits, channel, start};
+pub(crate) use publisher::CONFIRM_TIMEOUT;
 pub use publisher::Publisher;
 pub(crate) use retry::{RetryCopy, RetryPublisher};

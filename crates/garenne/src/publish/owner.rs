@@ -60,9 +60,17 @@ pub(crate) struct Limits {
     pub(crate) max_message_size: usize,
 }
 
-/// Starts the owner task on the links' runtime.
-pub(crate) fn start(runtime: &Handle, links: LinkWatch, limits: Limits) -> ConfirmChannel {
+/// The receiving end of a confirm channel, until its owner task is started.
+pub(crate) struct Jobs(mpsc::Receiver<Job>);
+
+/// A confirm channel whose messages wait until its owner task is started.
+pub(crate) fn channel() -> (ConfirmChannel, Jobs) {
     let (jobs, waiting) = mpsc::channel(QUEUE);
+    (ConfirmChannel { jobs }, Jobs(waiting))
+}
+
+/// Starts the owner task on the links' runtime.
+pub(crate) fn start(runtime: &Handle, Jobs(waiting): Jobs, links: LinkWatch, limits: Limits) {
     let mut owner = Owner {
         links,
         waiting,
@@ -79,7 +87,6 @@ pub(crate) fn start(runtime: &Handle, links: LinkWatch, limits: Limits) -> Confi
             );
         }
     });
-    ConfirmChannel { jobs }
 }
 
 struct Owner {

@@ -1,5 +1,6 @@
 //! The user's own messages.
 
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tokio::time::timeout;
@@ -21,16 +22,26 @@ use crate::link::LinkWatch;
 pub struct Publisher {
     channel: ConfirmChannel,
     links: LinkWatch,
-    patience: Duration,
+    /// Set when the system is built.
+    patience: Arc<OnceLock<Duration>>,
 }
 
+/// How long a confirm is waited for unless the builder says otherwise, not counting time in which
+/// the broker blocks publishers.
+pub(crate) const CONFIRM_TIMEOUT: Duration = Duration::from_secs(10);
+
 impl Publisher {
-    pub(crate) fn new(channel: ConfirmChannel, links: LinkWatch, patience: Duration) -> Self {
+    pub(crate) fn new(channel: ConfirmChannel, links: LinkWatch) -> Self {
         Self {
             channel,
             links,
-            patience,
+            patience: Arc::default(),
         }
+    }
+
+    pub(crate) fn set_patience(&self, confirm_timeout: Duration) {
+        // A system is built once.
+        let _ = self.patience.set(confirm_timeout);
     }
 
     /// Publishes one message and returns when the broker has taken responsibility for it: it lies in
@@ -64,8 +75,9 @@ impl Publisher {
             WhenBlocked::GiveUp,
         );
         job.mandatory = mandatory;
+        let patience = *self.patience.get().unwrap_or(&CONFIRM_TIMEOUT);
         // With the window full, waiting for room is bounded like waiting for the confirm.
-        if timeout(self.patience, self.channel.ready()).await.is_err() {
+        if timeout(patience, self.channel.ready()).await.is_err() {
             let blocked = self
                 .links
                 .borrow()
@@ -73,9 +85,7 @@ impl Publisher {
                 .and_then(|link| link.blocked().borrow().clone());
             return Err(match blocked {
                 Some(reason) => PublishError::Blocked { reason },
-                None => PublishError::Timeout {
-                    after: self.patience,
-                },
+                None => PublishError::Timeout { after: patience },
             });
         }
         self.channel.publish(job, answer).await

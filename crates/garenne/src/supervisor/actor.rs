@@ -90,7 +90,8 @@ impl ConnectionSupervisor {
         stopped: watch::Sender<Option<StopReason>>,
     ) -> Self {
         let (news, news_in) = mpsc::unbounded_channel();
-        let copies = crate::publish::start(&runtime, publish.subscribe(), plan.limits);
+        let (copies, jobs) = crate::publish::channel();
+        crate::publish::start(&runtime, jobs, publish.subscribe(), plan.limits);
         Self {
             outage: Outage::starting(plan.window, STABLE_AFTER, Moment::default()),
             plan,

@@ -14,17 +14,17 @@ use crate::body::Body;
 use crate::consumer::{FnHandler, Identity, Recall, Settings, start_worker};
 use crate::delivery::Delivery;
 use crate::failure::Failure;
+use crate::link::Link;
 use crate::link::{BrokerUrl, Tls};
-use crate::publish::Limits;
+use crate::publish::{CONFIRM_TIMEOUT, Jobs, Limits, Publisher, channel};
 use crate::sink::{FailedMessage, SinkFactory};
 use crate::status::QueueCounters;
 use crate::supervisor::{Plan, Registration, StartWorker};
+use tokio::sync::watch;
 
 /// How long handlers in flight may take when the system stops: below the 30 s after which
 /// Kubernetes kills.
 const DRAIN_DEADLINE: Duration = Duration::from_secs(25);
-/// How long a confirm is waited for, not counting time in which the broker blocks publishers.
-const CONFIRM_TIMEOUT: Duration = Duration::from_secs(10);
 /// RabbitMQ 3's limit for one message. RabbitMQ 4 takes 16 MiB unless told otherwise, and says so.
 const MAX_MESSAGE_SIZE: usize = 128 * 1024 * 1024;
 
@@ -57,6 +57,9 @@ pub struct SystemBuilder {
     pub(super) faults: Vec<Fault>,
     queues: Vec<(Queue, StartWorker)>,
     sink: Option<SinkFactory>,
+    publisher: Publisher,
+    jobs: Jobs,
+    publish: watch::Sender<Option<Arc<Link>>>,
 }
 
 impl SystemBuilder {
@@ -65,7 +68,12 @@ impl SystemBuilder {
     ///
     /// What is wrong with the address is reported by [`SystemBuilder::build`].
     pub fn new(brokers: impl AsRef<str>) -> Self {
+        let (confirms, jobs) = channel();
+        let (publish, publish_seen) = watch::channel(None);
         let builder = Self {
+            publisher: Publisher::new(confirms, publish_seen),
+            jobs,
+            publish,
             brokers: Vec::new(),
             tls: Tls::default(),
             window: OutageWindow::default(),
@@ -141,6 +149,27 @@ impl SystemBuilder {
             A::start_in_arbiter(&Arbiter::new().handle(), move |_| factory()).recipient()
         }));
         self
+    }
+
+    /// The system's publisher, for handlers that send messages: clone it into their factory. It works
+    /// as soon as the system has started; what is sent before waits for that.
+    ///
+    /// ```no_run
+    /// # use garenne::prelude::*;
+    /// let builder = SystemBuilder::from_env();
+    /// let publisher = builder.publisher();
+    /// builder
+    ///     .consume_fn(Queue::quorum("orders"), move |order: Delivery<Text>| {
+    ///         let publisher = publisher.clone();
+    ///         async move {
+    ///             publisher.send(Outgoing::to_queue("invoices", order.into_body())).await
+    ///         }
+    ///     })
+    ///     .run();
+    /// ```
+    #[must_use]
+    pub fn publisher(&self) -> Publisher {
+        self.publisher.clone()
     }
 
     /// How long one outage may last before the system gives up: 2 minutes by default.
@@ -242,7 +271,11 @@ impl SystemBuilder {
         if !faults.is_empty() {
             return Err(BuildError { faults });
         }
+        self.publisher.set_patience(self.confirm_timeout);
         Ok(System {
+            publisher: self.publisher,
+            jobs: self.jobs,
+            publish: self.publish,
             plan: Plan {
                 brokers: self.brokers,
                 tls: self.tls,

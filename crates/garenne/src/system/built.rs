@@ -1,16 +1,24 @@
 //! A validated system, and the ways to run it.
 
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use garenne_core::StopReason;
+use tokio::sync::watch;
 
 use super::{SystemHandle, logging, run};
+use crate::link::Link;
+use crate::publish::{Jobs, Publisher};
 use crate::supervisor::Plan;
 
 /// A system that can work, as far as that can be known without a broker.
 #[must_use = "a system does nothing until it is run or started"]
 pub struct System {
     pub(super) plan: Plan,
+    pub(super) publisher: Publisher,
+    pub(super) jobs: Jobs,
+    /// Where the publish link is announced.
+    pub(super) publish: watch::Sender<Option<Arc<Link>>>,
 }
 
 impl System {
@@ -22,7 +30,7 @@ impl System {
     /// Like [`SystemBuilder::run_until`].
     pub fn run_until(self, stop: impl Future<Output = ()> + Send + 'static) -> ExitCode {
         logging::init();
-        match run::start(self.plan, run::Signals::Listen) {
+        match run::start(self, run::Signals::Listen) {
             Ok(handle) => {
                 let reason = run::block_until_stopped(&handle, stop);
                 run::farewell(&reason)
@@ -38,6 +46,6 @@ impl System {
     ///
     /// [`StopReason::Internal`] when a thread or a runtime cannot be made.
     pub fn start(self) -> Result<SystemHandle, StopReason> {
-        run::start(self.plan, run::Signals::Leave)
+        run::start(self, run::Signals::Leave)
     }
 }

@@ -14,10 +14,10 @@ use tokio::sync::watch;
 use tracing::warn;
 
 use super::logging::{self, Format};
-use super::{BuildError, SystemHandle};
-use crate::publish::{Publisher, start as start_publisher};
+use super::{BuildError, System, SystemHandle};
+use crate::publish::start as start_publisher;
 use crate::status::Board;
-use crate::supervisor::{ConnectionSupervisor, Plan};
+use crate::supervisor::ConnectionSupervisor;
 
 /// Who listens to SIGTERM and SIGINT.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,7 +32,7 @@ pub(super) enum Signals {
 const ECHO: Duration = Duration::from_millis(50);
 
 /// Starts the system's own thread and waits until its supervisor runs.
-pub(super) fn start(plan: Plan, signals: Signals) -> Result<SystemHandle, StopReason> {
+pub(super) fn start(system: System, signals: Signals) -> Result<SystemHandle, StopReason> {
     let failed =
         |error: std::io::Error| StopReason::Internal(format!("cannot start a thread: {error}"));
     let links = tokio::runtime::Builder::new_multi_thread()
@@ -44,7 +44,7 @@ pub(super) fn start(plan: Plan, signals: Signals) -> Result<SystemHandle, StopRe
     let (started, handle) = sync_channel(1);
     thread::Builder::new()
         .name("garenne".to_owned())
-        .spawn(move || run(plan, links, signals, &started))
+        .spawn(move || run(system, links, signals, &started))
         .map_err(failed)?;
     // Plain blocking on purpose: it takes milliseconds, and the caller may be inside a runtime.
     handle.recv().map_err(|_| {
@@ -52,19 +52,22 @@ pub(super) fn start(plan: Plan, signals: Signals) -> Result<SystemHandle, StopRe
     })
 }
 
-fn run(plan: Plan, links: Runtime, signals: Signals, started: &SyncSender<SystemHandle>) {
+fn run(system: System, links: Runtime, signals: Signals, started: &SyncSender<SystemHandle>) {
     let runner = actix::System::new();
     runner.block_on(async {
-        let (publish, publish_seen) = watch::channel(None);
+        let System {
+            plan,
+            publisher,
+            jobs,
+            publish,
+        } = system;
         let (stopped, stopped_seen) = watch::channel(None);
-        let limits = plan.limits;
         let queues = plan
             .queues
             .iter()
             .map(|q| (q.queue.name().to_owned(), Arc::clone(&q.counters)));
         let board = Arc::new(Board::new(queues.collect()));
-        let channel = start_publisher(links.handle(), publish_seen.clone(), limits);
-        let publisher = Publisher::new(channel, publish_seen, limits.confirm_timeout);
+        start_publisher(links.handle(), jobs, publish.subscribe(), plan.limits);
         let supervisor = ConnectionSupervisor::new(
             Arc::new(plan),
             links.handle().clone(),
