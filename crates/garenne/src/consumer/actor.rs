@@ -246,7 +246,8 @@ where
     if redeclare && let Err(error) = declare_queue(&link, &worker.queue).await {
         return Served::Refused(error);
     }
-    let mut task = match ChannelTask::subscribe(Rc::clone(&worker), &link, caution).await {
+    let subscribing = ChannelTask::subscribe(Rc::clone(&worker), &link, caution);
+    let mut task = match link.while_up(subscribing).await {
         Ok(task) => task,
         Err(error) => return Served::Refused(error),
     };

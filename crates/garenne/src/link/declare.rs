@@ -13,6 +13,10 @@ use crate::wire::{short, table};
 
 /// Declares or verifies what a queue needs, as its [`Declare`] mode says.
 pub(crate) async fn declare_queue(link: &Link, queue: &Queue) -> Result<(), LinkError> {
+    link.while_up(declare_all(link, queue)).await
+}
+
+async fn declare_all(link: &Link, queue: &Queue) -> Result<(), LinkError> {
     let mut bench = Bench {
         link,
         channel: None,
@@ -50,12 +54,11 @@ pub(crate) async fn declare_lane(
     queue: &Queue,
     delay: Duration,
 ) -> Result<(), LinkError> {
-    Bench {
+    let mut bench = Bench {
         link,
         channel: None,
-    }
-    .declare(&queue.lane(delay))
-    .await
+    };
+    link.while_up(bench.declare(&queue.lane(delay))).await
 }
 
 /// How many messages wait in a queue; asked passively, so it changes nothing.

@@ -60,6 +60,8 @@ pub(crate) struct Link {
     blocked: watch_channel::Sender<Option<String>>,
     /// Set before we close it ourselves, so that its end is not taken for a loss.
     closing: AtomicBool,
+    /// Set once it is known to be lost.
+    lost: watch_channel::Sender<bool>,
 }
 
 /// Sees the current link of one purpose come and go.
@@ -81,6 +83,7 @@ impl Link {
             _socket: socket,
             blocked: watch_channel::Sender::new(None),
             closing: AtomicBool::new(false),
+            lost: watch_channel::Sender::new(false),
         })
     }
 
@@ -96,6 +99,22 @@ impl Link {
     /// Sees when the broker blocks and unblocks this connection.
     pub(crate) fn blocked(&self) -> watch_channel::Receiver<Option<String>> {
         self.blocked.subscribe()
+    }
+
+    /// Awaits something that is done over this link, for as long as there is a link.
+    ///
+    /// A call that is made while the client takes the connection down gets no answer at all: without
+    /// this it would wait for its whole deadline while a new link is long up.
+    pub(crate) async fn while_up<T>(
+        &self,
+        work: impl Future<Output = Result<T, LinkError>>,
+    ) -> Result<T, LinkError> {
+        let mut lost = self.lost.subscribe();
+        tokio::select! {
+            biased;
+            result = work => result,
+            _ = lost.wait_for(|lost| *lost) => Err(LinkError::transient("the link was lost meanwhile")),
+        }
     }
 
     pub(crate) async fn open_channel(&self) -> Result<Channel, LinkError> {

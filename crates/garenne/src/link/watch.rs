@@ -55,6 +55,9 @@ impl Link {
                     continue;
                 };
                 let lost = matches!(event, LinkEvent::Lost(_));
+                if lost && let Some(link) = link.upgrade() {
+                    link.lost.send_replace(true);
+                }
                 if news
                     .send(LinkNews {
                         purpose,

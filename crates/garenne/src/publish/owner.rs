@@ -101,7 +101,7 @@ impl Owner {
     /// Runs until nobody can send any more.
     async fn run(&mut self) {
         while let Some(link) = self.next_link().await {
-            match open(&link).await {
+            match link.while_up(open(&link)).await {
                 Ok(channel) => {
                     let mut session =
                         Session::new(&link, channel, self.limits, std::mem::take(&mut self.again));
