@@ -71,6 +71,7 @@ impl<B> Delivery<B> {
             attempt,
             properties: wire::basic_properties(properties),
             bytes,
+            begun: AtomicBool::new(false),
             unwound: AtomicBool::new(false),
         };
         Ok(Self::new(body, Arc::new(meta)))
@@ -180,6 +181,8 @@ pub(crate) struct Meta {
     pub(crate) attempt: Attempt,
     pub(crate) properties: BasicProperties,
     pub(crate) bytes: Bytes,
+    /// A handler has begun with it.
+    pub(crate) begun: AtomicBool,
     /// Set when the delivery was dropped by a panic: it was this message whose handler panicked.
     pub(crate) unwound: AtomicBool,
 }

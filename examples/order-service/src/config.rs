@@ -8,8 +8,6 @@
 //! | `ORDERS_DEADLINE` | how long one run may take, such as `30s` | `10m` |
 
 use std::env::var;
-use std::fmt::Display;
-use std::process::ExitCode;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -24,8 +22,8 @@ pub(crate) struct Config {
 }
 
 impl Config {
-    /// Reads the environment; on a mistake, tells all of them.
-    pub(crate) fn from_env() -> Result<Self, Vec<Fault>> {
+    /// Reads the environment, and notes every value that cannot be used.
+    pub(crate) fn from_env() -> (Self, Vec<Fault>) {
         let mut faults = Vec::new();
         let mut note = |name: &str, value: &str, accepted: &str| {
             faults.push(Fault::new(name, value, accepted));
@@ -36,7 +34,7 @@ impl Config {
                 .unwrap_or(QueueKind::Quorum),
             retry: read(
                 "ORDERS_RETRY",
-                "`20s*3` (every 20 s, three times), delays such as `1s,10s,1m`, or `none`",
+                "`20s*3` (every 20 s, three times), delays such as `1s,10s,1m`, doubling ones such as `1s..1m*8`, or `none`",
                 &mut note,
             )
             .unwrap_or_default(),
@@ -53,11 +51,7 @@ impl Config {
                 }
             },
         };
-        if faults.is_empty() {
-            Ok(config)
-        } else {
-            Err(faults)
-        }
+        (config, faults)
     }
 
     pub(crate) fn queue(&self) -> Queue {
@@ -67,18 +61,6 @@ impl Config {
             None => queue,
         }
     }
-}
-
-/// The exit code of a faulty configuration: a process manager should not restart the service.
-#[expect(
-    clippy::print_stderr,
-    reason = "this is for whoever started the program"
-)]
-pub(crate) fn refuse(faults: &[impl Display]) -> ExitCode {
-    for fault in faults {
-        eprintln!("order-service: {fault}");
-    }
-    ExitCode::from(78)
 }
 
 /// The value of a variable; an empty one counts as not set.

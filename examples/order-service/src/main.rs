@@ -19,11 +19,9 @@ use crate::config::Config;
 use crate::orders::Orders;
 
 fn main() -> ExitCode {
-    garenne::init_logging();
-    match Config::from_env() {
-        Ok(config) => SystemBuilder::from_env()
-            .consume(config.queue(), Orders::default)
-            .run(),
-        Err(faults) => config::refuse(&faults),
-    }
+    let (config, faults) = Config::from_env();
+    SystemBuilder::from_env()
+        .faults(faults)
+        .consume(config.queue(), Orders::default)
+        .run()
 }

@@ -76,6 +76,11 @@ impl Acks {
         self.ledger.is_empty() && self.give_back.is_empty() && self.writing.is_none()
     }
 
+    /// How many finished messages' acks are not being written yet.
+    pub(super) fn waiting(&self) -> usize {
+        self.ledger.waiting()
+    }
+
     /// Nothing can be written any more.
     pub(super) fn cut(&mut self) {
         self.writing = None;

@@ -121,6 +121,7 @@ where
     }
 
     fn served(&mut self, served: &Served, ctx: &mut Context<Self>) {
+        self.redeclare = false;
         match served {
             Served::Subscribed {
                 end: End::Lost(why),

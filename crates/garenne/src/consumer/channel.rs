@@ -6,6 +6,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::task::{Context as TaskContext, Poll};
 use std::time::Duration;
 
@@ -20,9 +21,8 @@ use lapin::{Channel, Consumer};
 use tracing::{debug, error, info, warn};
 
 use super::acks::Acks;
-use super::life::{live, received};
+use super::life::{Ran, live, received};
 use super::line::Line;
-use super::recall::Key;
 use super::settle::Settled;
 use super::subscription::{End, subscribe};
 use super::{Mode, Worker, WorkerNews};
@@ -47,9 +47,8 @@ pub(super) struct ChannelTask<A, B> {
     /// What is in hand, by delivery tag.
     open: HashMap<u64, Arc<Meta>>,
     lives: FuturesUnordered<LocalBoxFuture<'static, (u64, Settled)>>,
-    /// The last ones that were done with: the broker may hand them out again, if it never saw
-    /// their acks.
-    recent: VecDeque<Key>,
+    /// The last ones that were done with and whose acks are not written.
+    unacked: VecDeque<Arc<Meta>>,
     cancelling: Option<LocalBoxFuture<'static, Result<(), LinkError>>>,
     draining: bool,
     progressed: bool,
@@ -95,7 +94,7 @@ where
             caution,
             open: HashMap::new(),
             lives: FuturesUnordered::new(),
-            recent: VecDeque::new(),
+            unacked: VecDeque::new(),
             cancelling: None,
             draining: false,
             progressed: false,
@@ -266,7 +265,7 @@ where
         match settled {
             Settled::Ack => {
                 self.acks.finish(tag);
-                self.remember(&meta);
+                self.unacked.push_back(Arc::clone(&meta));
                 return self.caution.succeeded(meta.redelivered);
             }
             Settled::GiveBack => self.acks.give_back(tag),
@@ -277,6 +276,10 @@ where
 
     fn wrote(&mut self, acked: u64) {
         self.worker.counters.on_acked(acked);
+        // Stragglers are acked out of order; then this keeps the wrong ones for a moment, which costs
+        // no more than a second run.
+        let written = self.unacked.len().saturating_sub(self.acks.waiting());
+        self.unacked.drain(..written);
         if acked > 0 && !self.progressed {
             self.progressed = true;
             self.worker.report(WorkerNews::Progress(self.epoch));
@@ -303,14 +306,6 @@ where
     fn is_drained(&self) -> bool {
         let ended = self.consumer.is_none() && self.cancelling.is_none() && self.open.is_empty();
         self.draining && ended && (self.acks.is_empty() || !self.line.is_alive())
-    }
-
-    fn remember(&mut self, meta: &Meta) {
-        let Some(key) = Key::of(meta) else { return };
-        if self.recent.len() >= usize::from(self.worker.settings.prefetch) {
-            self.recent.pop_front();
-        }
-        self.recent.push_back(key);
     }
 
     /// Subscribes again with the full prefetch: `basic.qos` holds for new consumers only.
@@ -343,11 +338,12 @@ where
     /// known of it is remembered for then.
     fn lost(&mut self, why: String) -> End {
         if self.line.is_alive() {
-            for meta in self.open.values() {
+            let begun = |meta: &&Arc<Meta>| meta.begun.load(Ordering::Relaxed);
+            for meta in self.open.values().filter(begun) {
                 self.worker.recall.still_running(meta);
             }
-            for key in self.recent.drain(..) {
-                self.worker.recall.done_with(key);
+            for meta in self.unacked.drain(..) {
+                self.worker.recall.ended(&meta, Ran::settled());
             }
             self.line.cut();
             self.acks.cut();

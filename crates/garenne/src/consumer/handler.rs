@@ -163,7 +163,8 @@ where
             // Counted like an actor that dies at once, when the next message asks for it.
             tracing::error!(
                 event = "handler_factory_panicked",
-                panic = panic_text(&*panic)
+                "the factory of the handler actor {}",
+                panic_text(&*panic)
             );
         }
         Ok(Rc::clone(running.insert(Rc::new(Instance { inbox }))))

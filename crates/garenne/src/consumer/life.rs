@@ -6,6 +6,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use actix::{Actor, Context, Handler};
 use bytes::Bytes;
@@ -27,8 +28,8 @@ pub(crate) struct Ran {
     pub(crate) outcome: Outcome,
     pub(crate) error: String,
     pub(crate) chain: Vec<String>,
-    /// It was settled before; only its ack may have been lost.
-    pub(crate) settled_before: bool,
+    /// It is part of the counters already.
+    pub(crate) counted: bool,
 }
 
 /// From the consumer's stream to the order to ack. Calls only go down.
@@ -43,9 +44,9 @@ where
     let span = span_of(&meta);
     let recalled = tokio::select! {
         biased;
-        ran = worker.recall.of(&meta) => ran,
         // The next redelivery asks again.
         () = line.gone() => return Settled::Nothing,
+        ran = worker.recall.of(&meta) => ran,
     };
     let ran = match recalled {
         Some(ran) => {
@@ -79,6 +80,7 @@ pub(super) fn received(queue: &Arc<str>, delivery: Received) -> Option<(u64, Met
         attempt: read_attempt(retry_nums.as_ref()),
         properties: delivery.properties,
         bytes: Bytes::from(delivery.data),
+        begun: false.into(),
         unwound: false.into(),
     };
     Some((delivery.delivery_tag, meta))
@@ -110,15 +112,16 @@ where
 {
     let permit = tokio::select! {
         biased;
-        permit = worker.permits.acquire() => permit,
         // What has not begun when its link goes shall not begin: the broker hands it out again.
         () = line.gone() => return Ran::not_begun(),
+        permit = worker.permits.acquire() => permit,
     };
     // Held until the handler has ended, not until the message is settled: a message that waits for
     // the broker to take its copy must not keep the next handler from beginning.
     let Ok(_permit) = permit else {
         return Ran::not_begun();
     };
+    meta.begun.store(true, Ordering::Relaxed);
     let mut next = Ok(body);
     loop {
         let delivery = match next {
@@ -136,7 +139,7 @@ where
                     outcome: Outcome::Failed(failure.wish()),
                     error: failure.error().to_owned(),
                     chain: failure.chain().to_vec(),
-                    settled_before: false,
+                    counted: false,
                 };
             }
             Ok(Run::Panicked(text)) => return Ran::of(Outcome::Panicked, text),
@@ -176,14 +179,14 @@ impl Ran {
             outcome,
             error: error.into(),
             chain: Vec::new(),
-            settled_before: false,
+            counted: false,
         }
     }
 
     /// Nothing is left to do but to ack.
     pub(super) fn settled() -> Self {
         Self {
-            settled_before: true,
+            counted: true,
             ..Self::of(Outcome::Done, "")
         }
     }

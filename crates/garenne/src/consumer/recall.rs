@@ -21,8 +21,6 @@ const CAPACITY: usize = 10_000;
 /// How long a run is remembered. The broker redelivers as soon as a link is back; what has not come
 /// by then was settled, or went to another process.
 const MEMORY: Duration = Duration::from_secs(600);
-/// How many bytes of each end of a body go into its fingerprint.
-const END: usize = 256;
 
 /// The runs of one queue's messages whose settlement could not be sent.
 #[derive(Default)]
@@ -31,7 +29,23 @@ pub(crate) struct Recall(Mutex<Inner>);
 #[derive(Default)]
 struct Inner {
     runs: HashMap<Key, Run>,
-    oldest_first: VecDeque<Key>,
+    /// With the numbers that they had when they came: one that was taken and has come again is
+    /// younger than its first place here.
+    oldest_first: VecDeque<(u64, Key)>,
+    number: u64,
+}
+
+impl Inner {
+    fn forget_oldest(&mut self) {
+        while self.oldest_first.len() > CAPACITY {
+            let Some((number, key)) = self.oldest_first.pop_front() else {
+                return;
+            };
+            if self.runs.get(&key).is_some_and(|run| run.number == number) {
+                self.runs.remove(&key);
+            }
+        }
+    }
 }
 
 /// What a message is recognised by: its id, the number of this attempt, and what its body looks
@@ -55,18 +69,17 @@ impl Key {
     }
 }
 
-/// Length and both ends: enough to tell messages apart, and cheap for a body of any size.
 fn fingerprint(body: &[u8]) -> u64 {
     let mut hasher = DefaultHasher::new();
-    hasher.write_usize(body.len());
-    hasher.write(&body[..body.len().min(END)]);
-    hasher.write(&body[body.len().saturating_sub(END)..]);
+    hasher.write(body);
     hasher.finish()
 }
 
 struct Run {
     state: watch::Sender<State>,
     since: Instant,
+    /// Its place in the order of age.
+    number: u64,
 }
 
 #[derive(Clone, Debug)]
@@ -80,17 +93,12 @@ enum State {
 impl Recall {
     /// A handler is still running on a message whose link is gone.
     pub(super) fn still_running(&self, meta: &Meta) {
-        self.put(Key::of(meta), State::Running);
+        self.put(meta, State::Running);
     }
 
     /// The message was done with, but the broker may not know.
     pub(super) fn ended(&self, meta: &Meta, ran: Ran) {
-        self.put(Key::of(meta), State::Ended(ran));
-    }
-
-    /// The message was settled, but its ack may not have reached the broker.
-    pub(super) fn done_with(&self, key: Key) {
-        self.put(Some(key), State::Ended(Ran::settled()));
+        self.put(meta, State::Ended(ran));
     }
 
     /// The message was not begun with after all.
@@ -107,7 +115,7 @@ impl Recall {
     ///
     /// It is handed out once: a later redelivery is a new story.
     pub(super) async fn of(&self, meta: &Meta) -> Option<Ran> {
-        if !meta.redelivered {
+        if !meta.redelivered || self.lock().runs.is_empty() {
             return None;
         }
         let key = Key::of(meta)?;
@@ -127,25 +135,24 @@ impl Recall {
         }
     }
 
-    fn put(&self, key: Option<Key>, state: State) {
-        let Some(key) = key else { return };
+    fn put(&self, meta: &Meta, state: State) {
+        let Some(key) = Key::of(meta) else { return };
         let mut inner = self.lock();
         if let Some(run) = inner.runs.get_mut(&key) {
             run.state.send_replace(state);
             run.since = Instant::now();
             return;
         }
+        inner.number += 1;
+        let number = inner.number;
         let run = Run {
             state: watch::Sender::new(state),
             since: Instant::now(),
+            number,
         };
         inner.runs.insert(key.clone(), run);
-        inner.oldest_first.push_back(key);
-        while inner.oldest_first.len() > CAPACITY {
-            if let Some(oldest) = inner.oldest_first.pop_front() {
-                inner.runs.remove(&oldest);
-            }
-        }
+        inner.oldest_first.push_back((number, key));
+        inner.forget_oldest();
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {

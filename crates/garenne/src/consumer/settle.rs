@@ -45,7 +45,7 @@ pub(super) async fn settle<A, B>(
         }
         return Settled::Nothing;
     }
-    if ran.outcome != Outcome::NotBegun && !ran.settled_before {
+    if ran.outcome != Outcome::NotBegun && !ran.counted {
         worker.counters.on_ran(ran.outcome == Outcome::Done);
     }
     let failed = Failed {
@@ -217,7 +217,11 @@ impl<A, B> Failed<'_, A, B> {
     /// The link is gone before the copy was stored. The broker hands the message out again; what the
     /// handler said is remembered, so that it need not run again.
     fn leave(self) -> Settled {
-        self.worker.recall.ended(self.meta, self.ran);
+        let ran = Ran {
+            counted: true,
+            ..self.ran
+        };
+        self.worker.recall.ended(self.meta, ran);
         Settled::Nothing
     }
 
@@ -278,7 +282,7 @@ async fn pause_or_link(hub: &Hub, error: &PublishError, pause: Duration) {
 
 fn actor_gone(name: &str) -> PublishError {
     PublishError::Disconnected {
-        reason: format!("the {name} actor is being restarted"),
+        reason: format!("the {name} actor lost the call"),
         sent: true,
     }
 }

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use garenne_core::{Declare, Entity, ExchangeKind, Queue, QueueEntity};
+use garenne_core::{Declare, Entity, ExchangeKind, Queue, QueueEntity, QueueKind};
 use lapin::Channel;
 use lapin::options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions};
-use lapin::types::FieldTable;
-use tracing::{debug, warn};
+use lapin::types::{AMQPValue, FieldTable};
+use tracing::{info, warn};
 
 use super::{Link, LinkError, call};
 use crate::wire::{short, table};
@@ -146,21 +146,52 @@ impl Bench<'_> {
     }
 
     async fn declare_queue(&mut self, queue: &QueueEntity) -> Result<(), LinkError> {
-        let declaring =
-            self.channel()
-                .await?
-                .queue_declare(short(&queue.name), DURABLE, table(&queue.args));
-        match call(&format!("declaring queue `{}`", queue.name), declaring).await {
-            Ok(_) => Ok(()),
-            Err(error) => match Difference::read(&error.to_string()) {
-                Some(difference) => Err(LinkError::configuration(difference.explain(&queue.name))),
-                None => Err(error),
-            },
+        match self.compare(queue).await? {
+            None => Ok(()),
+            Some(difference) => Err(LinkError::configuration(difference.explain(queue))),
         }
     }
 
+    /// Declares the queue; if it is there with other arguments, says in what it differs.
+    async fn compare(&mut self, queue: &QueueEntity) -> Result<Option<Difference>, LinkError> {
+        let Err(error) = self.try_declare(&queue.name, table(&queue.args)).await else {
+            return Ok(None);
+        };
+        let Some(mut difference) = Difference::read(&error.to_string()) else {
+            return Err(error);
+        };
+        // The broker names the first argument that differs, which need not be the one that matters.
+        let other = match queue.kind {
+            QueueKind::Quorum => QueueKind::Classic,
+            QueueKind::Classic => QueueKind::Quorum,
+        };
+        let mut plain = FieldTable::default();
+        plain.insert(
+            "x-queue-type".into(),
+            AMQPValue::LongString(other.as_str().into()),
+        );
+        if self.try_declare(&queue.name, plain).await.is_ok() {
+            difference = Difference {
+                argument: "x-queue-type".to_owned(),
+                ours: queue.kind.as_str().to_owned(),
+                theirs: other.as_str().to_owned(),
+            };
+        }
+        Ok(Some(difference))
+    }
+
+    async fn try_declare(&mut self, queue: &str, arguments: FieldTable) -> Result<(), LinkError> {
+        let declaring = self
+            .channel()
+            .await?
+            .queue_declare(short(queue), DURABLE, arguments);
+        call(&format!("declaring queue `{queue}`"), declaring)
+            .await
+            .map(drop)
+    }
+
     /// Checks that an entity is there; of a queue that is there with other arguments, says what it
-    /// lacks. What cannot be checked without rights to configure is left alone.
+    /// lacks. That takes the right to configure; without it the arguments stay unknown.
     async fn verify(&mut self, entity: &Entity) -> Result<(), LinkError> {
         match entity {
             Entity::Queue(queue) => {
@@ -172,14 +203,15 @@ impl Bench<'_> {
                 call(&format!("looking for queue `{}`", queue.name), asking)
                     .await
                     .map_err(|e| e.missing(&queue.name))?;
-                match self.declare_queue(queue).await {
-                    Err(error) if error.to_string().contains("differs") => {
-                        warn!(event = "queue_adopted", queue = %queue.name, "{error}");
+                match self.compare(queue).await {
+                    Ok(None) => {}
+                    Ok(Some(difference)) => {
+                        let explained = difference.explain(queue);
+                        warn!(event = "queue_adopted", queue = %queue.name, "{explained}");
                     }
                     Err(error) => {
-                        debug!(queue = %queue.name, %error, "cannot compare the queue's arguments");
+                        info!(event = "queue_unknown", queue = %queue.name, %error, "the queue is there, but what it was declared with cannot be seen");
                     }
-                    Ok(()) => {}
                 }
                 Ok(())
             }
@@ -246,15 +278,16 @@ impl Difference {
         })
     }
 
-    fn explain(&self, queue: &str) -> String {
+    fn explain(&self, queue: &QueueEntity) -> String {
+        let QueueEntity { name, kind, .. } = queue;
         let Self {
             argument,
             ours,
             theirs,
         } = self;
         format!(
-            "queue `{queue}` exists and differs in `{argument}`: this service declares `{ours}`, the broker has `{theirs}`; \
-             declare it as the broker has it, adopt it as it is with `Declare::Verify`, or delete it when it is empty"
+            "queue `{name}` exists and differs in `{argument}`: this service declares `{ours}`, the broker has `{theirs}` \
+             (as a whole, this service declares a {kind} queue); declare it as the broker has it, adopt it as it is with `Declare::Verify`, or delete it when it is empty"
         )
     }
 }

@@ -56,6 +56,11 @@ impl LinkError {
                 }
             }
             ErrorKind::IOError(io) => Self::of_io(io),
+            ErrorKind::ParsingError(_) => Self::configuration(
+                "what answers there does not speak AMQP 0-9-1; check the port, and whether it is a \
+                 TLS port (`amqps://`)"
+                    .to_owned(),
+            ),
             ErrorKind::MissingHeartbeatError => Self::transient(
                 "the broker sent nothing for two heartbeats; it hangs, or the network is cut",
             ),

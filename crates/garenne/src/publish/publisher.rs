@@ -3,6 +3,7 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use tokio::sync::watch;
 use tokio::time::timeout;
 
 use super::{ConfirmChannel, Job, Outgoing, PublishError, WhenBlocked};
@@ -24,6 +25,8 @@ pub struct Publisher {
     links: LinkWatch,
     /// Set when the system is built.
     patience: Arc<OnceLock<Duration>>,
+    /// One receiver for each send that is under way.
+    under_way: watch::Sender<()>,
 }
 
 /// How long a confirm is waited for unless the builder says otherwise, not counting time in which
@@ -36,7 +39,13 @@ impl Publisher {
             channel,
             links,
             patience: Arc::default(),
+            under_way: watch::Sender::new(()),
         }
+    }
+
+    /// Returns when no send is under way.
+    pub(crate) async fn idle(&self) {
+        self.under_way.closed().await;
     }
 
     pub(crate) fn set_patience(&self, confirm_timeout: Duration) {
@@ -75,6 +84,7 @@ impl Publisher {
             WhenBlocked::GiveUp,
         );
         job.mandatory = mandatory;
+        let _under_way = self.under_way.subscribe();
         let patience = *self.patience.get().unwrap_or(&CONFIRM_TIMEOUT);
         // With the window full, waiting for room is bounded like waiting for the confirm.
         if timeout(patience, self.channel.ready()).await.is_err() {

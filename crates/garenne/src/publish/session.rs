@@ -323,7 +323,8 @@ impl Session {
             held.look(now, open_time, patience, blocked.as_ref());
         }
         self.waiting.retain(|held| held.job.is_wanted());
-        if late > WINDOW / 2 || (late > 0 && !self.returned.is_empty()) {
+        let blocks_others = !self.returned.is_empty() || self.is_alone();
+        if late > WINDOW / 2 || (late > 0 && blocks_others) {
             return Err(std::io::Error::new(
                 std::io::ErrorKind::TimedOut,
                 "too many confirms did not come",

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::{Actor, Context, Handler, Message, Recipient, ResponseFuture};
+use actix_rt::{Arbiter, ArbiterHandle};
 use garenne_core::Queue;
 use tokio::time::timeout;
 use tracing::warn;
@@ -16,8 +17,8 @@ use crate::publish::PublishError;
 /// How long the user's sink may take to store one record.
 pub(crate) const STORE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Starts the user's sink on a thread of its own. A sink that panicked is dropped and made again.
-pub(crate) type SinkFactory = Arc<dyn Fn() -> Recipient<FailedMessage> + Send + Sync>;
+/// Starts the user's sink on a thread. A sink that panicked is dropped and made again.
+pub(crate) type SinkFactory = Arc<dyn Fn(&ArbiterHandle) -> Recipient<FailedMessage> + Send + Sync>;
 
 /// Answers when a failed message is durably stored.
 pub(crate) struct FailSink {
@@ -27,6 +28,8 @@ pub(crate) struct FailSink {
 
 struct Custom {
     factory: SinkFactory,
+    /// The sink's own thread; a panic ends only the actor on it.
+    arbiter: Arbiter,
     running: RefCell<Option<Recipient<FailedMessage>>>,
 }
 
@@ -52,6 +55,7 @@ impl FailSink {
         let custom = factory.map(|factory| {
             Rc::new(Custom {
                 factory,
+                arbiter: Arbiter::new(),
                 running: RefCell::new(None),
             })
         });
@@ -105,7 +109,9 @@ impl Custom {
         let mut running = self.running.borrow_mut();
         match &*running {
             Some(recipient) if recipient.connected() => recipient.clone(),
-            _ => running.insert((self.factory)()).clone(),
+            _ => running
+                .insert((self.factory)(&self.arbiter.handle()))
+                .clone(),
         }
     }
 }

@@ -21,7 +21,7 @@ impl Handler<FailedMessage> for LogSink {
 
     fn handle(&mut self, failed: FailedMessage, _: &mut Self::Context) -> Self::Result {
         error!(
-            event = "message_failed",
+            event = "message_logged",
             queue = %failed.queue,
             message_id = %failed.message_id,
             attempts = failed.attempts,

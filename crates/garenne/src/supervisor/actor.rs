@@ -17,7 +17,7 @@ use super::workers::{Registration, WorkerSlot};
 use super::zombie::Sight;
 use crate::consumer::{Hub, Identity, Mode, WorkerId};
 use crate::link::{BrokerUrl, Kind, Link, LinkError, LinkEvent, LinkNews, Purpose, Tls};
-use crate::publish::{ConfirmChannel, Limits};
+use crate::publish::{ConfirmChannel, Limits, Publisher};
 use crate::sink::SinkFactory;
 use crate::status::{Board, LinkState, OutageStatus, Phase};
 
@@ -74,6 +74,8 @@ pub(crate) struct ConnectionSupervisor {
     news_in: Option<mpsc::UnboundedReceiver<LinkNews>>,
     /// The channel that retry copies and parked messages go through.
     pub(super) copies: ConfirmChannel,
+    /// The user's own.
+    pub(super) publisher: Publisher,
     pub(super) hub: Option<Hub>,
     pub(super) last_watch: Instant,
     pub(super) sights: HashMap<usize, Sight>,
@@ -87,6 +89,7 @@ impl ConnectionSupervisor {
         runtime: Handle,
         board: Arc<Board>,
         publish: watch::Sender<Option<Arc<Link>>>,
+        publisher: Publisher,
         stopped: watch::Sender<Option<StopReason>>,
     ) -> Self {
         let (news, news_in) = mpsc::unbounded_channel();
@@ -117,6 +120,7 @@ impl ConnectionSupervisor {
             news,
             news_in: Some(news_in),
             copies,
+            publisher,
             hub: None,
             last_watch: Instant::now(),
             sights: HashMap::new(),
@@ -262,6 +266,7 @@ impl ConnectionSupervisor {
         if let Some(ended) = self.outage.tick(self.now()) {
             self.on_stable(&ended);
         }
+        self.watch_children(ctx);
         self.watch_for_zombies(ctx);
         self.show();
     }

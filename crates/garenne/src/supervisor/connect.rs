@@ -31,8 +31,7 @@ impl ConnectionSupervisor {
         for purpose in [Purpose::Consume, Purpose::Publish] {
             let slot = self.slot(purpose);
             if slot.link().is_none() {
-                slot.epoch = slot.epoch.next();
-                missing.push((purpose, slot.epoch));
+                missing.push((purpose, slot.epoch.next()));
             }
         }
         if missing.is_empty() {
@@ -56,11 +55,19 @@ impl ConnectionSupervisor {
         }));
     }
 
-    fn attempted(&mut self, attempt: Attempt, ctx: &mut Context<Self>) {
+    fn attempted(&mut self, mut attempt: Attempt, ctx: &mut Context<Self>) {
         for link in attempt.links {
             if self.stopping.is_some() {
                 return;
             }
+            // Its loss was told before anybody knew of the link.
+            if !link.is_up() {
+                attempt.error.get_or_insert_with(|| {
+                    LinkError::transient("a link was lost as soon as it was up")
+                });
+                continue;
+            }
+            self.slot(link.purpose).epoch = link.epoch;
             let purpose = link.purpose.as_str();
             info!(event = "link_up", purpose, epoch = link.epoch.0, broker = %link.broker, "the {purpose} link is up");
             self.slot(link.purpose).announce.send_replace(Some(link));

@@ -74,7 +74,10 @@ impl ConnectionSupervisor {
             self.consume.announce.send_replace(None),
             self.publish.announce.send_replace(None),
         ];
+        let publisher = self.publisher.clone();
         let closing = async move {
+            // The program's own sends may still be waiting for their confirms.
+            let _ = tokio::time::timeout(CLOSE_PATIENCE, publisher.idle()).await;
             let closing = links
                 .iter()
                 .flatten()

@@ -122,6 +122,17 @@ impl ConnectionSupervisor {
         (registration.start)(start, &self.arbiters[arbiter].handle())
     }
 
+    /// The publisher of retry copies and the fail sink do nothing that can panic but in futures, which
+    /// does not end them. Without them every failed message would be held for ever, so their end is
+    /// the system's.
+    pub(super) fn watch_children(&mut self, ctx: &mut Context<Self>) {
+        let Some(hub) = &self.hub else { return };
+        if !hub.retry.connected() || !hub.sink.connected() {
+            let why = "the retry publisher or the fail sink died; this is a bug in garenne";
+            self.stop(StopReason::Internal(why.to_owned()), ctx);
+        }
+    }
+
     /// A worker's actor is gone, which takes a panic in the framework. actix's `Supervisor` does not
     /// survive one, so it is made again here, within a limit.
     fn recreate(&mut self, id: WorkerId, ctx: &mut Context<Self>) {

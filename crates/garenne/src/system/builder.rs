@@ -6,8 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::{Actor, Context, Handler};
-use actix_rt::Arbiter;
-use garenne_core::{Fault, OutageWindow, PREFETCH, Queue, WORKERS};
+use garenne_core::{Fault, OutageWindow, PREFETCH, Queue, StopReason, WORKERS};
 
 use super::{System, env, logging, run};
 use crate::body::Body;
@@ -144,9 +143,9 @@ impl SystemBuilder {
         F: Fn() -> A + Send + Sync + 'static,
     {
         let factory = Arc::new(factory);
-        self.sink = Some(Arc::new(move || {
+        self.sink = Some(Arc::new(move |arbiter| {
             let factory = Arc::clone(&factory);
-            A::start_in_arbiter(&Arbiter::new().handle(), move |_| factory()).recipient()
+            A::start_in_arbiter(arbiter, move |_| factory()).recipient()
         }));
         self
     }
@@ -218,6 +217,12 @@ impl SystemBuilder {
             service: service.into(),
             ..self
         }
+    }
+
+    /// Adds faults of the service's own configuration, to be reported together with all others.
+    pub fn faults(mut self, faults: impl IntoIterator<Item = Fault>) -> Self {
+        self.faults.extend(faults);
+        self
     }
 
     /// Checks everything.
@@ -369,3 +374,9 @@ impl fmt::Display for BuildError {
 }
 
 impl std::error::Error for BuildError {}
+
+impl From<BuildError> for StopReason {
+    fn from(error: BuildError) -> Self {
+        Self::Configuration(error.to_string())
+    }
+}

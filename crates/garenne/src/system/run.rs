@@ -73,6 +73,7 @@ fn run(system: System, links: Runtime, signals: Signals, started: &SyncSender<Sy
             links.handle().clone(),
             Arc::clone(&board),
             publish,
+            publisher.clone(),
             stopped,
         );
         let handle = SystemHandle {
