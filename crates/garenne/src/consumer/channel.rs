@@ -28,7 +28,7 @@ use super::subscription::{End, subscribe};
 use super::{Mode, Worker, WorkerNews};
 use crate::body::Body;
 use crate::delivery::{Delivery, Meta};
-use crate::link::{Link, LinkError, call};
+use crate::link::{Link, LinkError, Loss, call};
 
 /// How many deliveries are taken before the handlers get their turn on this thread.
 const BATCH: usize = 64;
@@ -39,6 +39,7 @@ pub(super) struct ChannelTask<A, B> {
     worker: Rc<Worker<A, B>>,
     line: Rc<Line>,
     epoch: Epoch,
+    loss: Loss,
     channel: Channel,
     /// `None` once the stream has ended: it must never be polled again.
     consumer: Option<Consumer>,
@@ -88,6 +89,7 @@ where
         Ok(Self {
             line: Line::new(),
             epoch: link.epoch,
+            loss: link.loss(),
             acks: Acks::new(channel.clone(), worker.settings.prefetch),
             channel,
             consumer: Some(consumer),
@@ -129,7 +131,7 @@ where
             };
             match turn {
                 Turn::Promote(full) => {
-                    if let Err(error) = self.promote(full).await {
+                    if let Err(error) = self.loss.clone().or(self.promote(full)).await {
                         return self.lost(error.to_string());
                     }
                 }
@@ -293,12 +295,10 @@ where
         self.worker.handler.give_back();
         if let Some(consumer) = &self.consumer {
             let (channel, tag) = (self.channel.clone(), consumer.tag());
+            let loss = self.loss.clone();
             self.cancelling = Some(Box::pin(async move {
-                call(
-                    "cancelling the consumer",
-                    channel.basic_cancel(tag, BasicCancelOptions::default()),
-                )
-                .await
+                let cancelled = channel.basic_cancel(tag, BasicCancelOptions::default());
+                loss.or(call("cancelling the consumer", cancelled)).await
             }));
         }
     }

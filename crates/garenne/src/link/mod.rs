@@ -101,20 +101,17 @@ impl Link {
         self.blocked.subscribe()
     }
 
-    /// Awaits something that is done over this link, for as long as there is a link.
-    ///
-    /// A call that is made while the client takes the connection down gets no answer at all: without
-    /// this it would wait for its whole deadline while a new link is long up.
+    /// Sees the loss of this link, without keeping it.
+    pub(crate) fn loss(&self) -> Loss {
+        Loss(self.lost.subscribe())
+    }
+
+    /// See [`Loss::or`].
     pub(crate) async fn while_up<T>(
         &self,
         work: impl Future<Output = Result<T, LinkError>>,
     ) -> Result<T, LinkError> {
-        let mut lost = self.lost.subscribe();
-        tokio::select! {
-            biased;
-            result = work => result,
-            _ = lost.wait_for(|lost| *lost) => Err(LinkError::transient("the link was lost meanwhile")),
-        }
+        self.loss().or(work).await
     }
 
     pub(crate) async fn open_channel(&self) -> Result<Channel, LinkError> {
@@ -126,6 +123,27 @@ impl Link {
     pub(crate) async fn close(&self, patience: Duration) {
         self.closing.store(true, Ordering::Relaxed);
         let _ = timeout(patience, self.connection.close(200, "OK".into())).await;
+    }
+}
+
+/// The loss of a link, as something to wait for.
+#[derive(Clone)]
+pub(crate) struct Loss(watch_channel::Receiver<bool>);
+
+impl Loss {
+    /// Awaits something that is done over the link, for as long as there is a link.
+    ///
+    /// A call that is made while the client takes the connection down gets no answer at all: without
+    /// this it would wait for its whole deadline while a new link is long up.
+    pub(crate) async fn or<T>(
+        mut self,
+        work: impl Future<Output = Result<T, LinkError>>,
+    ) -> Result<T, LinkError> {
+        tokio::select! {
+            biased;
+            result = work => result,
+            _ = self.0.wait_for(|lost| *lost) => Err(LinkError::transient("the link was lost meanwhile")),
+        }
     }
 }
 
