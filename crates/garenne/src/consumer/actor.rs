@@ -20,7 +20,8 @@ use crate::body::Body;
 use crate::delivery::Delivery;
 use crate::link::{Link, LinkError, declare_queue};
 
-/// A subscription that lasted this long was a good one: the next may follow at once.
+/// A subscription that lasted this long on a link that lives was a good one: the next may follow at
+/// once.
 const GOOD: Duration = Duration::from_secs(10);
 
 /// One worker. actix's `Supervisor` restarts it whenever its channel or link is gone: same value,
@@ -254,10 +255,12 @@ where
     };
     worker.report(WorkerNews::Consuming(link.epoch));
     // The task keeps the channel; the link is the supervisor's to keep.
-    drop(link);
+    let link = Arc::downgrade(&link);
     let since = Instant::now();
     let end = task.run().await;
-    let lasted = since.elapsed();
+    // With the link gone, the next start waits for a new one: the supervisor's back-off is enough.
+    let link_lives = link.upgrade().is_some_and(|link| link.is_up());
+    let lasted = if link_lives { since.elapsed() } else { GOOD };
     if let End::Lost(_) | End::Cancelled = end {
         lingering.adopt(task);
         if *worker.hub.mode.borrow() != Mode::Run {
