@@ -46,6 +46,10 @@ impl<B> Delivery<B> {
         self.witness.neighbours = Some(Arc::clone(neighbours));
     }
 
+    pub(crate) fn meta(&self) -> &Arc<Meta> {
+        &self.meta
+    }
+
     /// A delivery made by hand, to test a handler without a broker. The body is decoded from the
     /// bytes, as it would be in a running system.
     ///
@@ -216,11 +220,14 @@ struct Witness {
 
 impl Drop for Witness {
     fn drop(&mut self) {
-        if std::thread::panicking() {
+        // The one whose handler panicked is torn down first; then the actor is, with all the others.
+        if std::thread::panicking()
+            && self
+                .neighbours
+                .as_ref()
+                .is_none_or(|known| !known.swap(true, Ordering::Relaxed))
+        {
             self.meta.unwound.store(true, Ordering::Relaxed);
-            if let Some(neighbours) = &self.neighbours {
-                neighbours.store(true, Ordering::Relaxed);
-            }
         }
     }
 }

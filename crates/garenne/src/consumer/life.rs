@@ -22,6 +22,10 @@ use crate::body::{Body, Undecodable};
 use crate::delivery::{Delivery, Meta};
 use crate::wire;
 
+/// How many times the handler may be lost over other messages while it handles this one, before it
+/// costs this one an attempt.
+const MOST_TORN_DOWN: u32 = 3;
+
 /// How a handler's run ended, and the words for it.
 #[derive(Clone, Debug)]
 pub(crate) struct Ran {
@@ -122,6 +126,7 @@ where
         return Ran::not_begun();
     };
     meta.begun.store(true, Ordering::Relaxed);
+    let mut torn_down = 0;
     let mut next = Ok(body);
     loop {
         let delivery = match next {
@@ -150,12 +155,21 @@ where
                     format!("no result within the handler's deadline of {deadline}"),
                 );
             }
+            // Whoever is to blame each time, it cannot go on for ever.
+            Ok(Run::TornDown) if torn_down == MOST_TORN_DOWN => {
+                let why =
+                    "the handler actor was lost again and again while it handled this message";
+                return Ran::of(Outcome::Panicked, why);
+            }
             // The handler was lost, not this message's fault: begin again with a new one, unless the
             // worker is giving back what has not begun.
-            Ok(Run::NotBegun) if !worker.permits.is_closed() && line.is_alive() => {
+            Ok(end @ (Run::NotBegun | Run::TornDown))
+                if !worker.permits.is_closed() && line.is_alive() =>
+            {
+                torn_down += u32::from(matches!(end, Run::TornDown));
                 next = decoded::<B>(meta);
             }
-            Ok(Run::NotBegun) => return Ran::not_begun(),
+            Ok(Run::NotBegun | Run::TornDown) => return Ran::not_begun(),
             Err(Lost(why)) => {
                 worker.report(WorkerNews::NoHandler(why));
                 return Ran::not_begun();

@@ -3,6 +3,7 @@
 mod acks;
 mod actor;
 mod channel;
+mod feed;
 mod function;
 mod handler;
 mod hub;
