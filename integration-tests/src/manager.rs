@@ -43,15 +43,41 @@ impl Manager {
         mut condition: impl AsyncFnMut(&Transcript) -> Result<(), String>,
     ) -> impl Future<Output = ()> {
         eventually(deadline, what, async move || {
-            if self.service.has_ended() {
-                let code = self.service.ends(deadline).await;
-                self.exits.push(code);
-                self.service = self.options.clone().start_into(&self.transcript);
-            }
+            self.restart_if_ended(deadline).await;
             condition(&self.transcript)
                 .await
                 .map_err(|state| format!("{state}; exits so far: {:?}", self.exits))
         })
+    }
+
+    /// Waits until an incarnation runs that nothing is about to kill: one that consumes.
+    ///
+    /// # Panics
+    ///
+    /// When none does before the deadline.
+    pub async fn lives(&mut self) {
+        let deadline = Duration::from_secs(60);
+        eventually(deadline, "an incarnation lives", async || {
+            self.restart_if_ended(deadline).await;
+            let consuming = |line: &&String| line.contains("event=\"consuming\"");
+            // Every incarnation says so once it is subscribed.
+            let said = self.transcript.stderr().iter().filter(consuming).count();
+            let deaths = self.exits.len();
+            if said > deaths {
+                Ok(())
+            } else {
+                Err(format!("{said} subscribed, {deaths} died"))
+            }
+        })
+        .await;
+    }
+
+    async fn restart_if_ended(&mut self, deadline: Duration) {
+        if self.service.has_ended() {
+            let code = self.service.ends(deadline).await;
+            self.exits.push(code);
+            self.service = self.options.clone().start_into(&self.transcript);
+        }
     }
 
     /// How the incarnations ended so far: exit codes, `None` for a signal.

@@ -1,9 +1,10 @@
 //! A TCP proxy that misbehaves on demand.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::net::Ipv4Addr;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -43,7 +44,8 @@ struct Shared {
     ends: broadcast::Sender<End>,
     ways: [Way; 2],
     accepted: AtomicUsize,
-    open: AtomicUsize,
+    /// The numbers of the open connections.
+    open: Mutex<BTreeSet<usize>>,
 }
 
 /// What happens to the bytes of one direction.
@@ -86,7 +88,7 @@ impl FaultProxy {
             ends: broadcast::Sender::new(16),
             ways: [way(), way()],
             accepted: AtomicUsize::new(0),
-            open: AtomicUsize::new(0),
+            open: Mutex::new(BTreeSet::new()),
         });
         tokio::spawn(keep_door(Arc::clone(&shared), port));
         let proxy = Self {
@@ -162,7 +164,7 @@ impl FaultProxy {
     /// How many connections are open.
     #[must_use]
     pub fn open(&self) -> usize {
-        self.shared.open.load(Ordering::Relaxed)
+        self.shared.open().len()
     }
 
     /// How many bytes passed in one direction.
@@ -185,16 +187,19 @@ impl FaultProxy {
     }
 
     async fn end(&self, how: End) {
+        let doomed = self.shared.open().clone();
         // No connection, no receiver: nothing to end.
         let _nobody = self.shared.ends.send(how);
-        eventually(
-            Duration::from_secs(10),
-            "the proxy's connections have ended",
-            async || match self.open() {
-                0 => Ok(()),
-                open => Err(format!("{open} open")),
-            },
-        )
+        // Meanwhile clients may have come back through an open door.
+        let soon = Duration::from_secs(10);
+        eventually(soon, "the proxy's connections have ended", async || {
+            let left = self.shared.open().intersection(&doomed).count();
+            if left == 0 {
+                Ok(())
+            } else {
+                Err(format!("{left} open"))
+            }
+        })
         .await;
     }
 }
@@ -207,6 +212,10 @@ impl Drop for FaultProxy {
 }
 
 impl Shared {
+    fn open(&self) -> MutexGuard<'_, BTreeSet<usize>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn way(&self, direction: Direction) -> &Way {
         match direction {
             Direction::ToBroker => &self.ways[0],
@@ -216,7 +225,7 @@ impl Shared {
 }
 
 impl Way {
-    fn allowance(&self) -> std::sync::MutexGuard<'_, Option<usize>> {
+    fn allowance(&self) -> MutexGuard<'_, Option<usize>> {
         self.allowance
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -273,16 +282,20 @@ async fn serve(shared: &Arc<Shared>, listener: &TcpListener) {
             accepted = listener.accept() => accepted,
         };
         if let Ok((client, _)) = socket {
-            shared.accepted.fetch_add(1, Ordering::Relaxed);
-            shared.open.fetch_add(1, Ordering::Relaxed);
+            let number = shared.accepted.fetch_add(1, Ordering::Relaxed);
             let ends = shared.ends.subscribe();
-            tokio::spawn(connect(Arc::clone(shared), client, ends));
+            shared.open().insert(number);
+            let shared = Arc::clone(shared);
+            tokio::spawn(async move {
+                connect(&shared, client, ends).await;
+                shared.open().remove(&number);
+            });
         }
     }
 }
 
 /// The life of one connection.
-async fn connect(shared: Arc<Shared>, client: TcpStream, mut ends: broadcast::Receiver<End>) {
+async fn connect(shared: &Shared, client: TcpStream, mut ends: broadcast::Receiver<End>) {
     // A broker that is down looks to the client like one that hangs up.
     let broker = if *shared.door.borrow() == Door::Open {
         TcpStream::connect((Ipv4Addr::LOCALHOST, shared.upstream))
@@ -293,9 +306,8 @@ async fn connect(shared: Arc<Shared>, client: TcpStream, mut ends: broadcast::Re
         None
     };
     if let Some(broker) = broker {
-        forward(&shared, client, broker, ends).await;
+        forward(shared, client, broker, ends).await;
     }
-    shared.open.fetch_sub(1, Ordering::Relaxed);
 }
 
 async fn forward(

@@ -44,7 +44,11 @@ impl Event {
 /// The ids of all orders that were handled successfully.
 #[must_use]
 pub fn handled(events: &[Event]) -> BTreeSet<u64> {
-    events.iter().filter(|event| event.event == "ok").map(|event| event.order_id).collect()
+    events
+        .iter()
+        .filter(|event| event.event == "ok")
+        .map(|event| event.order_id)
+        .collect()
 }
 
 /// Everything that one program wrote, over all its incarnations.
@@ -99,7 +103,12 @@ impl Transcript {
     pub fn tail(&self) -> String {
         let said = self.said();
         let mut text = format!("{} events, the last:", said.events.len());
-        for Event { event, order_id, attempt, .. } in last(&said.events, 6)
+        for Event {
+            event,
+            order_id,
+            attempt,
+            ..
+        } in last(&said.events, 6)
         {
             text += &format!("\n  {event} order {order_id} attempt {attempt}");
         }

@@ -65,7 +65,11 @@ impl RabbitNode {
 
     /// Deletes a virtual host with everything in it; its connections are closed.
     pub async fn delete_vhost(&self, vhost: &str) {
-        self.run(&format!("rabbit_vhost:delete({}, <<\"test\">>)", binary(vhost))).await;
+        self.run(&format!(
+            "rabbit_vhost:delete({}, <<\"test\">>)",
+            binary(vhost)
+        ))
+        .await;
     }
 
     /// Makes a user with a password and without any right.
@@ -135,7 +139,11 @@ impl RabbitNode {
             let mut own = self.queues(vhost).await?;
             own.retain(|depth| depth.name == queue || depth.name.starts_with(&lane));
             let empty = own.iter().all(|depth| depth.messages() == 0);
-            if empty && !own.is_empty() { Ok(()) } else { Err(format!("{own:?}")) }
+            if empty && !own.is_empty() {
+                Ok(())
+            } else {
+                Err(format!("{own:?}"))
+            }
         })
     }
 
@@ -146,12 +154,14 @@ impl RabbitNode {
     /// When that has not happened after a minute.
     #[track_caller]
     pub fn consumes(&self, vhost: &str, queue: &str) -> impl Future<Output = ()> {
-        eventually(PATIENCE, "the queue has a consumer", async move || {
-            match self.queue(vhost, queue).await? {
+        eventually(
+            PATIENCE,
+            "the queue has a consumer",
+            async move || match self.queue(vhost, queue).await? {
                 QueueDepth { consumers: 0, .. } => Err("no consumer".to_owned()),
                 _ => Ok(()),
-            }
-        })
+            },
+        )
     }
 
     /// How many connections clients have to a virtual host.

@@ -48,7 +48,10 @@ impl RabbitNode {
     }
 
     pub(crate) async fn prepare(options: &NodeOptions) -> Self {
-        let permit = NODES.acquire().await.expect("the semaphore is never closed");
+        let permit = NODES
+            .acquire()
+            .await
+            .expect("the semaphore is never closed");
         Self::prepare_with(options, Some(permit))
     }
 

@@ -1,0 +1,56 @@
+//! Whole programs, as a user sees them.
+
+use integration_tests::{Client, Program, Signal, Vhost};
+use serde_json::Value;
+
+use crate::support::{SOON, consumes, options};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_quickstart_shows_what_became_of_each_order_and_ends_by_itself() {
+    let vhost = Vhost::new().await;
+    let ended = Program::named("quickstart")
+        .env("AMQP_URL", vhost.url())
+        .run(SOON)
+        .await;
+    let shown = ended.transcript.stdout().join("\n");
+    println!("{shown}");
+    assert_eq!(ended.code, Some(0), "{}", ended.transcript.tail());
+    assert!(shown.contains("quickstart.failed"), "{shown}");
+    let client = Client::connect(&vhost.url()).await;
+    assert_eq!(client.take_all("quickstart.failed").await.len(), 1);
+    vhost.drained("quickstart").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_line_of_a_json_log_is_a_json_object_with_an_event() {
+    let vhost = Vhost::new().await;
+    let client = Client::connect(&vhost.url()).await;
+    let mut service = options(&vhost, "200ms*1")
+        .env("GARENNE_LOG", "json")
+        .start();
+    consumes(&vhost, &mut service).await;
+    client
+        .publish_orders(
+            "orders",
+            [(1, "ok"), (2, "fail"), (3, "panic"), (4, "permanent")],
+        )
+        .await;
+    integration_tests::eventually(SOON, "three are parked", async || {
+        match vhost.queue("orders.failed").await?.ready {
+            3 => Ok(()),
+            n => Err(format!("{n}")),
+        }
+    })
+    .await;
+    vhost.node().close_connections(vhost.name()).await;
+    service.wait_for_log("link_lost").await;
+    service.signal(Signal::TERM);
+    assert_eq!(service.exit_code(SOON).await, 0);
+    let lines = service.transcript().stderr();
+    assert!(lines.len() > 5, "{lines:?}");
+    for line in lines {
+        let value: Value =
+            serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"));
+        assert!(value.get("event").is_some_and(Value::is_string), "{line}");
+    }
+}
