@@ -151,6 +151,8 @@ impl NodePorts {
             output.unwrap_or_else(|error| panic!("failed to write the node's output: {error}"));
         let error = output.try_clone().expect("a file handle can be cloned");
         let mut command = Command::new(SERVER);
+        // Where it drops its dumps.
+        command.current_dir(home);
         command.stdin(Stdio::null()).stdout(output).stderr(error);
         command
             .env_clear()
