@@ -246,7 +246,9 @@ where
         if !self.acks.admit(tag) {
             return None;
         }
+        self.worker.counters.on_delivered();
         if self.draining {
+            self.worker.counters.on_ended();
             self.worker.counters.on_requeued();
             self.acks.give_back(tag);
             return None;
@@ -254,7 +256,6 @@ where
         let redelivered = meta.redelivered;
         let meta = Arc::new(meta);
         self.open.insert(tag, Arc::clone(&meta));
-        self.worker.counters.on_delivered();
         let life = live(Rc::clone(&self.worker), Rc::clone(&self.line), meta);
         self.lives.push(Box::pin(async move { (tag, life.await) }));
         self.caution.delivered(redelivered)
@@ -310,6 +311,10 @@ where
 
     /// Subscribes again with the full prefetch: `basic.qos` holds for new consumers only.
     async fn promote(&mut self, full: u16) -> Result<(), LinkError> {
+        // Who drains takes nothing new: a new subscription would fetch what was just given back.
+        if self.draining {
+            return Ok(());
+        }
         let Some(mut consumer) = self.consumer.take() else {
             return Ok(());
         };
