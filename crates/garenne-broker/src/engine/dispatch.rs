@@ -1,0 +1,229 @@
+//! Messages to consumers.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::message::{Entry, Reason};
+use super::queue::{Queue, QueueId};
+use super::settle::Unacked;
+use super::timers::Timer;
+use super::{ChannelKey, ConnectionId, ConsumerId, Engine};
+use crate::wire::Output;
+
+impl Engine {
+    /// Puts a message into a queue, which may deliver it at once or have to drop another one.
+    pub(super) fn enqueue(&mut self, id: QueueId, mut entry: Entry) {
+        let now = self.now;
+        let Some(queue) = self.queues.get_mut(&id) else {
+            return;
+        };
+        queue.next_position += 1;
+        entry.position = queue.next_position;
+        let ttl = match (queue.settings.ttl, entry.message.ttl) {
+            (Some(left), Some(right)) => Some(left.min(right)),
+            (left, right) => left.or(right),
+        };
+        entry.expires = ttl.map(|ttl| now.saturating_add(ttl));
+        queue.ready.push_back(entry);
+        self.dispatch(id);
+    }
+
+    /// Drops the head while there is too much that nobody takes.
+    fn enforce_limit(&mut self, id: QueueId) {
+        let Some(queue) = self.queues.get_mut(&id) else {
+            return;
+        };
+        while queue.overflows() {
+            let Some(entry) = queue.ready.pop_front() else {
+                return;
+            };
+            self.dead.push_back((id, entry, Reason::MaxLen));
+        }
+    }
+
+    /// Delivers from a queue as long as there is a message and someone who may have it. What is
+    /// left must keep to the queue's limit, also when it came back from a consumer.
+    pub(super) fn dispatch(&mut self, id: QueueId) {
+        loop {
+            self.expire_head(id);
+            let Some(queue) = self.queues.get(&id) else {
+                return;
+            };
+            if queue.ready.is_empty() || queue.consumers.is_empty() {
+                break;
+            }
+            let Some(consumer) = self.next_consumer(id) else {
+                break;
+            };
+            let Some(queue) = self.queues.get_mut(&id) else {
+                break;
+            };
+            let Some(entry) = queue.ready.pop_front() else {
+                break;
+            };
+            self.deliver(consumer, entry);
+        }
+        self.enforce_limit(id);
+        self.reschedule_head(id);
+    }
+
+    /// Whose turn it is among those that have room. Consumers of one priority take turns.
+    fn next_consumer(&mut self, id: QueueId) -> Option<ConsumerId> {
+        let queue = self.queues.get(&id)?;
+        if queue.settings.single_active {
+            return queue.active.filter(|&active| self.can_take(active));
+        }
+        let at = queue
+            .consumers
+            .iter()
+            .position(|&consumer| self.can_take(consumer))?;
+        let chosen = queue.consumers[at];
+        if queue.consumers.len() > 1 {
+            let priority = self.consumers.get(&chosen)?.priority;
+            let peers = &queue.consumers[at..];
+            let behind = |other: &ConsumerId| {
+                self.consumers
+                    .get(other)
+                    .is_some_and(|other| other.priority < priority)
+            };
+            let end = at + peers.iter().position(behind).unwrap_or(peers.len());
+            self.queues.get_mut(&id)?.consumers[at..end].rotate_left(1);
+        }
+        Some(chosen)
+    }
+
+    fn can_take(&self, id: ConsumerId) -> bool {
+        let Some(consumer) = self.consumers.get(&id) else {
+            return false;
+        };
+        let key = consumer.channel;
+        consumer.has_room()
+            && self
+                .channels
+                .get(&key)
+                .is_some_and(|channel| channel.has_room())
+            && self
+                .connections
+                .get(&key.0)
+                .is_some_and(|connection| !connection.is_clogged())
+    }
+
+    fn deliver(&mut self, id: ConsumerId, entry: Entry) {
+        let Some(consumer) = self.consumers.get_mut(&id) else {
+            return;
+        };
+        let key = consumer.channel;
+        let Some(channel) = self.channels.get_mut(&key) else {
+            return;
+        };
+        let Some(queue) = self.queues.get_mut(&consumer.queue) else {
+            return;
+        };
+        channel.last_tag += 1;
+        let output = Output::Deliver {
+            channel: key.1,
+            consumer_tag: Arc::clone(&consumer.tag),
+            delivery_tag: channel.last_tag,
+            redelivered: entry.redelivered,
+            properties: properties_of(queue, &entry),
+            message: Arc::clone(&entry.message),
+        };
+        if !consumer.no_ack {
+            consumer.held += 1;
+            channel.held += 1;
+            queue.unacked += 1;
+            let unacked = Unacked {
+                queue: consumer.queue,
+                consumer: Some(id),
+                entry,
+                since: self.now,
+            };
+            channel.unacked.insert(channel.last_tag, unacked);
+            self.watch_acks(key);
+        }
+        self.send(key.0, output);
+    }
+
+    /// Takes everything off the head whose time is over. What is due this very moment may still
+    /// be delivered: that is how a TTL of 0 reaches a consumer who waits for it.
+    pub(super) fn expire_head(&mut self, id: QueueId) {
+        let now = self.now;
+        self.expire_while(id, |expires| expires < now);
+    }
+
+    pub(super) fn on_head_due(&mut self, id: QueueId) {
+        let now = self.now;
+        if let Some(queue) = self.queues.get_mut(&id) {
+            queue.head_timer = None;
+        }
+        self.expire_while(id, |expires| expires <= now);
+        self.dispatch(id);
+    }
+
+    fn expire_while(&mut self, id: QueueId, over: impl Fn(super::Time) -> bool) {
+        let Some(queue) = self.queues.get_mut(&id) else {
+            return;
+        };
+        while queue
+            .ready
+            .front()
+            .and_then(|entry| entry.expires)
+            .is_some_and(&over)
+        {
+            let Some(entry) = queue.ready.pop_front() else {
+                return;
+            };
+            self.dead.push_back((id, entry, Reason::Expired));
+        }
+    }
+
+    /// Sets the timer for whatever is at the head now.
+    pub(super) fn reschedule_head(&mut self, id: QueueId) {
+        let Some(queue) = self.queues.get_mut(&id) else {
+            return;
+        };
+        let due = queue.ready.front().and_then(|entry| entry.expires);
+        if due == queue.head_timer.map(|(due, _)| due) {
+            return;
+        }
+        self.timers.cancel(queue.head_timer.take());
+        queue.head_timer = due.map(|due| self.timers.add(due, Timer::Head(id)));
+    }
+
+    /// Delivers whatever a channel may have again.
+    pub(super) fn dispatch_channel(&mut self, key: ChannelKey) {
+        let Some(channel) = self.channels.get(&key) else {
+            return;
+        };
+        let consumers = channel.consumers.values();
+        let mut queues: Vec<QueueId> = consumers
+            .filter_map(|id| self.consumers.get(id).map(|consumer| consumer.queue))
+            .collect();
+        queues.dedup();
+        for queue in queues {
+            self.dispatch(queue);
+        }
+    }
+
+    /// Delivers whatever a connection may have again.
+    pub(super) fn dispatch_to(&mut self, id: ConnectionId) {
+        let Some(connection) = self.connections.get(&id) else {
+            return;
+        };
+        for channel in connection.channels.clone() {
+            self.dispatch_channel((id, channel));
+        }
+    }
+}
+
+/// The properties of a delivery: those of the message, and for a quorum queue how often it came
+/// back.
+pub(super) fn properties_of(queue: &Queue, entry: &Entry) -> Bytes {
+    if queue.is_quorum() && entry.returns > 0 {
+        return entry
+            .message
+            .encoded_with("x-delivery-count", entry.returns.into());
+    }
+    entry.message.encoded.clone()
+}

@@ -1,0 +1,188 @@
+//! From a client to queues.
+
+use std::sync::Arc;
+
+use amq_protocol::protocol::{AMQPClass, basic};
+
+use super::arguments::Overflow;
+use super::content::Content;
+use super::message::{Entry, Message, Reason};
+use super::queue::QueueId;
+use super::{ChannelKey, Engine, Name, Outcome};
+use crate::exception::{Exception, access_refused, not_implemented, precondition_failed};
+use crate::wire::{Output, decode_properties};
+
+/// The reply code of a message that no queue wanted.
+const NO_ROUTE: u16 = 312;
+
+/// A message, and where it goes.
+#[derive(Debug)]
+pub(crate) struct Routed {
+    message: Arc<Message>,
+    queues: Vec<QueueId>,
+    mandatory: bool,
+    /// Its number, on a channel with confirms.
+    number: Option<u64>,
+}
+
+impl Engine {
+    pub(super) fn publish(
+        &mut self,
+        key: ChannelKey,
+        publish: &basic::Publish,
+        content: Content,
+    ) -> Outcome {
+        if publish.immediate {
+            return Err(not_implemented("immediate=true"));
+        }
+        let max = self.options.max_message_size;
+        if content.size > max {
+            return Err(precondition_failed(format!(
+                "message size {} is larger than configured max size {max}",
+                content.size
+            )));
+        }
+        let vhost = self.vhost_of(key.0);
+        let exchange = self.existing_exchange(&vhost, publish.exchange.as_str())?;
+        if exchange.internal {
+            return Err(access_refused(format!(
+                "cannot publish to internal {}",
+                super::queue::resource("exchange", &exchange.name, &vhost)
+            )));
+        }
+        let exchange = Arc::clone(&exchange.name);
+        let message = self.read_message(key, exchange, publish, content)?;
+        let queues = match self.reply_route(&message) {
+            true => Vec::new(),
+            false => self.route(&vhost, &message),
+        };
+        let Some(channel) = self.channels.get_mut(&key) else {
+            return Ok(());
+        };
+        let number = channel
+            .confirms
+            .as_mut()
+            .map(super::confirm::Confirms::number);
+        let message = Arc::new(message);
+        let routed = Routed {
+            message,
+            queues,
+            mandatory: publish.mandatory,
+            number,
+        };
+        match &mut channel.transaction {
+            Some(transaction) => transaction.publish(routed),
+            None => drop(self.deliver_routed(key, routed)),
+        }
+        Ok(())
+    }
+
+    fn read_message(
+        &mut self,
+        key: ChannelKey,
+        exchange: Name,
+        publish: &basic::Publish,
+        content: Content,
+    ) -> Result<Message, Exception> {
+        let properties = decode_properties(&content.properties)?;
+        let user = properties.user_id().as_ref().map(|user| user.as_str());
+        if let (Some(user), Some(connection)) = (user, self.connections.get(&key.0))
+            && user != connection.user
+        {
+            return Err(precondition_failed(format!(
+                "user_id property set to '{user}' but authenticated user was '{}'",
+                connection.user
+            )));
+        }
+        let (properties, encoded) = self.reply_address(key, properties, content.properties)?;
+        let routing_key = Name::from(publish.routing_key.as_str());
+        Message::published(exchange, routing_key, properties, encoded, content.body)
+    }
+
+    /// Puts a message into its queues and decides its confirm; false when a queue refused it.
+    pub(super) fn deliver_routed(&mut self, key: ChannelKey, routed: Routed) -> bool {
+        let Routed {
+            message,
+            mut queues,
+            mandatory,
+            number,
+        } = routed;
+        if number.is_some() && self.faults.takes_nack() {
+            self.decide(key, number, false);
+            return false;
+        }
+        if mandatory && self.faults.takes_return() {
+            queues.clear();
+        }
+        // A return goes out between the confirms of what came before and its own, because many
+        // clients take it to belong to the next confirm.
+        if mandatory && queues.is_empty() && !self.is_reply(&message) {
+            self.flush();
+            self.return_message(key, &message);
+            self.decide(key, number, true);
+            self.flush();
+            return true;
+        }
+        let mut accepted = true;
+        for queue in queues {
+            accepted &= self.offer(queue, &message);
+        }
+        self.decide(key, number, accepted);
+        accepted
+    }
+
+    /// Puts a message into a queue unless that is full and refuses.
+    pub(super) fn offer(&mut self, id: QueueId, message: &Arc<Message>) -> bool {
+        let Some(queue) = self.queues.get(&id) else {
+            return true;
+        };
+        let entry = Entry::new(message);
+        if queue.refuses(message.body.len()) {
+            if queue.settings.overflow == Overflow::RejectPublishDlx {
+                self.dead.push_back((id, entry, Reason::MaxLen));
+            }
+            return false;
+        }
+        self.enqueue(id, entry);
+        true
+    }
+
+    fn decide(&mut self, key: ChannelKey, number: Option<u64>, ack: bool) {
+        if let Some(number) = number {
+            self.confirm(key, number, ack);
+        }
+    }
+
+    fn return_message(&mut self, key: ChannelKey, message: &Arc<Message>) {
+        let method = basic::AMQPMethod::Return(basic::Return {
+            reply_code: NO_ROUTE,
+            reply_text: "NO_ROUTE".into(),
+            exchange: (&*message.exchange).into(),
+            routing_key: (&*message.key).into(),
+        });
+        let properties = message.encoded.clone();
+        let (method, message) = (AMQPClass::Basic(method), Arc::clone(message));
+        self.send(
+            key.0,
+            Output::Content {
+                channel: key.1,
+                method,
+                properties,
+                message,
+            },
+        );
+    }
+}
+
+impl Entry {
+    pub(super) fn new(message: &Arc<Message>) -> Self {
+        Self {
+            priority: message.properties.priority().unwrap_or(0),
+            message: Arc::clone(message),
+            position: 0,
+            expires: None,
+            redelivered: false,
+            returns: 0,
+        }
+    }
+}

@@ -1,0 +1,6 @@
+//! The engine without sockets: every test decides what comes when.
+
+mod client;
+mod fuzz;
+mod order;
+mod rules;

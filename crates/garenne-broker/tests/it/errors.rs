@@ -1,0 +1,241 @@
+use lapin::options::{
+    BasicAckOptions, BasicConsumeOptions, BasicGetOptions, ExchangeDeclareOptions,
+    QueueDeclareOptions,
+};
+use lapin::types::FieldTable;
+use lapin::{Channel, ExchangeKind};
+
+use crate::support::{
+    broker, channel, connect, declare, int, publish, reason, table, text, try_declare, within,
+};
+
+/// What closed a channel.
+async fn closed_with(channel: &Channel) -> (u16, String) {
+    // Any question does, the answer is why the channel is gone.
+    let error = within(channel.basic_get("q".into(), BasicGetOptions::default())).await;
+    let error = match error {
+        Err(error) => error,
+        Ok(_) => channel
+            .basic_get("q".into(), BasicGetOptions::default())
+            .await
+            .unwrap_err(),
+    };
+    match error.kind() {
+        lapin::ErrorKind::ProtocolError(_) => reason(&error),
+        _ => (0, error.to_string()),
+    }
+}
+
+#[tokio::test]
+async fn a_redeclaration_with_other_arguments_names_both_values() {
+    let broker = broker().await;
+    let connection = connect(&broker).await;
+    let channel = connection.create_channel().await.unwrap();
+    declare(&channel, "q", &[("x-message-ttl", int(1000))]).await;
+    let other = try_declare(&channel, "q", &[("x-message-ttl", int(2000))])
+        .await
+        .unwrap_err();
+    assert_eq!(
+        reason(&other),
+        (
+            406,
+            "PRECONDITION_FAILED - inequivalent arg 'x-message-ttl' for queue 'q' in vhost '/': \
+             received '2000' but current is '1000'"
+                .to_owned()
+        )
+    );
+    let channel = connection.create_channel().await.unwrap();
+    let none = try_declare(&channel, "q", &[]).await.unwrap_err();
+    assert_eq!(
+        reason(&none).1,
+        "PRECONDITION_FAILED - inequivalent arg 'x-message-ttl' for queue 'q' in vhost '/': \
+         received none but current is the value '1000' of type 'signedint'"
+    );
+    let channel = connection.create_channel().await.unwrap();
+    let transient = QueueDeclareOptions::default();
+    let arguments = table(&[("x-message-ttl", int(1000))]);
+    let error = channel
+        .queue_declare("q".into(), transient, arguments)
+        .await
+        .unwrap_err();
+    assert_eq!(
+        reason(&error).1,
+        "PRECONDITION_FAILED - inequivalent arg 'durable' for queue 'q' in vhost '/': \
+         received 'false' but current is 'true'"
+    );
+}
+
+#[tokio::test]
+async fn invalid_arguments_are_refused() {
+    let broker = broker().await;
+    let connection = connect(&broker).await;
+    for (key, value, why) in [
+        ("x-message-ttl", int(-1), "{value_negative,-1}"),
+        ("x-expires", int(0), "{value_zero,0}"),
+        ("x-overflow", text("explode"), "invalid_overflow"),
+        (
+            "x-queue-type",
+            text("stream"),
+            "\"unsupported queue type 'stream'\"",
+        ),
+        (
+            "x-dead-letter-routing-key",
+            text("k"),
+            "routing_key_but_no_dlx_defined",
+        ),
+        ("x-max-priority", int(256), "{max_value_exceeded,256}"),
+    ] {
+        let channel = connection.create_channel().await.unwrap();
+        let error = try_declare(&channel, "new", &[(key, value)])
+            .await
+            .unwrap_err();
+        let expected = format!(
+            "PRECONDITION_FAILED - invalid arg '{key}' for queue 'new' in vhost '/': {why}"
+        );
+        assert_eq!(reason(&error), (406, expected));
+    }
+}
+
+#[tokio::test]
+async fn what_is_missing_is_404_and_what_is_reserved_is_403() {
+    let broker = broker().await;
+    let connection = connect(&broker).await;
+    let channel = connection.create_channel().await.unwrap();
+    let passive = QueueDeclareOptions {
+        passive: true,
+        ..QueueDeclareOptions::default()
+    };
+    let error = channel
+        .queue_declare("nope".into(), passive, FieldTable::default())
+        .await
+        .unwrap_err();
+    assert_eq!(
+        reason(&error),
+        (404, "NOT_FOUND - no queue 'nope' in vhost '/'".to_owned())
+    );
+
+    let channel = connection.create_channel().await.unwrap();
+    let error = channel
+        .basic_consume(
+            "nope".into(),
+            "".into(),
+            BasicConsumeOptions::default(),
+            table(&[]),
+        )
+        .await
+        .unwrap_err();
+    assert_eq!(reason(&error).0, 404);
+
+    let channel = connection.create_channel().await.unwrap();
+    let error = try_declare(&channel, "amq.mine", &[]).await.unwrap_err();
+    assert_eq!(
+        reason(&error),
+        (
+            403,
+            "ACCESS_REFUSED - queue name 'amq.mine' contains reserved prefix 'amq.*'".to_owned()
+        )
+    );
+}
+
+#[tokio::test]
+async fn an_unknown_delivery_tag_costs_the_channel_and_not_the_connection() {
+    let broker = broker().await;
+    let (connection, channel) = channel(&broker).await;
+    declare(&channel, "q", &[]).await;
+    channel
+        .basic_ack(7, BasicAckOptions::default())
+        .await
+        .unwrap();
+    let (code, why) = closed_with(&channel).await;
+    assert!(code == 406 || why.contains("closed"), "{code} {why}");
+    connection.create_channel().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_publish_to_a_missing_exchange_closes_the_channel() {
+    let broker = broker().await;
+    let connection = connect(&broker).await;
+    let channel = connection.create_channel().await.unwrap();
+    channel
+        .confirm_select(lapin::options::ConfirmSelectOptions::default())
+        .await
+        .unwrap();
+    let options = lapin::options::BasicPublishOptions::default();
+    let publish =
+        channel.basic_publish("nope".into(), "k".into(), options, b"m", Default::default());
+    let confirm = within(publish).await.unwrap();
+    let error = within(confirm).await.unwrap_err();
+    assert_eq!(
+        reason(&error),
+        (
+            404,
+            "NOT_FOUND - no exchange 'nope' in vhost '/'".to_owned()
+        )
+    );
+    assert!(connection.status().connected());
+}
+
+#[tokio::test]
+async fn an_exchange_declared_again_as_something_else_is_406_and_an_unknown_kind_503() {
+    let broker = broker().await;
+    let connection = connect(&broker).await;
+    let channel = connection.create_channel().await.unwrap();
+    let declare = |channel: Channel, kind| async move {
+        let options = ExchangeDeclareOptions::default();
+        channel
+            .exchange_declare("x".into(), kind, options, FieldTable::default())
+            .await
+    };
+    declare(channel.clone(), ExchangeKind::Direct)
+        .await
+        .unwrap();
+    let error = declare(channel, ExchangeKind::Fanout).await.unwrap_err();
+    assert_eq!(
+        reason(&error),
+        (
+            406,
+            "PRECONDITION_FAILED - inequivalent arg 'type' for exchange 'x' in vhost '/': \
+             received 'fanout' but current is 'direct'"
+                .to_owned()
+        )
+    );
+    let channel = connection.create_channel().await.unwrap();
+    let error = declare(channel, ExchangeKind::Custom("odd".to_owned()))
+        .await
+        .unwrap_err();
+    assert_eq!(
+        reason(&error),
+        (
+            503,
+            "COMMAND_INVALID - unknown exchange type 'odd'".to_owned()
+        )
+    );
+    assert!(!connection.status().connected());
+}
+
+#[tokio::test]
+async fn a_message_over_the_limit_is_406() {
+    let broker = garenne_broker::Broker::builder()
+        .max_message_size(1000)
+        .start()
+        .await
+        .unwrap();
+    let (_connection, channel) = crate::support::confirming(&broker).await;
+    declare(&channel, "q", &[]).await;
+    publish(&channel, "", "q", &"x".repeat(1000), Default::default()).await;
+    let options = lapin::options::BasicPublishOptions::default();
+    let large = vec![0; 1001];
+    let confirm = channel
+        .basic_publish("".into(), "q".into(), options, &large, Default::default())
+        .await
+        .unwrap();
+    let error = within(confirm).await.unwrap_err();
+    assert_eq!(
+        reason(&error),
+        (
+            406,
+            "PRECONDITION_FAILED - message size 1001 is larger than configured max size 1000"
+                .to_owned()
+        )
+    );
+}

@@ -1,0 +1,160 @@
+use std::net::{IpAddr, Ipv4Addr};
+use std::time::{Duration, Instant};
+
+use garenne_broker::{Broker, Error};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::TcpStream;
+
+use crate::support::{broker, channel, connect_to, declare, reason, send, waiting, within};
+
+#[tokio::test]
+async fn a_client_connects_publishes_and_is_seen() {
+    let broker = broker().await;
+    let (connection, channel) = channel(&broker).await;
+    declare(&channel, "q", &[]).await;
+    send(&channel, "q", "hello").await;
+    broker
+        .wait_until(|view| view.ready("q") == 1)
+        .await
+        .unwrap();
+    assert_eq!(waiting(&broker, "q").await, ["hello"]);
+    connection.close(200, "bye".into()).await.unwrap();
+    broker
+        .wait_until(|view| view.connections.is_empty())
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn a_wrong_password_is_refused_with_403_and_a_missing_vhost_with_530() {
+    let broker = Broker::builder()
+        .credentials("me", "p@ss/word")
+        .vhost("other")
+        .start()
+        .await
+        .unwrap();
+    let url = broker.url();
+    assert!(url.contains("me:p%40ss%2Fword@127.0.0.1:"), "{url}");
+    connect_to(&url).await.unwrap();
+    connect_to(&broker.url_for("other")).await.unwrap();
+    let wrong = url.replace("p%40ss", "x");
+    assert_eq!(
+        reason(&connect_to(&wrong).await.unwrap_err()),
+        (
+            403,
+            "ACCESS_REFUSED - Login was refused using authentication mechanism PLAIN. For details \
+             see the broker logfile."
+                .to_owned()
+        )
+    );
+    let missing = broker.url_for("nowhere");
+    assert_eq!(
+        reason(&connect_to(&missing).await.unwrap_err()),
+        (530, "NOT_ALLOWED - vhost nowhere not found".to_owned())
+    );
+}
+
+#[tokio::test]
+async fn amqplain_works_too() {
+    let broker = broker().await;
+    connect_to(&format!("{}?auth_mechanism=amqplain", broker.url()))
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn only_loopback_addresses_are_listened_on() {
+    let everywhere = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+    let refused = Broker::builder()
+        .address(everywhere)
+        .start()
+        .await
+        .unwrap_err();
+    assert!(matches!(refused, Error::NotLoopback { .. }), "{refused}");
+}
+
+#[tokio::test]
+async fn a_fixed_port_is_free_again_after_a_shutdown() {
+    let first = broker().await;
+    let (addr, url) = (first.addr(), first.url());
+    let connection = connect_to(&url).await.unwrap();
+    let taken = Broker::builder()
+        .port(addr.port())
+        .start()
+        .await
+        .unwrap_err();
+    assert!(matches!(taken, Error::Listen { .. }), "{taken}");
+    first.shutdown().await;
+    let second = Broker::builder().port(addr.port()).start().await.unwrap();
+    connect_to(&second.url()).await.unwrap();
+    drop(connection);
+}
+
+#[tokio::test]
+async fn a_broker_starts_in_less_than_fifty_milliseconds() {
+    let mut best = Duration::MAX;
+    for _ in 0..5 {
+        let start = Instant::now();
+        let broker = broker().await;
+        best = best.min(start.elapsed());
+        drop(broker);
+    }
+    println!("start takes {best:?}");
+    assert!(best < Duration::from_millis(50), "{best:?}");
+}
+
+#[tokio::test]
+async fn the_program_prints_its_url_and_serves() {
+    let mut program = tokio::process::Command::new(env!("CARGO_BIN_EXE_garenne-broker"))
+        .stdout(std::process::Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(program.stdout.take().unwrap()).lines();
+    let url = within(lines.next_line()).await.unwrap().unwrap();
+    connect_to(&url).await.unwrap();
+    program.kill().await.unwrap();
+}
+
+#[tokio::test]
+async fn another_protocol_is_answered_with_ours_and_the_end() {
+    let broker = broker().await;
+    let mut stream = TcpStream::connect(broker.addr()).await.unwrap();
+    stream.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
+    let mut answer = Vec::new();
+    within(stream.read_to_end(&mut answer)).await.unwrap();
+    assert_eq!(answer, b"AMQP\0\0\x09\x01");
+}
+
+#[tokio::test]
+async fn heartbeats_keep_an_idle_connection_and_end_a_dead_one() {
+    let broker = broker().await;
+    let url = format!("{}?heartbeat=1", broker.url());
+    let alive = connect_to(&url).await.unwrap();
+    broker
+        .wait_until(|view| view.connections.len() == 1)
+        .await
+        .unwrap();
+    // Nothing is heard from a client that is frozen, so it is given up after two intervals.
+    let silent = tokio::task::spawn_blocking(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        let connection = runtime.block_on(connect_to(&url)).unwrap();
+        // The runtime goes, and with it whoever would send heartbeats; the socket stays.
+        std::mem::forget(runtime);
+        connection
+    });
+    let silent = silent.await.unwrap();
+    broker
+        .wait_until(|view| view.connections.len() == 2)
+        .await
+        .unwrap();
+    broker
+        .wait_until(|view| view.connections.len() == 1)
+        .await
+        .unwrap();
+    assert!(alive.status().connected());
+    std::mem::forget(silent);
+}

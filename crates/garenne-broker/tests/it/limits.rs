@@ -1,0 +1,215 @@
+//! Clients that do not behave, over real sockets.
+
+use garenne_broker::Broker;
+use proptest::prelude::*;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpSocket, TcpStream};
+
+use crate::support::{broker, connect, within};
+
+const START_OK: &[u8] = b"\0\x0a\0\x0b\0\0\0\0\x05PLAIN\0\0\0\x0c\0guest\0guest\x05en_US";
+const TUNE_OK: &[u8] = b"\0\x0a\0\x1f\x07\xff\0\x02\0\0\0\0";
+const OPEN: &[u8] = b"\0\x0a\0\x28\x01/\0\0";
+const CHANNEL_OPEN: &[u8] = b"\0\x14\0\x0a\0";
+
+fn frame(kind: u8, channel: u16, payload: &[u8]) -> Vec<u8> {
+    let mut frame = vec![kind];
+    frame.extend_from_slice(&channel.to_be_bytes());
+    frame.extend_from_slice(&u32::try_from(payload.len()).unwrap().to_be_bytes());
+    frame.extend_from_slice(payload);
+    frame.push(0xCE);
+    frame
+}
+
+/// A socket with the handshake done and channel 1 open.
+async fn raw(broker: &Broker) -> TcpStream {
+    // A small buffer is soon full, which is what some of these tests are about.
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(8192).unwrap();
+    let mut stream = socket.connect(broker.addr()).await.unwrap();
+    let mut hello = b"AMQP\0\0\x09\x01".to_vec();
+    for method in [START_OK, TUNE_OK, OPEN] {
+        hello.extend(frame(1, 0, method));
+    }
+    hello.extend(frame(1, 1, CHANNEL_OPEN));
+    stream.write_all(&hello).await.unwrap();
+    stream
+}
+
+/// A consumer without acks that never reads.
+pub(crate) async fn raw_consumer(broker: &Broker, queue: &str) -> TcpStream {
+    let mut stream = raw(broker).await;
+    let mut consume = b"\0\x3c\0\x14\0\0".to_vec();
+    consume.push(u8::try_from(queue.len()).unwrap());
+    consume.extend_from_slice(queue.as_bytes());
+    consume.extend_from_slice(b"\0\x02\0\0\0\0");
+    stream.write_all(&frame(1, 1, &consume)).await.unwrap();
+    stream
+}
+
+/// The code of the `connection.close` at the end of what the broker said, if there is one.
+fn close_code(mut answer: &[u8]) -> Option<u16> {
+    let mut code = None;
+    while answer.len() >= 8 {
+        let size = u32::from_be_bytes(answer[3..7].try_into().unwrap()) as usize;
+        let payload = &answer[7..7 + size];
+        if answer[0] == 1 && payload.starts_with(&[0, 10, 0, 50]) {
+            code = Some(u16::from_be_bytes([payload[4], payload[5]]));
+        }
+        answer = &answer[8 + size..];
+    }
+    code
+}
+
+/// Everything that the broker says until it ends the connection.
+async fn answer_to(broker: &Broker, bytes: &[u8]) -> Vec<u8> {
+    let mut stream = raw(broker).await;
+    stream.write_all(bytes).await.unwrap();
+    let mut answer = Vec::new();
+    let mut chunk = [0; 4096];
+    while close_code(&answer).is_none() {
+        match within(stream.read(&mut chunk)).await {
+            Ok(0) | Err(_) => break,
+            Ok(count) => answer.extend_from_slice(&chunk[..count]),
+        }
+    }
+    answer
+}
+
+#[tokio::test]
+async fn every_breach_of_the_protocol_is_answered_with_its_code() {
+    let broker = broker().await;
+    let publish = b"\0\x3c\0\x28\0\0\0\x01q\0";
+    let header = |class: u8, size: u64| {
+        let mut header = vec![0, class, 0, 0];
+        header.extend_from_slice(&size.to_be_bytes());
+        header.extend_from_slice(&[0, 0]);
+        header
+    };
+    let deep = {
+        let mut table = vec![0, 0, 0, 0];
+        for _ in 0..9_000 {
+            let mut outer = vec![0, b'F'];
+            outer.extend_from_slice(&table);
+            table = u32::try_from(outer.len()).unwrap().to_be_bytes().to_vec();
+            table.extend_from_slice(&outer);
+        }
+        [&b"\0\x32\0\x0a\0\0\x01q\0"[..], &table].concat()
+    };
+    for (name, bytes, code) in [
+        ("wrong end", b"\x01\0\x01\0\0\0\x01x\0".to_vec(), 501),
+        ("too large", vec![3, 0, 1, 0x7f, 0xff, 0xff, 0xff], 501),
+        ("unknown type", frame(7, 1, b"abc"), 501),
+        ("no such method", frame(1, 1, &[0, 60, 0, 199]), 503),
+        ("cut method", frame(1, 1, b"\0\x32\0\x0a\0\0\x05a"), 501),
+        ("body first", frame(3, 1, b"abc"), 505),
+        (
+            "no header",
+            [frame(1, 1, publish), frame(3, 1, b"x")].concat(),
+            505,
+        ),
+        (
+            "other class",
+            [frame(1, 1, publish), frame(2, 1, &header(50, 1))].concat(),
+            505,
+        ),
+        (
+            "long body",
+            [
+                frame(1, 1, publish),
+                frame(2, 1, &header(60, 1)),
+                frame(3, 1, b"xyz"),
+            ]
+            .concat(),
+            501,
+        ),
+        (
+            "huge body",
+            [frame(1, 1, publish), frame(2, 1, &header(60, 1 << 40))].concat(),
+            501,
+        ),
+        (
+            "closed channel",
+            frame(1, 9, &[0, 60, 0, 10, 0, 0, 0, 0, 0, 1, 0]),
+            504,
+        ),
+        ("second open", frame(1, 1, CHANNEL_OPEN), 504),
+        (
+            "a server's method",
+            frame(1, 1, &[0, 60, 0, 21, 1, b'a']),
+            503,
+        ),
+        (
+            "immediate",
+            [
+                frame(1, 1, b"\0\x3c\0\x28\0\0\0\x01q\x02"),
+                frame(2, 1, &header(60, 0)),
+            ]
+            .concat(),
+            540,
+        ),
+        ("a table without bottom", frame(1, 1, &deep), 501),
+    ] {
+        let answer = answer_to(&broker, &bytes).await;
+        assert_eq!(close_code(&answer), Some(code), "{name}: {answer:?}");
+    }
+    // Nobody else noticed.
+    connect(&broker).await;
+    broker
+        .wait_until(|view| view.connections.len() <= 1)
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn a_client_that_asks_and_never_listens_is_made_to_wait() {
+    let broker = broker().await;
+    let (_connection, channel) = crate::support::channel(&broker).await;
+    crate::support::declare(&channel, "q", &[]).await;
+    let mut stream = raw(&broker).await;
+    let get = frame(1, 1, b"\0\x3c\0\x46\0\0\x01q\x01");
+    let flood = get.repeat(1000);
+    let mut sent = 0;
+    let stuck = loop {
+        let write = stream.write_all(&flood);
+        match tokio::time::timeout(std::time::Duration::from_millis(500), write).await {
+            Ok(written) => written.unwrap(),
+            Err(_) => break true,
+        }
+        sent += 1000;
+        if sent > 2_000_000 {
+            break false;
+        }
+    };
+    assert!(
+        stuck,
+        "{sent} questions were taken and none of their answers was read"
+    );
+    connect(&broker).await;
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+
+    /// Whatever is sent, the broker lives and serves the next client.
+    #[test]
+    fn noise_ends_its_own_connection_only(
+        noise in prop::collection::vec(any::<u8>(), 1..400),
+        greeted in any::<bool>(),
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let broker = broker().await;
+            let mut stream = match greeted {
+                true => raw(&broker).await,
+                false => TcpStream::connect(broker.addr()).await.unwrap(),
+            };
+            stream.write_all(&noise).await.unwrap();
+            stream.shutdown().await.unwrap();
+            let mut rest = Vec::new();
+            let _ = within(stream.read_to_end(&mut rest)).await;
+            broker.wait_until(|view| view.connections.is_empty()).await.unwrap();
+            connect(&broker).await;
+        });
+    }
+}

@@ -1,0 +1,19 @@
+//! The broker, seen through lapin.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that cannot go on has failed"
+)]
+
+mod clock;
+mod consume;
+mod dead_letter;
+mod errors;
+mod eyes;
+mod faults;
+mod handshake;
+mod leaks;
+mod limits;
+mod publish;
+mod support;
+mod topology;
