@@ -2,15 +2,14 @@
 //!
 //! Five orders are published. Most are handled at once, one succeeds at its third attempt, one never
 //! does and ends in the parking queue `quickstart.failed`. It runs on the broker that `AMQP_URL`
-//! names, or else on a private RabbitMQ node that it starts and stops itself.
+//! names, or else on an embedded one that exists only as long as this program.
 #![expect(
     clippy::print_stdout,
     reason = "the terminal is what this program is for"
 )]
 
-mod broker;
-
 use garenne::prelude::*;
+use garenne_broker::Broker;
 
 #[derive(serde::Serialize, serde::Deserialize)]
 struct Order {
@@ -30,28 +29,36 @@ async fn charge(order: Delivery<Json<Order>>) -> Result<(), Failure> {
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let broker = broker::from_env_or_private()?;
+    garenne::init_logging();
+    let embedded;
+    let url = match std::env::var("AMQP_URL") {
+        Ok(url) => url,
+        Err(_) => {
+            embedded = Broker::start().await?;
+            embedded.url()
+        }
+    };
+
     let queue = Queue::quorum("quickstart").retry(Retry::every(1.secs()).times(2));
-    let system = SystemBuilder::new(broker.url())
+    let system = SystemBuilder::new(url)
         .consume_fn(queue, charge)
         .build()?
         .start()?;
     system.wait_until(|status| status.is_ready()).await?;
+
+    let publisher = system.publisher();
     for (id, declined) in [(1, 0), (2, 2), (3, 99), (4, 0), (5, 0)] {
-        system
-            .publisher()
-            .send(Outgoing::to_queue(
-                "quickstart",
-                Json(Order { id, declined }),
-            ))
+        let order = Order { id, declined };
+        publisher
+            .send(Outgoing::to_queue("quickstart", Json(order)))
             .await?;
     }
-    let done = system
+    let end = system
         .wait_until(|s| s.queues[0].handled >= 4 && s.queues[0].failed >= 1)
         .await?;
     println!(
         "{} orders charged, {} parked in `quickstart.failed`",
-        done.queues[0].handled, done.queues[0].failed
+        end.queues[0].handled, end.queues[0].failed
     );
     system.stop();
     system.stopped().await;
