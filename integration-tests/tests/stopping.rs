@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use integration_tests::{
-    Checker, Client, FaultProxy, Service, Signal, Vhost, eventually, handled, stays,
+    Client, FaultProxy, Service, Signal, Vhost, eventually, handled, order, persistent, stays,
 };
+use lapin::types::{AMQPValue, FieldTable};
 use serde_json::Value;
 
 use crate::support::{SOON, consumes, options, start};
@@ -19,10 +20,18 @@ async fn a_stop_under_load_finishes_what_has_begun_and_gives_back_the_rest_uncha
             .env("GARENNE_DRAIN_DEADLINE", "20s")
             .start();
         consumes(&vhost, &mut service).await;
-        let mut checker = Checker::new();
-        checker
-            .send(&client, "orders", 1..=1_000, "sleep:400")
+        client
+            .publish_orders("orders", (1..=1_000).map(|id| (id, "sleep:400")))
             .await;
+        // The last ones have failed once already.
+        for id in 1_001..=1_100 {
+            let mut failed_once = FieldTable::default();
+            failed_once.insert("retry_nums".into(), AMQPValue::LongInt(1));
+            let properties = persistent(id).with_headers(failed_once);
+            client
+                .publish("", "orders", &order(id, "sleep:400"), properties)
+                .await;
+        }
         service
             .wait_for("the load is on", |events| handled(events).len() >= 50)
             .await;
@@ -57,17 +66,16 @@ async fn a_stop_under_load_finishes_what_has_begun_and_gives_back_the_rest_uncha
         );
         assert_eq!(
             ids.len() + done.len(),
-            1_000,
+            1_100,
             "{} back, {} done",
             ids.len(),
             done.len()
         );
         for message in &rest {
             let headers = message.properties.headers().clone().unwrap_or_default();
-            assert!(
-                !headers.inner().contains_key("retry_nums"),
-                "a stop is not an attempt"
-            );
+            let failed = headers.inner().get("retry_nums").cloned();
+            let unchanged = (id(&message.data) > 1_000).then_some(AMQPValue::LongInt(1));
+            assert_eq!(failed, unchanged, "a stop is not an attempt");
         }
         assert!(client.take_all("orders.retry.200ms").await.is_empty());
         assert!(client.take_all("orders.failed").await.is_empty());

@@ -6,10 +6,9 @@ use std::process::Command;
 use crate::steps::run;
 
 /// Files that show that Debian's packages are there, and the packages that bring them.
-const NEEDED: [(&str, &str); 3] = [
+const NEEDED: [(&str, &str); 2] = [
     ("/usr/lib/rabbitmq/bin/rabbitmq-server", "rabbitmq-server"),
     ("/usr/bin/erl_call", "erlang-base"),
-    ("/usr/bin/openssl", "openssl"),
 ];
 
 /// Installs what is missing, where that is possible; else says exactly what to install.
