@@ -153,12 +153,17 @@ impl Session {
                     Some(job) => self.take(job),
                     None => open = false,
                 },
-                _ = ticks.tick() => self.on_tick()?,
+                // With nothing to look at, the task sleeps.
+                _ = ticks.tick(), if !self.flights.is_empty() || !self.waiting.is_empty() => self.on_tick()?,
             }
         }
     }
 
     fn take(&mut self, job: Job) {
+        if self.flights.is_empty() && self.waiting.is_empty() {
+            // Nobody looked at the time while there was nothing to wait for.
+            self.last_tick = Instant::now();
+        }
         self.waiting.push_back(Held {
             job,
             since: Instant::now(),
