@@ -80,6 +80,22 @@ impl BrokerUrl {
         Ok(Self { uri, tls_files })
     }
 
+    /// Reads several URLs, separated by commas, and says everything that is wrong with them.
+    pub(crate) fn parse_list(what: &str, text: &str) -> (Vec<Self>, Vec<Fault>) {
+        let (mut brokers, mut faults) = (Vec::new(), Vec::new());
+        for address in addresses(text) {
+            match address.and_then(|address| Self::parse(&address)) {
+                Ok(broker) => brokers.push(broker),
+                Err(why) => faults.push(Fault::new(what, why.value, why.accepted)),
+            }
+        }
+        if brokers.is_empty() && faults.is_empty() {
+            let accepted = "`amqp://user:password@host:5672/vhost`, several separated by commas";
+            faults.push(Fault::new(what, text, accepted));
+        }
+        (brokers, faults)
+    }
+
     pub(crate) fn uri(&self) -> &AMQPUri {
         &self.uri
     }
@@ -125,15 +141,58 @@ impl fmt::Debug for BrokerUrl {
     }
 }
 
-/// The text with everything between the scheme and the last `@` hidden.
-fn redact(text: &str) -> String {
-    match (text.find("://"), text.rfind('@')) {
-        (Some(scheme), Some(at)) if scheme + 3 <= at => {
-            format!("{}***{}", &text[..scheme + 3], &text[at..])
-        }
-        (None, Some(at)) => format!("***{}", &text[at..]),
-        _ => text.to_owned(),
+/// The single addresses of a list. A comma in a password cuts it in two, of which neither may be
+/// shown.
+fn addresses(list: &str) -> Vec<Result<String, Fault>> {
+    let mut addresses: Vec<Result<String, Fault>> = Vec::new();
+    for piece in list
+        .split(',')
+        .map(str::trim)
+        .filter(|piece| !piece.is_empty())
+    {
+        let is_rest = !piece.contains("://") && piece.contains('@');
+        let whole = match addresses.last() {
+            Some(Ok(front)) if is_rest && !front.contains('@') => {
+                Some(redact(&format!("{front},{piece}")))
+            }
+            _ => None,
+        };
+        let address = match whole {
+            None => Ok(piece.to_owned()),
+            Some(whole) => {
+                addresses.pop();
+                let accepted = "behind each comma another `amqp://user:password@host:5672/vhost`; \
+                                a comma in a password is written `%2C`";
+                Err(Fault::new("broker address", whole, accepted))
+            }
+        };
+        addresses.push(address);
     }
+    addresses
+}
+
+/// The text without anything that may be a password, also where it is no URL: people write passwords
+/// unescaped, or forget the host.
+fn redact(text: &str) -> String {
+    let (scheme, rest) = text.split_at(text.find("://").map_or(0, |at| at + 3));
+    let (userinfo, rest) = rest.split_at(rest.rfind('@').unwrap_or(0));
+    let hidden = if userinfo.is_empty() { "" } else { "***" };
+    let shown = rest.split(['?', '#']).next().unwrap_or_default();
+    let after_host = if shown.contains('[') {
+        shown.rsplit_once(':')
+    } else {
+        shown.split_once(':')
+    };
+    match after_host {
+        Some((host, port)) if !is_port(port) => format!("{scheme}{hidden}{host}:***"),
+        _ => format!("{scheme}{hidden}{shown}"),
+    }
+}
+
+/// Whether this can follow a host and a colon: a port, and perhaps a virtual host.
+fn is_port(text: &str) -> bool {
+    let port = text.split('/').next().unwrap_or_default();
+    port.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::{Actor, Context, Handler};
-use garenne_core::{Fault, OutageWindow, PREFETCH, Queue, StopReason, WORKERS};
+use garenne_core::{Declare, Fault, OutageWindow, PREFETCH, Queue, StopReason, WORKERS};
 
 use super::{System, env, logging, run};
 use crate::body::Body;
@@ -247,6 +247,7 @@ impl SystemBuilder {
                 faults.push(Fault::new(what, "0s", "a duration above zero"));
             }
         }
+        faults.extend(self.shared_names());
         let mut names = std::collections::HashSet::new();
         let mut registrations = Vec::new();
         for (queue, start) in self.queues {
@@ -320,25 +321,34 @@ impl SystemBuilder {
     }
 
     pub(super) fn brokers(mut self, what: &str, addresses: &str) -> Self {
-        self.brokers.clear();
-        for address in addresses
-            .split(',')
-            .map(str::trim)
-            .filter(|address| !address.is_empty())
-        {
-            match BrokerUrl::parse(address) {
-                Ok(broker) => self.brokers.push(broker),
-                Err(why) => self.faults.push(Fault::new(what, why.value, why.accepted)),
-            }
-        }
-        if self.brokers.is_empty() && self.faults.is_empty() {
-            self.faults.push(Fault::new(
-                what,
-                addresses,
-                "`amqp://user:password@host:5672/vhost`, several separated by commas",
-            ));
-        }
+        let (brokers, faults) = BrokerUrl::parse_list(what, addresses);
+        self.brokers = brokers;
+        self.faults.extend(faults);
         self
+    }
+
+    /// Queues that are declared twice: by themselves, and as the parking queue or a lane of another
+    /// one. No declaration fits both.
+    fn shared_names(&self) -> Vec<Fault> {
+        let is_registered = |name: &str| {
+            let mut queues = self.queues.iter().map(|(queue, _)| queue);
+            queues.any(|queue| queue.name() == name && queue.get_declare() == Declare::Create)
+        };
+        let mut faults = Vec::new();
+        for (owner, _) in &self.queues {
+            let lanes = owner.get_retry().lanes().into_iter();
+            let own = lanes
+                .map(|delay| owner.lane_name(delay))
+                .chain([owner.parking_name()]);
+            faults.extend(own.filter(|name| is_registered(name)).map(|name| {
+                let accepted = format!(
+                    "another name, or `Declare::Verify`; it belongs to queue `{}`",
+                    owner.name()
+                );
+                Fault::new("queue", name, accepted)
+            }));
+        }
+        faults
     }
 
     fn register(mut self, queue: Queue, start: StartWorker) -> Self {
