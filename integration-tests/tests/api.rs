@@ -2,11 +2,18 @@
 //! RabbitMQ.
 
 mod bodies;
+mod building;
+mod declaring;
 mod failures;
 mod handlers;
+mod links;
 mod logs;
 mod panics;
 mod publish_faults;
 mod publisher;
 mod returns;
+mod secrets;
+mod sinks;
+mod stopping;
 mod support;
+mod system;
