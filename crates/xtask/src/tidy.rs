@@ -14,8 +14,13 @@ const MAY_ACK: [&str; 1] = ["crates/garenne/src/consumer/acks.rs"];
 /// What the crate that decides must not know.
 const PURE: [&str; 6] = ["tokio", "actix", "actix-rt", "lapin", "rand", "fastrand"];
 
-/// Where tests may sleep: in the one helper that waits for a condition.
-const MAY_SLEEP: [&str; 1] = ["integration-tests/src/wait.rs"];
+/// Where tests may sleep: in the one helper that waits for a condition, and in handlers under test
+/// that take their time.
+const MAY_SLEEP: [&str; 3] = [
+    "integration-tests/src/wait.rs",
+    "crates/garenne-testing/tests/kit/performed.rs",
+    "examples/testing-your-handler/tests/bank/mod.rs",
+];
 
 /// Checks every rule and tells all that is against them.
 pub(crate) fn check() -> Result<(), String> {

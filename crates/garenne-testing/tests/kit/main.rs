@@ -1,0 +1,11 @@
+//! What the test kit promises: systems under test, single runs, and what a failed assertion says.
+
+mod advance;
+mod complaints;
+mod end;
+mod orders;
+mod outages;
+mod performed;
+mod published;
+mod runtimes;
+mod settlements;
