@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use garenne_testing::eventually;
+
 use crate::service::{Service, ServiceOptions};
 use crate::transcript::{Event, Transcript};
-use crate::wait::eventually;
 
 /// Keeps an `order-service` running, as supervisord, systemd or Kubernetes would.
 #[derive(Debug)]

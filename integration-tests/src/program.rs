@@ -6,7 +6,8 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::process::ProcessGroup;
+use garenne_testing::ProcessGroup;
+
 use crate::transcript::Transcript;
 
 /// A built program of this workspace.

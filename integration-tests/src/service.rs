@@ -3,12 +3,10 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rustix::process::Signal;
+use garenne_testing::{ProcessGroup, Signal, eventually};
 
-use crate::process::ProcessGroup;
 use crate::program::Program;
 use crate::transcript::{Event, Transcript};
-use crate::wait::eventually;
 
 /// How long anything may take that ought to happen soon: a slow machine must not fail a test.
 const SOON: Duration = Duration::from_secs(60);

@@ -6,9 +6,8 @@ use std::process::Child;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use garenne_testing::eventually;
 use serde_json::Value;
-
-use crate::wait::eventually;
 
 /// One line that `order-service` wrote about one handler run.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,4 +1,4 @@
-//! Tests for services built on garenne.
+//! Tests for services built on garenne, and real brokers to hurt for services built on anything.
 //!
 //! | question | asked with |
 //! |---|---|
@@ -52,23 +52,77 @@
 //! nothing has to be installed.
 //!
 //! This crate is for tests: nothing that is deployed may depend on it.
+//!
+//! # Real brokers
+//!
+//! | part | what it is |
+//! |---|---|
+//! | [`RabbitNode`] | a private RabbitMQ node as a child process, to kill, pause, alarm and restart |
+//! | [`RabbitCluster`] | three of them that know each other |
+//! | [`Vhost`] | a virtual host for one test, on a node that all tests of the process share |
+//! | [`FaultProxy`] | a TCP proxy between a client and a broker that cuts, freezes, refuses and counts |
+//! | [`Certs`] | a private certificate authority, for tests with TLS |
+//! | [`ProcessGroup`] | a child process that cannot outlive the test |
+//! | [`eventually`], [`stays`] | the only two ways to wait |
+//!
+//! ```no_run
+//! # async fn test() {
+//! use garenne_testing::{FaultProxy, RabbitNode};
+//!
+//! let mut node = RabbitNode::start().await;
+//! let proxy = FaultProxy::before(&node).await;
+//! let url = proxy.url("/"); // what the service under test connects to
+//! // … start the service, publish …
+//! node.consumes("/", "orders").await;
+//! proxy.cut().await; // a TCP reset
+//! node.kill().await; // SIGKILL
+//! node.restart().await; // with what it had stored
+//! node.drained("/", "orders").await;
+//! # }
+//! ```
+//!
+//! Nodes run RabbitMQ 3.10 or 4.0; [`RabbitVersion`] says which, and what each takes. Everything a
+//! test starts listens on loopback only, leads a process group of its own, and is killed when its
+//! handle is dropped, and also when the test process itself is killed. What cannot go on panics,
+//! with what was to happen and what was seen last.
+
+#![allow(
+    clippy::panic,
+    reason = "a harness that cannot go on fails the test, and says why"
+)]
 
 mod assertions;
 mod block;
+mod certs;
 mod fail;
 mod journal;
 mod message;
 mod options;
 mod perform;
+mod ports;
+mod process;
+mod proxy;
+mod rabbit;
 mod report;
 mod scene;
 mod system;
+mod wait;
 mod wire;
 
 pub use assertions::{Handled, Parked, Published, Retried};
+pub use certs::Certs;
 pub use garenne_broker as broker;
 pub use journal::journal;
 pub use message::{Message, Sent};
 pub use options::TestSystemBuilder;
 pub use perform::{Perform, Performed, Performer, perform};
+pub use process::ProcessGroup;
+pub use proxy::{Direction, FaultProxy};
+pub use rabbit::{
+    NodeOptions, QueueDepth, RabbitCluster, RabbitNode, RabbitVersion, Vhost, shared_node,
+};
 pub use system::TestSystem;
+pub use wait::{eventually, stays};
+
+/// The signals that tests send.
+pub use rustix::process::Signal;

@@ -1,7 +1,7 @@
 //! What the tests need and cargo does not bring.
 
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Output};
 
 use crate::steps::run;
 
@@ -11,12 +11,17 @@ const NEEDED: [(&str, &str); 2] = [
     ("/usr/bin/erl_call", "erlang-base"),
 ];
 
+/// Installs what the tests need.
+pub(crate) fn needed() -> Result<(), String> {
+    files(&NEEDED)
+}
+
 /// Installs what is missing, where that is possible; else says exactly what to install.
 ///
 /// Debian may start the node of a freshly installed `rabbitmq-server`. The tests never touch it:
 /// theirs have ports and folders of their own.
-pub(crate) fn needed() -> Result<(), String> {
-    let missing: Vec<&str> = NEEDED
+pub(crate) fn files(needed: &[(&str, &'static str)]) -> Result<(), String> {
+    let missing: Vec<&str> = needed
         .iter()
         .filter(|(file, _)| !Path::new(file).exists())
         .map(|(_, package)| *package)
@@ -51,16 +56,23 @@ pub(crate) fn needed() -> Result<(), String> {
 
 /// `apt-get` as somebody who may install; `None` where nobody here may.
 fn apt() -> Option<&'static [&'static str]> {
-    let output = |command: &[&str]| Command::new(command[0]).args(&command[1..]).output().ok();
     let succeeds = |command: &[&str]| output(command).is_some_and(|output| output.status.success());
-    let is_root = output(&["id", "-u"]).is_some_and(|id| id.stdout == b"0\n");
     if !succeeds(&["apt-get", "--version"]) {
         None
-    } else if is_root {
+    } else if is_root() {
         Some(&["apt-get"])
     } else if succeeds(&["sudo", "-n", "true"]) {
         Some(&["sudo", "-n", "apt-get"])
     } else {
         None
     }
+}
+
+/// Whether this is root.
+pub(crate) fn is_root() -> bool {
+    output(&["id", "-u"]).is_some_and(|id| id.stdout == b"0\n")
+}
+
+fn output(command: &[&str]) -> Option<Output> {
+    Command::new(command[0]).args(&command[1..]).output().ok()
 }

@@ -1,9 +1,11 @@
 //! The project's own commands. It must not depend on the crates that it checks.
 //!
 //! ```text
-//! cargo xtask test          everything: format, lints, tests, documents, real brokers
-//! cargo xtask test --fast   without the tests that need a real broker
-//! cargo xtask tidy          what can be checked by a program
+//! cargo xtask test                everything: format, lints, tests, documents, real brokers
+//! cargo xtask test --fast         without the tests that need a real broker
+//! cargo xtask test --rabbitmq 4   the tests that need a real broker, on RabbitMQ 4
+//! cargo xtask rabbitmq4           RabbitMQ 4 in a root folder of its own: target/rabbitmq4
+//! cargo xtask tidy                what can be checked by a program
 //! ```
 #![expect(
     clippy::print_stdout,
@@ -12,13 +14,16 @@
 )]
 
 mod install;
+mod rabbitmq4;
 mod steps;
 mod test;
 mod tidy;
 
+use std::path::Path;
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: cargo xtask test [--fast] | cargo xtask tidy";
+const USAGE: &str = "usage: cargo xtask test [--fast | --rabbitmq 3 | --rabbitmq 4] | \
+                     cargo xtask rabbitmq4 [FOLDER] | cargo xtask tidy";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -26,6 +31,10 @@ fn main() -> ExitCode {
     let done = match arguments[..] {
         ["test"] => test::everything(),
         ["test", "--fast"] => test::fast(),
+        ["test", "--rabbitmq", "3"] => test::on_rabbitmq_3(),
+        ["test", "--rabbitmq", "4"] => test::on_rabbitmq_4(),
+        ["rabbitmq4"] => rabbitmq4::prepare(&rabbitmq4::folder()),
+        ["rabbitmq4", folder] if !folder.starts_with('-') => rabbitmq4::prepare(Path::new(folder)),
         ["tidy"] => tidy::check(),
         ["help" | "--help" | "-h"] => {
             println!("{USAGE}");

@@ -1,18 +1,37 @@
 //! `cargo xtask test`: the least powerful ring first, so that mistakes show early.
 
 use crate::steps::{cargo, cargo_with, step};
-use crate::{install, tidy};
+use crate::{install, rabbitmq4, tidy};
 
 /// Everything.
 pub(crate) fn everything() -> Result<(), String> {
     step("what the tests need", install::needed)?;
     fast()?;
+    on_real_brokers(&[])
+}
+
+/// The tests on real brokers, on the RabbitMQ that is installed here.
+pub(crate) fn on_rabbitmq_3() -> Result<(), String> {
+    step("what the tests need", install::needed)?;
+    on_real_brokers(&[("GARENNE_RABBITMQ", "3")])
+}
+
+/// The same on RabbitMQ 4, in its root folder.
+pub(crate) fn on_rabbitmq_4() -> Result<(), String> {
+    let folder = rabbitmq4::folder();
+    step("what the tests need", install::needed)?;
+    step("RabbitMQ 4", || rabbitmq4::prepare(&folder))?;
+    let folder = folder.display().to_string();
+    on_real_brokers(&[("GARENNE_RABBITMQ", "4"), (rabbitmq4::VARIABLE, &folder)])
+}
+
+fn on_real_brokers(variables: &[(&str, &str)]) -> Result<(), String> {
     // The integration tests start the examples as processes.
     step("examples", || {
         cargo("build --locked -p order-service -p quickstart")
     })?;
     step("tests on real brokers", || {
-        cargo("test --locked -p integration-tests")
+        cargo_with("test --locked -p integration-tests", variables)
     })
 }
 

@@ -17,7 +17,7 @@ const PURE: [&str; 6] = ["tokio", "actix", "actix-rt", "lapin", "rand", "fastran
 /// Where tests may sleep: in the one helper that waits for a condition, and in handlers under test
 /// that take their time.
 const MAY_SLEEP: [&str; 3] = [
-    "integration-tests/src/wait.rs",
+    "crates/garenne-testing/src/wait.rs",
     "crates/garenne-testing/tests/kit/performed.rs",
     "examples/testing-your-handler/tests/bank/mod.rs",
 ];
@@ -63,7 +63,10 @@ fn look_at(name: &str, text: &str) -> Vec<String> {
                 MAY_ACK.join(", ")
             ));
         }
-        let in_tests = name.starts_with("integration-tests/") || name.contains("/tests/");
+        let in_tests = ["integration-tests/", "crates/garenne-testing/"]
+            .iter()
+            .any(|folder| name.starts_with(folder))
+            || name.contains("/tests/");
         if in_tests && code.contains("sleep(") && !MAY_SLEEP.contains(&name) {
             faults.push(format!(
                 "{name}:{number} sleeps; wait for an event or a condition with a deadline"

@@ -12,8 +12,8 @@ use tokio::net::tcp::{ReadHalf, WriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{broadcast, watch};
 
-use crate::node::RabbitNode;
 use crate::ports::PortBlock;
+use crate::rabbit::RabbitNode;
 use crate::wait::eventually;
 
 /// Which way bytes go.
@@ -74,6 +74,11 @@ enum End {
 impl FaultProxy {
     /// A proxy before `node`, open. The node may come and go behind it.
     pub async fn before(node: &RabbitNode) -> Self {
+        Self::before_port(node.port()).await
+    }
+
+    /// A proxy before whatever listens, or will listen, on this port of the loopback.
+    pub async fn before_port(upstream: u16) -> Self {
         let block = PortBlock::claim();
         let port = block.port(0);
         let way = || Way {
@@ -82,7 +87,7 @@ impl FaultProxy {
             allowance: Mutex::new(None),
         };
         let shared = Arc::new(Shared {
-            upstream: node.port(),
+            upstream,
             door: watch::Sender::new(Door::Open),
             listening: watch::Sender::new(false),
             ends: broadcast::Sender::new(16),
@@ -103,7 +108,7 @@ impl FaultProxy {
     /// The URL of a virtual host of the broker behind it, for the user `guest`.
     #[must_use]
     pub fn url(&self, vhost: &str) -> String {
-        crate::node::url("guest", "guest", self.port, vhost)
+        crate::rabbit::url("guest", "guest", self.port, vhost)
     }
 
     /// Accepts connections and connects them to the broker, after `refuse` or `accept_nothing`.

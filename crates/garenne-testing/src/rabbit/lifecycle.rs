@@ -2,7 +2,8 @@
 
 use std::fs;
 use std::net::Ipv4Addr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
@@ -11,27 +12,37 @@ use tokio::net::TcpStream;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::certs::Certs;
-use crate::node::options::{NodeOptions, NodePorts};
 use crate::ports::PortBlock;
 use crate::process::ProcessGroup;
+use crate::rabbit::NodeOptions;
+use crate::rabbit::command::NodePorts;
 use crate::wait::eventually;
 
 /// How long a start or a stop may take: seconds on an idle machine.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// Two cores carry this many nodes beside the shared one; more would only make each other slow.
-static NODES: Semaphore = Semaphore::const_new(2);
+/// How many nodes run at once beside the shared one. Two cores carry them; more would only make each
+/// other slow.
+const AT_ONCE: u32 = 2;
+static NODES: Semaphore = Semaphore::const_new(AT_ONCE as usize);
+
+/// How long a node may wait for others to be dropped: longer than tests hold them.
+const QUEUEING: Duration = Duration::from_secs(900);
 
 /// A private RabbitMQ node; killed when dropped.
+///
+/// At most two of them run at a time in one process, beside the shared one; further starts wait
+/// until one is dropped. A test that needs three starts a [`RabbitCluster`](crate::RabbitCluster).
 #[derive(Debug)]
 pub struct RabbitNode {
     pub(crate) name: String,
     pub(crate) cookie: String,
     pub(crate) ports: NodePorts,
+    root: PathBuf,
     server: Option<ProcessGroup>,
-    _epmd: ProcessGroup,
+    _epmd: Arc<ProcessGroup>,
     pub(crate) home: TempDir,
-    _block: PortBlock,
+    _block: Arc<PortBlock>,
     _permit: Option<SemaphorePermit<'static>>,
 }
 
@@ -41,6 +52,7 @@ impl RabbitNode {
         Self::start_with(&NodeOptions::new()).await
     }
 
+    /// Starts a node and waits until it serves.
     pub(crate) async fn start_with(options: &NodeOptions) -> Self {
         let mut node = Self::prepare(options).await;
         node.restart().await;
@@ -48,10 +60,7 @@ impl RabbitNode {
     }
 
     pub(crate) async fn prepare(options: &NodeOptions) -> Self {
-        let permit = NODES
-            .acquire()
-            .await
-            .expect("the semaphore is never closed");
+        let permit = permits(1).await;
         Self::prepare_with(options, Some(permit))
     }
 
@@ -65,20 +74,36 @@ impl RabbitNode {
     fn prepare_with(options: &NodeOptions, permit: Option<SemaphorePermit<'static>>) -> Self {
         let block = PortBlock::claim();
         let ports = NodePorts::of(&block);
+        let epmd = ProcessGroup::spawn("epmd", &mut ports.epmd_command());
+        let place = Place {
+            name: node_name(&block),
+            cookie: format!("GARENNE{}", block.number()),
+            ports,
+            epmd: Arc::new(epmd),
+            block: Arc::new(block),
+        };
+        Self::prepare_at(place, options, permit)
+    }
+
+    pub(crate) fn prepare_at(
+        place: Place,
+        options: &NodeOptions,
+        permit: Option<SemaphorePermit<'static>>,
+    ) -> Self {
+        let root = options.version.root();
+        let root = root.unwrap_or_else(|error| panic!("cannot run RabbitMQ: {error}"));
         let home = tempfile::Builder::new().prefix("garenne-node-").tempdir();
         let home = home.unwrap_or_else(|error| panic!("failed to make a node's home: {error}"));
-        let name = format!("garenne{}@localhost", block.number());
-        let cookie = format!("GARENNE{}", block.number());
-        options.write(home.path(), &ports, &cookie);
-        let epmd = ProcessGroup::spawn("epmd", &mut ports.epmd_command());
+        options.write(home.path(), &place.ports, &place.cookie);
         Self {
-            name,
-            cookie,
-            ports,
+            name: place.name,
+            cookie: place.cookie,
+            ports: place.ports,
+            root,
             server: None,
-            _epmd: epmd,
+            _epmd: place.epmd,
             home,
-            _block: block,
+            _block: place.block,
             _permit: permit,
         }
     }
@@ -92,11 +117,17 @@ impl RabbitNode {
     ///
     /// When it does not serve after two minutes.
     pub async fn restart(&mut self) -> Instant {
-        self.server = None;
-        let mut command = self.ports.server_command(self.home.path(), &self.name);
-        let server = ProcessGroup::spawn_with_scratch(&self.name, &mut command, self.home.path());
-        self.server = Some(server);
+        self.launch();
         self.wait_ready().await
+    }
+
+    /// Starts the node's process and does not wait.
+    pub(crate) fn launch(&mut self) {
+        self.server = None;
+        let home = self.home.path();
+        let mut command = self.ports.server_command(&self.root, home, &self.name);
+        let server = ProcessGroup::spawn_with_scratch(&self.name, &mut command, home);
+        self.server = Some(server);
     }
 
     /// Waits until the node serves; returns when it first accepted a connection.
@@ -108,7 +139,15 @@ impl RabbitNode {
         let port = self.ports.amqp;
         let accepted = eventually(PATIENCE, "the broker accepts connections", async || {
             if let Some(status) = self.server.as_mut().and_then(ProcessGroup::exit) {
-                panic!("the node ended: {status}\n{}", last_words(self.home.path()));
+                let hint = if self.root == Path::new("/") {
+                    ""
+                } else {
+                    "; in a container, RabbitMQ 4 needs CAP_SYS_ADMIN for its mounts"
+                };
+                panic!(
+                    "the node ended: {status}{hint}\n{}",
+                    last_words(self.home.path())
+                );
             }
             let socket = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await;
             socket
@@ -200,6 +239,32 @@ impl RabbitNode {
     fn running(&mut self) -> &mut ProcessGroup {
         self.server.as_mut().expect("the node runs")
     }
+}
+
+/// What identifies a node: a lone one has all of it for itself.
+#[derive(Debug)]
+pub(crate) struct Place {
+    pub(crate) name: String,
+    pub(crate) cookie: String,
+    pub(crate) ports: NodePorts,
+    pub(crate) epmd: Arc<ProcessGroup>,
+    pub(crate) block: Arc<PortBlock>,
+}
+
+pub(crate) fn node_name(block: &PortBlock) -> String {
+    format!("garenne{}@localhost", block.number())
+}
+
+/// Waits until so many more nodes may run; a cluster takes all there are.
+pub(crate) async fn permits(count: u32) -> SemaphorePermit<'static> {
+    let permits = NODES.acquire_many(count.min(AT_ONCE));
+    let permits = tokio::time::timeout(QUEUEING, permits).await.unwrap_or_else(|_| {
+        panic!(
+            "waited {QUEUEING:?} for a node to be dropped: {AT_ONCE} run at a time; does this test \
+             hold them itself? Three nodes are a RabbitCluster"
+        )
+    });
+    permits.expect("the semaphore is never closed")
 }
 
 /// An AMQP URL on loopback.

@@ -4,9 +4,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use tokio::sync::OnceCell;
 
-use crate::node::{QueueDepth, RabbitNode};
+use crate::rabbit::{QueueDepth, RabbitNode};
 
-/// The node that tests share. Whoever kills, pauses or alarms a node starts one of their own.
+/// The node that the tests of this process share; it is started by the first who asks, and killed
+/// when the process ends. Whoever kills, pauses or alarms a node starts one of their own.
 pub async fn shared_node() -> &'static RabbitNode {
     static NODE: OnceCell<RabbitNode> = OnceCell::const_new();
     NODE.get_or_init(RabbitNode::start_shared).await

@@ -21,7 +21,7 @@ for _ in 1 2 3 4 5 6 7 8 9 10; do kill -KILL "-$1" 2>/dev/null && sleep 0.1; don
 /// Dropping it kills the group. When this process ends without dropping anything (statics, a
 /// SIGKILL, a double panic), the guard does: a shell that waits for the end of a pipe from us.
 #[derive(Debug)]
-pub(crate) struct ProcessGroup {
+pub struct ProcessGroup {
     name: String,
     child: Child,
     guard: Option<Child>,
@@ -30,7 +30,11 @@ pub(crate) struct ProcessGroup {
 
 impl ProcessGroup {
     /// Starts `command`; `name` is for messages.
-    pub(crate) fn spawn(name: impl Into<String>, command: &mut Command) -> Self {
+    ///
+    /// # Panics
+    ///
+    /// When it cannot be started.
+    pub fn spawn(name: impl Into<String>, command: &mut Command) -> Self {
         Self::spawn_with_scratch(name, command, Path::new(""))
     }
 
@@ -64,17 +68,21 @@ impl ProcessGroup {
     }
 
     /// The child itself, to take its pipes.
-    pub(crate) fn child(&mut self) -> &mut Child {
+    pub fn child(&mut self) -> &mut Child {
         &mut self.child
     }
 
     /// The process id, which is also that of the group.
-    pub(crate) fn pid(&self) -> u32 {
+    pub fn pid(&self) -> u32 {
         self.child.id()
     }
 
     /// How it ended, if it has.
-    pub(crate) fn exit(&mut self) -> Option<ExitStatus> {
+    ///
+    /// # Panics
+    ///
+    /// When somebody else has reaped it: a test that waits for all children of its process.
+    pub fn exit(&mut self) -> Option<ExitStatus> {
         if self.exit.is_none() {
             self.exit = self
                 .child
@@ -88,7 +96,11 @@ impl ProcessGroup {
     }
 
     /// Waits until it has ended.
-    pub(crate) async fn wait_exit(&mut self, deadline: Duration) -> ExitStatus {
+    ///
+    /// # Panics
+    ///
+    /// When it has not by the deadline.
+    pub async fn wait_exit(&mut self, deadline: Duration) -> ExitStatus {
         let what = format!("{} ends", self.name);
         eventually(deadline, &what, async || {
             self.exit().ok_or_else(|| "it runs".to_owned())
@@ -96,8 +108,12 @@ impl ProcessGroup {
         .await
     }
 
-    /// Sends a signal to the child alone.
-    pub(crate) fn signal(&mut self, signal: Signal) {
+    /// Sends a signal to the child alone; none if it has ended.
+    ///
+    /// # Panics
+    ///
+    /// When the kernel does not allow it.
+    pub fn signal(&mut self, signal: Signal) {
         if self.exit().is_none() {
             let sent = rustix::process::kill_process(self.rustix_pid(), signal);
             sent.unwrap_or_else(|error| panic!("failed to signal {}: {error}", self.name));
@@ -105,7 +121,7 @@ impl ProcessGroup {
     }
 
     /// SIGKILL to the whole group; returns when the child is gone and its ports are free.
-    pub(crate) fn kill(&mut self) {
+    pub fn kill(&mut self) {
         if self.exit().is_none() {
             // It fails only when nobody is left to kill.
             let _gone = rustix::process::kill_process_group(self.rustix_pid(), Signal::KILL);

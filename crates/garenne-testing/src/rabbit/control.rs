@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::io::AsyncWriteExt;
 
-use crate::node::RabbitNode;
+use crate::rabbit::RabbitNode;
 
 /// A call takes milliseconds; a node that is paused answers none.
 const DEADLINE: Duration = Duration::from_secs(30);
