@@ -140,6 +140,21 @@ impl Broker {
         self.handle.call(jump).await
     }
 
+    /// How long until the next thing is due, if the clock runs by itself; zero when it is due now,
+    /// `None` when nothing is due ever. Nothing happens by asking, so that a test can see what
+    /// [`advance_to_next`](Self::advance_to_next) would do before it does.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Stopped`] after a shutdown.
+    pub async fn next_due(&self) -> Result<Option<Duration>, Error> {
+        let peek = |server: &Rc<Server>| {
+            let due = server.see(|engine| engine.next_due())?;
+            Some(server.clock.until(due))
+        };
+        self.handle.call(peek).await
+    }
+
     /// The handle that makes things go wrong.
     #[must_use]
     pub fn faults(&self) -> Faults {

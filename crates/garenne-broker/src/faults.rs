@@ -146,7 +146,8 @@ impl Faults {
 
     /// Raises an alarm as for memory or disk: connections that publish are told `blocked` and no
     /// longer read, acks included. As in RabbitMQ a connection that never published goes on, and
-    /// is stopped after its first publish.
+    /// is stopped after its first publish; and that a blocked client is gone is noticed when
+    /// something is written to it (a heartbeat, if it wants them) or the alarm is over.
     pub async fn block(&self, reason: impl Into<String>) -> Result<(), Error> {
         let reason = reason.into();
         self.handle

@@ -40,7 +40,8 @@
 //! Message TTLs, queue expiries and consumer timeouts run on a clock that runs by itself and can
 //! be pushed: [`Broker::advance`] lets hours pass at once, each thing at its own time and in order,
 //! so that a message falls through a ladder of retry queues as it would in real life.
-//! [`Broker::advance_to_next`] goes just as far as the next thing that is due.
+//! [`Broker::advance_to_next`] goes just as far as the next thing that is due, and
+//! [`Broker::next_due`] says how far that is.
 //!
 //! # Faults
 //!
@@ -84,10 +85,11 @@
 //!
 //! # Where it differs from RabbitMQ
 //!
-//! It follows RabbitMQ 4.0, and was compared with 3.10 where both agree.
+//! It follows RabbitMQ 4.0, also where 3.10 did otherwise.
 //!
 //! - There are no plugins, no policies, no permissions (the one user may do everything), no TLS, no
-//!   AMQP 1.0, no streams (`x-queue-type: stream` is an invalid argument) and one node only.
+//!   AMQP 1.0, no streams (`x-queue-type: stream` is an invalid argument) and one node only. Any
+//!   other protocol is answered with the header of 0-9-1, as 3.10 does; 4.0 proposes AMQP 1.0.
 //! - Everything is confirmed at once, in the order of publishing. RabbitMQ writes to disk first, so
 //!   its confirms come later and may come out of order.
 //! - Names and routing keys must be UTF-8; others are a frame error (501).
@@ -97,8 +99,8 @@
 //! - An unknown method is answered with 503, where RabbitMQ resets the connection; and properties
 //!   that cannot be read with 501, where it says 541. Errors in the handshake are answered at once,
 //!   with the text that RabbitMQ would log; RabbitMQ waits and says nothing.
-//! - A queue without `x-queue-type` and one of type `classic` are the same to a redeclaration, as in
-//!   a RabbitMQ 4 whose default queue type was not changed.
+//! - The bytes of a body that can never be whole (longer than was announced) or that is over the
+//!   limit are thrown away as they come; RabbitMQ keeps them. A client cannot tell.
 //! - A delivery may wait for its ack for ever, unless [`BrokerBuilder::consumer_timeout`] says
 //!   otherwise; RabbitMQ closes its channel after 30 minutes.
 //! - A quorum queue has no notion of priorities (RabbitMQ 4 knows two). A reject and a nack count

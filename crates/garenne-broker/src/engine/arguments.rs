@@ -159,7 +159,11 @@ impl Settings {
             delivery_limit: match (kind, number("x-delivery-limit")) {
                 (QueueKind::Classic, _) => None,
                 (QueueKind::Quorum, Some(limit)) => u32::try_from(limit).ok(),
-                (QueueKind::Quorum, None) => Some(DEFAULT_DELIVERY_LIMIT),
+                // Whatever is no number is a limit that no count reaches.
+                (QueueKind::Quorum, None) => match arguments.contains_key("x-delivery-limit") {
+                    true => Some(u32::MAX),
+                    false => Some(DEFAULT_DELIVERY_LIMIT),
+                },
             },
         })
     }
@@ -167,11 +171,7 @@ impl Settings {
 
 /// Checks the arguments of a consumer.
 pub(crate) fn check_consumer(resource: &str, arguments: &FieldTable) -> Result<(), Exception> {
-    check(
-        resource,
-        arguments,
-        &["x-priority", "x-cancel-on-ha-failover"],
-    )
+    check(resource, arguments, &["x-priority"])
 }
 
 /// A time in milliseconds as RabbitMQ bounds it.
@@ -214,8 +214,8 @@ fn check_value(key: &str, value: &AMQPValue, arguments: &FieldTable) -> Result<(
             number @ 256.. => Err(format!("{{max_value_exceeded,{number}}}")),
             _ => Ok(()),
         },
-        "x-priority" | "x-delivery-limit" => check_integer(value).map(drop),
-        "x-single-active-consumer" | "x-cancel-on-ha-failover" => match value {
+        "x-priority" => check_integer(value).map(drop),
+        "x-single-active-consumer" => match value {
             AMQPValue::Boolean(_) => Ok(()),
             other => Err(unacceptable(other)),
         },

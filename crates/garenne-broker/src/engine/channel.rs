@@ -7,7 +7,7 @@ use amq_protocol::protocol::{AMQPClass, access, basic, channel, confirm, exchang
 
 use super::confirm::Confirms;
 use super::consume::Consumer;
-use super::content::{Assembly, Content};
+use super::content::{Assembly, Content, Opener};
 use super::queue::Return;
 use super::reply_to::ReplyConsumer;
 use super::settle::Unacked;
@@ -20,9 +20,6 @@ use crate::exception::{
 use crate::wire::{
     CONTENT_HEADER, Frame, HEARTBEAT, METHOD, broken, decode_method, describe, method_id,
 };
-
-/// Class and method of `basic.publish`, the only method of a client that has content.
-const PUBLISH: (u16, u16) = (60, 40);
 
 /// One channel of one connection.
 #[derive(Debug, Default)]
@@ -62,15 +59,9 @@ impl Engine {
         };
         if let Err(error) = self.accept_frame(key, frame) {
             // What the assembler refuses belongs to the method that began the content.
-            let begun = self
-                .channels
-                .get(&key)
-                .is_some_and(|channel| channel.assembly.has_begun());
-            let ids = if begun {
-                PUBLISH
-            } else {
-                ids.unwrap_or((0, 0))
-            };
+            let channel = self.channels.get(&key);
+            let begun = channel.and_then(|channel| channel.assembly.opener());
+            let ids = begun.map(Opener::ids).or(ids).unwrap_or((0, 0));
             self.raise(key, &error, ids);
         }
     }
@@ -89,22 +80,25 @@ impl Engine {
             return self.open_channel(key, frame);
         };
         let max = self.options.max_message_size;
-        if let Some((publish, content)) =
-            channel.assembly.advance(frame.kind, &frame.payload, max)?
-        {
-            return self.on_publish(key, &publish, content);
+        let whole = channel.assembly.advance(frame.kind, &frame.payload, max)?;
+        if let Some((opener, content)) = whole {
+            self.on_content(key, &opener, content);
+            return Ok(());
         }
         if frame.kind != METHOD {
             return Ok(());
         }
         check_prefetch_size(&frame.payload)?;
-        match decode_method(&frame.payload)? {
-            AMQPClass::Basic(basic::AMQPMethod::Publish(publish)) => {
-                channel.assembly = Assembly::Header(publish);
-                Ok(())
+        use basic::AMQPMethod as Method;
+        let opener = match decode_method(&frame.payload)? {
+            AMQPClass::Basic(Method::Publish(publish)) => Opener::Publish(publish),
+            AMQPClass::Basic(Method::Return(_) | Method::Deliver(_) | Method::GetOk(_)) => {
+                Opener::Foreign(method_id(&frame.payload).unwrap_or((0, 0)))
             }
-            method => self.on_method(key, method),
-        }
+            method => return self.on_method(key, method),
+        };
+        channel.assembly = Assembly::Header(opener);
+        Ok(())
     }
 
     fn open_channel(&mut self, key: ChannelKey, frame: &Frame) -> Outcome {
@@ -120,9 +114,11 @@ impl Engine {
             usize::from(connection.channel_max),
         );
         if max != 0 && open >= max {
-            return Err(not_allowed(format!(
+            let error = not_allowed(format!(
                 "number of channels opened ({open}) has reached the negotiated channel_max ({max})"
-            )));
+            ));
+            self.fail(id, &error, (0, 0));
+            return Ok(());
         }
         let AMQPClass::Channel(channel::AMQPMethod::Open(_)) = decode_method(&frame.payload)?
         else {
@@ -135,20 +131,18 @@ impl Engine {
         Ok(())
     }
 
-    fn on_publish(
-        &mut self,
-        key: ChannelKey,
-        publish: &basic::Publish,
-        content: Content,
-    ) -> Outcome {
+    fn on_content(&mut self, key: ChannelKey, opener: &Opener, content: Content) {
         if self.is_closing(key) {
-            return Ok(());
+            return;
         }
-        if let Err(error) = self.publish(key, publish, content) {
-            self.raise(key, &error, PUBLISH);
+        let outcome = match opener {
+            Opener::Publish(publish) => self.publish(key, publish, content),
+            Opener::Foreign(_) => Err(unimplemented_method()),
+        };
+        if let Err(error) = outcome {
+            self.raise(key, &error, opener.ids());
         }
         self.note_published(key.0);
-        Ok(())
     }
 
     fn on_method(&mut self, key: ChannelKey, method: AMQPClass) -> Outcome {

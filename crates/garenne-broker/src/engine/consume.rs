@@ -1,5 +1,6 @@
 //! Consumers: how they come, what they may hold, how they go; and `basic.get`.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use amq_protocol::protocol::{AMQPClass, basic};
@@ -25,6 +26,9 @@ pub(crate) struct Consumer {
     /// How many deliveries it may hold; 0 is any number.
     pub(crate) prefetch: u16,
     pub(crate) held: usize,
+    /// Whether others were preferred because it had no room; when it has some again, it starts
+    /// at the end.
+    pub(crate) passed_over: bool,
 }
 
 impl Consumer {
@@ -88,6 +92,7 @@ impl Engine {
             }),
             prefetch: if consume.no_ack { 0 } else { prefetch },
             held: 0,
+            passed_over: false,
         };
         self.attach_consumer(id, consumer);
         if let Some(channel) = self.channels.get_mut(&key) {
@@ -116,12 +121,16 @@ impl Engine {
                 queue.resource()
             )));
         }
+        // A quorum queue does not care, and a single active consumer must not be the only one.
+        if queue.is_quorum() {
+            return Ok(());
+        }
+        let shared = queue.settings.single_active || !queue.consumers.is_empty();
         let mut others = queue
             .consumers
             .iter()
             .filter_map(|other| self.consumers.get(other));
-        let taken = others.any(|other| other.exclusive);
-        if taken || (consume.exclusive && !queue.consumers.is_empty()) {
+        if others.any(|other| other.exclusive) || (consume.exclusive && shared) {
             return Err(access_refused(format!(
                 "{} in exclusive use",
                 queue.resource()
@@ -130,27 +139,32 @@ impl Engine {
         Ok(())
     }
 
-    /// Puts a consumer behind those of its own priority and before those of a lower one.
     fn attach_consumer(&mut self, id: ConsumerId, consumer: Consumer) {
         let Some(queue) = self.queues.get_mut(&consumer.queue) else {
             return;
         };
-        let consumers = &self.consumers;
-        let lower = |other: &ConsumerId| {
-            consumers
-                .get(other)
-                .is_some_and(|other| other.priority < consumer.priority)
-        };
-        let at = queue
-            .consumers
-            .iter()
-            .position(lower)
-            .unwrap_or(queue.consumers.len());
-        queue.consumers.insert(at, id);
+        line_up(&mut queue.consumers, &self.consumers, id, consumer.priority);
         // Whoever comes first is the active one, whatever priority others bring along.
         queue.active.get_or_insert(id);
         self.timers.cancel(queue.expiry_timer.take());
         self.consumers.insert(id, consumer);
+    }
+
+    /// A consumer may have room again: then it takes part, but from the end.
+    pub(super) fn rejoin(&mut self, id: ConsumerId) {
+        let waits = |consumer: &&Consumer| consumer.passed_over;
+        if self.consumers.get(&id).filter(waits).is_none() || !self.can_take(id) {
+            return;
+        }
+        let Some(consumer) = self.consumers.get_mut(&id) else {
+            return;
+        };
+        consumer.passed_over = false;
+        let (queue, priority) = (consumer.queue, consumer.priority);
+        if let Some(queue) = self.queues.get_mut(&queue) {
+            queue.consumers.retain(|other| *other != id);
+            line_up(&mut queue.consumers, &self.consumers, id, priority);
+        }
     }
 
     pub(super) fn on_cancel(&mut self, key: ChannelKey, cancel: &basic::Cancel) -> Outcome {
@@ -281,4 +295,19 @@ impl Engine {
         self.check_exclusive(key.0, queue)?;
         Ok(queue.id)
     }
+}
+
+/// Puts a consumer behind those of its own priority and before those of a lower one.
+fn line_up(
+    line: &mut Vec<ConsumerId>,
+    consumers: &HashMap<ConsumerId, Consumer>,
+    id: ConsumerId,
+    priority: i32,
+) {
+    let lower = |other: &ConsumerId| {
+        let other = consumers.get(other);
+        other.is_some_and(|other| other.priority < priority)
+    };
+    let at = line.iter().position(lower).unwrap_or(line.len());
+    line.insert(at, id);
 }

@@ -4,11 +4,11 @@ use amq_protocol::protocol::basic;
 use bytes::{Bytes, BytesMut};
 
 use super::channel::expected_method;
-use crate::exception::{Exception, frame_error, unexpected_frame};
+use crate::exception::{Exception, unexpected_frame};
 use crate::wire::{CONTENT_BODY, CONTENT_HEADER, METHOD};
 
-/// More than this no header may announce, whatever the limit for messages is.
-const MAX_BODY: u64 = 512 * 1024 * 1024;
+/// Class and method of `basic.publish`, the only method with content that clients may send.
+const PUBLISH: (u16, u16) = (60, 40);
 /// Smaller bodies are copied, so that they do not keep the whole read buffer in memory.
 const COPIED: usize = 8 * 1024;
 
@@ -21,24 +21,53 @@ pub(crate) struct Content {
     pub(crate) body: Bytes,
 }
 
+/// The method that a content belongs to.
+#[derive(Debug)]
+pub(crate) enum Opener {
+    Publish(basic::Publish),
+    /// One that only brokers send. As RabbitMQ does, it is refused when its content is there.
+    Foreign((u16, u16)),
+}
+
+impl Opener {
+    /// Class and method.
+    pub(super) fn ids(&self) -> (u16, u16) {
+        match self {
+            Self::Publish(_) => PUBLISH,
+            Self::Foreign(ids) => *ids,
+        }
+    }
+}
+
+impl Default for Opener {
+    fn default() -> Self {
+        Self::Foreign((0, 0))
+    }
+}
+
 /// What a channel waits for.
 #[derive(Debug, Default)]
 pub(crate) enum Assembly {
     #[default]
     Method,
-    Header(basic::Publish),
+    Header(Opener),
     Body {
-        publish: basic::Publish,
+        opener: Opener,
         content: Content,
         partial: BytesMut,
-        missing: u64,
+        /// `None` when more came than was announced: then nothing can make it whole any more, and
+        /// whatever still comes is thrown away until the client gives up or says something else.
+        missing: Option<u64>,
     },
 }
 
 impl Assembly {
-    /// Whether a content is under way.
-    pub(super) fn has_begun(&self) -> bool {
-        !matches!(self, Self::Method)
+    /// The method whose content is under way.
+    pub(super) fn opener(&self) -> Option<&Opener> {
+        match self {
+            Self::Method => None,
+            Self::Header(opener) | Self::Body { opener, .. } => Some(opener),
+        }
     }
 
     /// Takes a frame. Returns the content when it is whole; a method while none is under way is
@@ -49,20 +78,20 @@ impl Assembly {
         kind: u8,
         payload: &Bytes,
         max_size: u64,
-    ) -> Result<Option<(basic::Publish, Content)>, Exception> {
+    ) -> Result<Option<(Opener, Content)>, Exception> {
         match (&mut *self, kind) {
             (Self::Method, METHOD) => Ok(None),
             (Self::Method, _) => Err(expected_method()),
-            (Self::Header(publish), CONTENT_HEADER) => {
+            (Self::Header(opener), CONTENT_HEADER) => {
                 let content = parse_header(payload)?;
-                let publish = std::mem::take(publish);
+                let opener = std::mem::take(opener);
                 if content.size == 0 {
                     *self = Self::Method;
-                    return Ok(Some((publish, content)));
+                    return Ok(Some((opener, content)));
                 }
-                let missing = content.size;
+                let missing = Some(content.size);
                 *self = Self::Body {
-                    publish,
+                    opener,
                     content,
                     partial: BytesMut::new(),
                     missing,
@@ -74,7 +103,7 @@ impl Assembly {
             )),
             (
                 Self::Body {
-                    publish,
+                    opener,
                     content,
                     partial,
                     missing,
@@ -82,10 +111,10 @@ impl Assembly {
                 CONTENT_BODY,
             ) => {
                 let size = payload.len() as u64;
-                let Some(left) = missing.checked_sub(size) else {
-                    return Err(frame_error(
-                        "content body frame exceeds remaining content size",
-                    ));
+                *missing = missing.and_then(|missing| missing.checked_sub(size));
+                let Some(left) = *missing else {
+                    *partial = BytesMut::new();
+                    return Ok(None);
                 };
                 if size == content.size && size <= max_size {
                     content.body = match payload.len() <= COPIED {
@@ -95,14 +124,13 @@ impl Assembly {
                 } else if content.size <= max_size {
                     partial.extend_from_slice(payload);
                 }
-                *missing = left;
                 if left > 0 {
                     return Ok(None);
                 }
                 if !partial.is_empty() {
                     content.body = std::mem::take(partial).freeze();
                 }
-                let whole = (std::mem::take(publish), std::mem::take(content));
+                let whole = (std::mem::take(opener), std::mem::take(content));
                 *self = Self::Method;
                 Ok(Some(whole))
             }
@@ -145,11 +173,6 @@ fn parse_header(payload: &Bytes) -> Result<Content, Exception> {
     let size = fixed[4..12]
         .iter()
         .fold(0, |size, &byte| size << 8 | u64::from(byte));
-    if size > MAX_BODY {
-        return Err(frame_error(format!(
-            "content body size {size} exceeds maximum allowed size {MAX_BODY}"
-        )));
-    }
     Ok(Content {
         properties: Bytes::copy_from_slice(properties),
         size,

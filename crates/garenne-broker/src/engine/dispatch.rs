@@ -64,6 +64,9 @@ impl Engine {
             };
             self.deliver(consumer, entry);
         }
+        // Nobody takes what is left; what is due by now will not find anyone in time either.
+        let now = self.now;
+        self.expire_while(id, |expires| expires <= now);
         self.enforce_limit(id);
         self.reschedule_head(id);
     }
@@ -74,26 +77,40 @@ impl Engine {
         if queue.settings.single_active {
             return queue.active.filter(|&active| self.can_take(active));
         }
-        let at = queue
-            .consumers
-            .iter()
-            .position(|&consumer| self.can_take(consumer))?;
-        let chosen = queue.consumers[at];
-        if queue.consumers.len() > 1 {
+        let line = &queue.consumers;
+        let first = line.iter().position(|&consumer| self.can_take(consumer));
+        let full = first.unwrap_or(line.len());
+        if full > 0 {
+            self.pass_over(id, full);
+        }
+        let (at, line) = (first?, &self.queues.get(&id)?.consumers);
+        let chosen = line[at];
+        if line.len() > 1 {
             let priority = self.consumers.get(&chosen)?.priority;
-            let peers = &queue.consumers[at..];
             let behind = |other: &ConsumerId| {
-                self.consumers
-                    .get(other)
-                    .is_some_and(|other| other.priority < priority)
+                let other = self.consumers.get(other);
+                other.is_some_and(|other| other.priority < priority)
             };
-            let end = at + peers.iter().position(behind).unwrap_or(peers.len());
+            let end = line[at..].iter().position(behind);
+            let end = end.map_or(line.len(), |peers| at + peers);
             self.queues.get_mut(&id)?.consumers[at..end].rotate_left(1);
         }
         Some(chosen)
     }
 
-    fn can_take(&self, id: ConsumerId) -> bool {
+    /// Notes that the first consumers of a queue had no room.
+    fn pass_over(&mut self, id: QueueId, count: usize) {
+        let Some(queue) = self.queues.get(&id) else {
+            return;
+        };
+        for consumer in &queue.consumers[..count] {
+            if let Some(consumer) = self.consumers.get_mut(consumer) {
+                consumer.passed_over = true;
+            }
+        }
+    }
+
+    pub(super) fn can_take(&self, id: ConsumerId) -> bool {
         let Some(consumer) = self.consumers.get(&id) else {
             return false;
         };
@@ -131,6 +148,9 @@ impl Engine {
         };
         if !consumer.no_ack {
             consumer.held += 1;
+            // A quorum queue notices at once that a consumer is full, a classic one when it wants
+            // to deliver more.
+            consumer.passed_over = queue.is_quorum() && !consumer.has_room();
             channel.held += 1;
             queue.unacked += 1;
             let unacked = Unacked {
@@ -196,10 +216,12 @@ impl Engine {
         let Some(channel) = self.channels.get(&key) else {
             return;
         };
-        let consumers = channel.consumers.values();
-        let mut queues: Vec<QueueId> = consumers
-            .filter_map(|id| self.consumers.get(id).map(|consumer| consumer.queue))
-            .collect();
+        let consumers: Vec<ConsumerId> = channel.consumers.values().copied().collect();
+        let mut queues = Vec::with_capacity(consumers.len());
+        for id in consumers {
+            self.rejoin(id);
+            queues.extend(self.consumers.get(&id).map(|consumer| consumer.queue));
+        }
         queues.dedup();
         for queue in queues {
             self.dispatch(queue);

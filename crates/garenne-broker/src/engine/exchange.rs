@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use amq_protocol::types::{AMQPValue, FieldTable};
 
-use super::values::{as_integer, string, type_name};
+use super::values::{as_integer, erlang_term, string, type_name};
 use super::{Message, Name, QueueId};
-use crate::exception::{Exception, command_invalid, erlang_binary, precondition_failed};
+use crate::exception::{Exception, erlang_binary, precondition_failed};
 
 /// How an exchange routes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,7 +24,10 @@ impl ExchangeKind {
             "fanout" => Ok(Self::Fanout),
             "topic" => Ok(Self::Topic),
             "headers" => Ok(Self::Headers),
-            other => Err(command_invalid(format!("unknown exchange type '{other}'"))),
+            "" => Err(precondition_failed("invalid exchange type ''")),
+            other => Err(precondition_failed(format!(
+                "unknown exchange type '{other}'"
+            ))),
         }
     }
 
@@ -104,6 +107,13 @@ impl Exchange {
         if !same_key.iter().any(same) {
             same_key.push(binding);
         }
+    }
+
+    /// Whether there is such a binding.
+    pub(crate) fn has(&self, key: &str, to: &Destination, arguments: &FieldTable) -> bool {
+        let same_key = self.bindings.get(key).into_iter().flatten();
+        let mut same = same_key.filter(|one| one.destination == *to);
+        same.any(|one| one.arguments == *arguments)
     }
 
     /// Takes one binding away, and says whether it was there.
@@ -186,7 +196,7 @@ impl Exchange {
             Some(other) => Err(precondition_failed(format!(
                 "Invalid x-match field type {} (value {}); expected longstr",
                 type_name(other),
-                as_integer(other).map_or_else(|| "?".to_owned(), |number| number.to_string())
+                erlang_term(other)
             ))),
         }
     }
@@ -245,16 +255,45 @@ fn headers_match(wanted: &FieldTable, headers: &FieldTable) -> bool {
         match headers.inner().get(key) {
             None => false,
             Some(_) if *value == AMQPValue::Void => true,
-            Some(header) => match (as_integer(header), as_integer(value)) {
-                (Some(left), Some(right)) => left == right,
-                _ => header == value,
-            },
+            Some(header) => header_equals(header, value),
         }
     };
     if any {
         conditions.any(holds)
     } else {
         conditions.all(holds)
+    }
+}
+
+/// Whether a message's header has the value of a binding's argument, as RabbitMQ 4 compares them:
+/// by value within numbers and within bytes, and a header's time, but no binding's, in milliseconds.
+fn header_equals(header: &AMQPValue, wanted: &AMQPValue) -> bool {
+    let whole = |value: &AMQPValue, unit: i128| match *value {
+        AMQPValue::Timestamp(seconds) => Some(i128::from(seconds) * unit),
+        ref other => as_integer(other),
+    };
+    let real = |value: &AMQPValue| match *value {
+        AMQPValue::Float(number) => Some(f64::from(number)),
+        AMQPValue::Double(number) => Some(number),
+        _ => None,
+    };
+    if let (Some(left), Some(right)) = (whole(header, 1000), whole(wanted, 1)) {
+        return left == right;
+    }
+    if let (Some(left), Some(right)) = (real(header), real(wanted)) {
+        return left.total_cmp(&right).is_eq();
+    }
+    match (bytes(header), bytes(wanted)) {
+        (Some(left), Some(right)) => left == right,
+        _ => header == wanted,
+    }
+}
+
+fn bytes(value: &AMQPValue) -> Option<&[u8]> {
+    match value {
+        AMQPValue::LongString(text) => Some(text.as_bytes()),
+        AMQPValue::ByteArray(bytes) => Some(bytes.as_slice()),
+        _ => None,
     }
 }
 
@@ -329,5 +368,29 @@ mod tests {
             &table(&[("missing", AMQPValue::Void)]),
             &headers
         ));
+    }
+
+    #[test]
+    fn headers_are_compared_by_value_within_numbers_and_within_bytes() {
+        let text = AMQPValue::LongString("1".into());
+        let bytes = AMQPValue::ByteArray(b"1".to_vec().into());
+        for (header, wanted, expected) in [
+            (AMQPValue::LongInt(1), AMQPValue::ShortShortUInt(1), true),
+            (AMQPValue::LongInt(1), AMQPValue::Double(1.0), false),
+            (AMQPValue::Float(1.0), AMQPValue::Double(1.0), true),
+            (text.clone(), bytes.clone(), true),
+            (bytes, text.clone(), true),
+            (text, AMQPValue::LongInt(1), false),
+            (AMQPValue::LongInt(1), AMQPValue::Timestamp(1), true),
+            (AMQPValue::Timestamp(1), AMQPValue::Timestamp(1), false),
+            (AMQPValue::Timestamp(1), AMQPValue::LongInt(1000), true),
+            (AMQPValue::Boolean(true), AMQPValue::Boolean(true), true),
+        ] {
+            assert_eq!(
+                header_equals(&header, &wanted),
+                expected,
+                "{header:?} {wanted:?}"
+            );
+        }
     }
 }

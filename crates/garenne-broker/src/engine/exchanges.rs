@@ -137,17 +137,15 @@ impl Engine {
         let vhost = self.vhost_of(key.0);
         let source = unbind.exchange.as_str();
         check_not_default(source)?;
-        // What is not there needs no unbinding.
-        if let Some(queue) = self.queue_named(&vhost, &name) {
+        // What is not there needs no unbinding, nor the right to do it.
+        if let Some(queue) = self.queue_named(&vhost, &name)
+            && let destination = Destination::Queue(queue.id)
+            && let Ok(exchange) = self.existing_exchange(&vhost, source)
+            && exchange.has(&routing_key, &destination, &unbind.arguments)
+        {
             self.check_exclusive(key.0, queue)?;
-            let destination = Destination::Queue(queue.id);
-            self.unbind(
-                &vhost,
-                source,
-                &routing_key,
-                &destination,
-                &unbind.arguments,
-            );
+            let arguments = &unbind.arguments;
+            self.unbind(&vhost, source, &routing_key, &destination, arguments);
         }
         let ok = queue::AMQPMethod::UnbindOk(queue::UnbindOk {});
         self.send_method(key, AMQPClass::Queue(ok));

@@ -56,6 +56,7 @@ impl Engine {
         put("product", &self.options.product);
         put("version", &self.options.version);
         put("platform", "Rust");
+        put("copyright", "Copyright (c) 2026 the garenne contributors");
         put(
             "information",
             "An embedded broker for tests; not a production broker, RabbitMQ is.",
@@ -86,10 +87,12 @@ impl Engine {
                 Ok(())
             }
             Login::Refused if connection.can("authentication_failure_close") => {
-                Err(access_refused(format!(
+                let error = access_refused(format!(
                     "Login was refused using authentication mechanism {mechanism}. \
                      For details see the broker logfile."
-                )))
+                ));
+                self.fail(id, &error, (0, 0));
+                Ok(())
             }
             // A client that does not know this close learns it by the end of the connection.
             Login::Refused => {

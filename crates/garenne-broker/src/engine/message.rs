@@ -300,23 +300,24 @@ fn without_expiration(properties: &BasicProperties) -> BasicProperties {
 
 /// The routing keys in a `CC` or `BCC` header.
 fn header_routes(headers: &FieldTable, header: &str) -> Result<Vec<Name>, Exception> {
-    let refuse = |value: &AMQPValue| {
-        let type_name = super::values::type_name(value);
-        precondition_failed(format!(
-            "invalid message: {{unacceptable_type_in_header,\"{header}\",{type_name}}}"
-        ))
-    };
     match headers.inner().get(header) {
         None => Ok(Vec::new()),
-        Some(AMQPValue::FieldArray(keys)) => keys
-            .as_slice()
-            .iter()
-            .map(|key| match key {
-                AMQPValue::LongString(key) => Ok(Name::from(key.to_string())),
-                other => Err(refuse(other)),
-            })
-            .collect(),
-        Some(other) => Err(refuse(other)),
+        Some(AMQPValue::FieldArray(keys)) => {
+            let keys = keys.as_slice().iter();
+            Ok(keys
+                .filter_map(|key| match key {
+                    AMQPValue::LongString(key) => Some(Name::from(key.to_string())),
+                    // Whatever else stands there is no routing key, and nobody minds.
+                    _ => None,
+                })
+                .collect())
+        }
+        Some(other) => {
+            let type_name = super::values::type_name(other);
+            Err(precondition_failed(format!(
+                "invalid message: {{unacceptable_type_in_header,\"{header}\",{type_name}}}"
+            )))
+        }
     }
 }
 

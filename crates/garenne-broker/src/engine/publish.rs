@@ -116,7 +116,7 @@ impl Engine {
         }
         // A return goes out between the confirms of what came before and its own, because many
         // clients take it to belong to the next confirm.
-        if mandatory && queues.is_empty() && !self.is_reply(&message) {
+        if mandatory && queues.is_empty() {
             self.flush();
             self.return_message(key, &message);
             self.decide(key, number, true);

@@ -11,7 +11,7 @@ use super::timers::Timer;
 use super::values::{assert_equivalent, inequivalent};
 use super::{ChannelKey, ConnectionId, Engine, Name, Outcome, reply_to};
 use crate::exception::{
-    Exception, access_refused, not_found, precondition_failed, resource_locked,
+    Exception, access_refused, not_found, not_implemented, precondition_failed, resource_locked,
 };
 
 impl Engine {
@@ -180,6 +180,7 @@ impl Engine {
         let mut message_count = 0;
         if let Some(queue) = self.queue_named(&vhost, &name) {
             self.check_exclusive(key.0, queue)?;
+            check_unconditional(queue, delete)?;
             if delete.if_unused && !queue.consumers.is_empty() {
                 return Err(precondition_failed(format!("{} in use", queue.resource())));
             }
@@ -258,6 +259,23 @@ impl Engine {
             _ => Ok(()),
         }
     }
+}
+
+/// A quorum queue is deleted or not; it knows no conditions.
+fn check_unconditional(queue: &Queue, delete: &method::Delete) -> Outcome {
+    let flag = match (delete.if_unused, delete.if_empty) {
+        (true, _) => "if-unused",
+        (false, true) => "if-empty",
+        (false, false) => return Ok(()),
+    };
+    if !queue.is_quorum() {
+        return Ok(());
+    }
+    Err(not_implemented(format!(
+        "cannot delete {}. queue.delete operations with {flag} flag set are not supported by \
+         quorum queues",
+        queue.resource()
+    )))
 }
 
 fn locked(resource: &str) -> Exception {

@@ -83,24 +83,16 @@ impl Engine {
         Ok((properties, encoded))
     }
 
-    /// Whether a message is an answer to a channel.
-    pub(super) fn is_reply(&self, message: &Message) -> bool {
-        self.reply_channel(message).is_some()
-    }
-
-    /// Delivers a message if it is an answer to a channel.
+    /// Delivers a message if it is an answer to a channel. No queue has it, so that a mandatory one
+    /// is returned as well; and nobody acks it, so that each is number 1. RabbitMQ does both.
     pub(super) fn reply_route(&mut self, message: &Message) -> bool {
         let Some((key, consumer_tag)) = self.reply_channel(message) else {
             return false;
         };
-        let Some(channel) = self.channels.get_mut(&key) else {
-            return false;
-        };
-        channel.last_tag += 1;
         let output = Output::Deliver {
             channel: key.1,
             consumer_tag,
-            delivery_tag: channel.last_tag,
+            delivery_tag: 1,
             redelivered: false,
             properties: message.encoded.clone(),
             message: Arc::new(message.clone()),

@@ -100,6 +100,7 @@ impl Engine {
         if let Some(channel) = self.channels.get_mut(&key) {
             channel.held -= 1;
         }
+        self.rejoin(id);
     }
 
     /// A delivery is no longer its queue's.

@@ -1,9 +1,9 @@
 //! Values in field tables: how to read them, whether two tables agree, what to say if not.
 
-use amq_protocol::types::{AMQPValue, FieldTable};
+use amq_protocol::types::{AMQPValue, FieldTable, ShortString};
 
 use super::arguments::QueueKind;
-use crate::exception::{Exception, precondition_failed};
+use crate::exception::{Exception, erlang_binary, precondition_failed};
 
 /// Fails when a queue that exists was declared with other arguments than these.
 pub(crate) fn assert_equivalent(
@@ -24,18 +24,15 @@ pub(crate) fn assert_same(
     current: &FieldTable,
     received: &FieldTable,
 ) -> Result<(), Exception> {
-    let (ours, theirs) = (current.inner().get(key), received.inner().get(key));
+    // An untyped queue is a classic one, here and on a RabbitMQ 4 with its default settings.
+    let classic = AMQPValue::LongString("classic".into());
+    let default = Some(&classic).filter(|_| key == "x-queue-type");
+    let ours = current.inner().get(key).or(default);
+    let theirs = received.inner().get(key).or(default);
     let (received, current) = match (theirs, ours) {
         (None, None) => return Ok(()),
         (Some(theirs), Some(ours)) if same_value(theirs, ours) => return Ok(()),
-        // An untyped queue is a classic one, here and on a RabbitMQ 4 with its default settings.
-        (Some(only), None) | (None, Some(only)) if key == "x-queue-type" && is_classic(only) => {
-            return Ok(());
-        }
-        (Some(theirs), Some(ours)) => (
-            format!("'{}'", value_text(theirs)),
-            format!("'{}'", value_text(ours)),
-        ),
+        (Some(theirs), Some(ours)) => (quote(theirs), quote(ours)),
         (theirs, ours) => (describe(theirs), describe(ours)),
     };
     Err(inequivalent(key, resource, &received, &current))
@@ -105,10 +102,6 @@ fn same_value(left: &AMQPValue, right: &AMQPValue) -> bool {
     }
 }
 
-fn is_classic(value: &AMQPValue) -> bool {
-    matches!(value, AMQPValue::LongString(text) if text.as_bytes() == b"classic")
-}
-
 fn describe(value: Option<&AMQPValue>) -> String {
     match value {
         Some(value) => {
@@ -122,14 +115,89 @@ fn describe(value: Option<&AMQPValue>) -> String {
     }
 }
 
+/// A value in quotes; nothing is not quoted.
+fn quote(value: &AMQPValue) -> String {
+    match value {
+        AMQPValue::Void => "none".to_owned(),
+        value => format!("'{}'", value_text(value)),
+    }
+}
+
 /// A value as a text shows it.
 pub(crate) fn value_text(value: &AMQPValue) -> String {
     match value {
         AMQPValue::LongString(text) => text.to_string(),
         AMQPValue::ShortString(text) => text.to_string(),
+        other => erlang_term(other),
+    }
+}
+
+/// A value as Erlang prints it, because RabbitMQ's texts quote values so.
+pub(crate) fn erlang_term(value: &AMQPValue) -> String {
+    let typed = |value| format!("{},{}", type_name(value), erlang_term(value));
+    match value {
         AMQPValue::Boolean(value) => value.to_string(),
-        other => {
-            as_integer(other).map_or_else(|| format!("{other:?}"), |number| number.to_string())
+        AMQPValue::Float(number) => erlang_float(f64::from(*number)),
+        AMQPValue::Double(number) => erlang_float(*number),
+        AMQPValue::DecimalValue(number) => format!("{{{},{}}}", number.scale, number.value),
+        AMQPValue::ShortString(text) => erlang_binary(text.as_str().as_bytes()),
+        AMQPValue::LongString(text) => erlang_binary(text.as_bytes()),
+        AMQPValue::ByteArray(bytes) => erlang_binary(bytes.as_slice()),
+        AMQPValue::Timestamp(seconds) => seconds.to_string(),
+        AMQPValue::Void => "undefined".to_owned(),
+        AMQPValue::FieldArray(values) => {
+            let values = values.as_slice().iter();
+            let values: Vec<String> = values
+                .map(|value| format!("{{{}}}", typed(value)))
+                .collect();
+            format!("[{}]", values.join(","))
+        }
+        AMQPValue::FieldTable(table) => {
+            let name = |name: &ShortString| erlang_binary(name.as_str().as_bytes());
+            let fields: Vec<String> = table
+                .into_iter()
+                .map(|(key, value)| format!("{{{},{}}}", name(key), typed(value)))
+                .collect();
+            format!("[{}]", fields.join(","))
+        }
+        other => as_integer(other).map_or_else(String::new, |number| number.to_string()),
+    }
+}
+
+/// Erlang always writes a point, and an exponent as soon as that is shorter.
+fn erlang_float(number: f64) -> String {
+    let text = format!("{number:?}");
+    match text.split_once('e') {
+        Some((digits, exponent)) if !digits.contains('.') => format!("{digits}.0e{exponent}"),
+        _ => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_printed_as_erlang_prints_them() {
+        let mut table = FieldTable::default();
+        table.insert("b".into(), AMQPValue::Boolean(true));
+        let array = vec![
+            AMQPValue::LongInt(1),
+            AMQPValue::LongString("a".into()),
+            AMQPValue::FieldTable(table),
+        ];
+        let array = AMQPValue::FieldArray(array.into());
+        for (value, text) in [
+            (AMQPValue::Double(100.0), "100.0"),
+            (AMQPValue::Double(1e20), "1.0e20"),
+            (AMQPValue::Double(1.5e-7), "1.5e-7"),
+            (
+                array,
+                r#"[{signedint,1},{longstr,<<"a">>},{table,[{<<"b">>,bool,true}]}]"#,
+            ),
+            (AMQPValue::Void, "undefined"),
+        ] {
+            assert_eq!(erlang_term(&value), text);
         }
     }
 }

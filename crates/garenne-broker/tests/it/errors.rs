@@ -1,12 +1,13 @@
 use lapin::options::{
     BasicAckOptions, BasicConsumeOptions, BasicGetOptions, ExchangeDeclareOptions,
-    QueueDeclareOptions,
+    QueueBindOptions, QueueDeclareOptions, QueueDeleteOptions,
 };
-use lapin::types::FieldTable;
-use lapin::{Channel, ExchangeKind};
+use lapin::types::{AMQPValue, FieldTable};
+use lapin::{BasicProperties, Channel, ExchangeKind};
 
 use crate::support::{
-    broker, channel, connect, declare, int, publish, reason, table, text, try_declare, within,
+    broker, channel, connect, declare, int, publish, reason, table, text, try_declare, waiting,
+    within,
 };
 
 /// What closed a channel.
@@ -176,7 +177,7 @@ async fn a_publish_to_a_missing_exchange_closes_the_channel() {
 }
 
 #[tokio::test]
-async fn an_exchange_declared_again_as_something_else_is_406_and_an_unknown_kind_503() {
+async fn an_exchange_of_another_or_an_unknown_kind_is_406() {
     let broker = broker().await;
     let connection = connect(&broker).await;
     let channel = connection.create_channel().await.unwrap();
@@ -199,18 +200,141 @@ async fn an_exchange_declared_again_as_something_else_is_406_and_an_unknown_kind
                 .to_owned()
         )
     );
+    for (kind, why) in [
+        ("odd", "unknown exchange type 'odd'"),
+        ("", "invalid exchange type ''"),
+    ] {
+        let channel = connection.create_channel().await.unwrap();
+        let error = declare(channel, ExchangeKind::Custom(kind.to_owned()))
+            .await
+            .unwrap_err();
+        assert_eq!(
+            reason(&error),
+            (406, format!("PRECONDITION_FAILED - {why}"))
+        );
+    }
+    assert!(connection.status().connected());
+}
+
+#[tokio::test]
+async fn an_untyped_queue_is_a_classic_one_to_a_redeclaration() {
+    let broker = broker().await;
+    let connection = connect(&broker).await;
+    let (classic, quorum) = (text("classic"), text("quorum"));
     let channel = connection.create_channel().await.unwrap();
-    let error = declare(channel, ExchangeKind::Custom("odd".to_owned()))
-        .await
-        .unwrap_err();
-    assert_eq!(
-        reason(&error),
+    declare(&channel, "untyped", &[]).await;
+    declare(&channel, "untyped", &[("x-queue-type", classic)]).await;
+    declare(&channel, "quorum", &[("x-queue-type", quorum.clone())]).await;
+    for (queue, arguments, why) in [
         (
-            503,
-            "COMMAND_INVALID - unknown exchange type 'odd'".to_owned()
-        )
-    );
-    assert!(!connection.status().connected());
+            "untyped",
+            vec![("x-queue-type", quorum)],
+            "received 'quorum' but current is 'classic'",
+        ),
+        (
+            "quorum",
+            vec![],
+            "received 'classic' but current is 'quorum'",
+        ),
+    ] {
+        let channel = connection.create_channel().await.unwrap();
+        let error = try_declare(&channel, queue, &arguments).await.unwrap_err();
+        let expected = format!(
+            "PRECONDITION_FAILED - inequivalent arg 'x-queue-type' for queue '{queue}' in vhost \
+             '/': {why}"
+        );
+        assert_eq!(reason(&error), (406, expected));
+    }
+}
+
+#[tokio::test]
+async fn a_quorum_queue_knows_no_condition_for_its_end() {
+    let broker = broker().await;
+    let (_connection, channel) = channel(&broker).await;
+    declare(&channel, "q", &[("x-queue-type", text("quorum"))]).await;
+    for (if_unused, if_empty, flag) in [
+        (true, false, "if-unused"),
+        (false, true, "if-empty"),
+        (true, true, "if-unused"),
+    ] {
+        let connection = connect(&broker).await;
+        let channel = connection.create_channel().await.unwrap();
+        let options = QueueDeleteOptions {
+            if_unused,
+            if_empty,
+            ..QueueDeleteOptions::default()
+        };
+        let error = channel.queue_delete("q".into(), options).await.unwrap_err();
+        let expected = format!(
+            "NOT_IMPLEMENTED - cannot delete queue 'q' in vhost '/'. queue.delete operations with \
+             {flag} flag set are not supported by quorum queues"
+        );
+        assert_eq!(reason(&error), (540, expected));
+        assert!(!connection.status().connected());
+    }
+    let options = QueueDeleteOptions::default();
+    channel.queue_delete("q".into(), options).await.unwrap();
+}
+
+#[tokio::test]
+async fn unbinding_an_exclusive_queue_of_another_needs_a_right_only_if_it_is_bound() {
+    let broker = broker().await;
+    let (_owner, mine) = channel(&broker).await;
+    let options = QueueDeclareOptions {
+        exclusive: true,
+        ..QueueDeclareOptions::default()
+    };
+    mine.queue_declare("mine".into(), options, FieldTable::default())
+        .await
+        .unwrap();
+    let options = QueueBindOptions::default();
+    let (exchange, key) = ("amq.direct", "bound");
+    mine.queue_bind(
+        "mine".into(),
+        exchange.into(),
+        key.into(),
+        options,
+        table(&[]),
+    )
+    .await
+    .unwrap();
+    let (_other, theirs) = channel(&broker).await;
+    let unbind =
+        |key: &str| theirs.queue_unbind("mine".into(), exchange.into(), key.into(), table(&[]));
+    within(unbind("unbound")).await.unwrap();
+    let error = within(unbind("bound")).await.unwrap_err();
+    assert_eq!(reason(&error).0, 405);
+}
+
+#[tokio::test]
+async fn what_is_no_routing_key_in_a_carbon_copy_is_passed_over() {
+    let broker = broker().await;
+    let (_connection, channel) = crate::support::confirming(&broker).await;
+    declare(&channel, "q", &[]).await;
+    declare(&channel, "copy", &[]).await;
+    let keys = vec![int(1), text("copy")];
+    let headers = table(&[("CC", AMQPValue::FieldArray(keys.into()))]);
+    let properties = BasicProperties::default().with_headers(headers);
+    assert!(publish(&channel, "", "q", "m", properties).await.is_ack());
+    for queue in ["q", "copy"] {
+        assert_eq!(waiting(&broker, queue).await, ["m"]);
+    }
+}
+
+#[tokio::test]
+async fn arguments_that_rabbitmq_does_not_look_at_may_be_anything() {
+    let broker = broker().await;
+    let (_connection, channel) = channel(&broker).await;
+    let quorum = ("x-queue-type", text("quorum"));
+    for limit in [text("1"), int(-2), AMQPValue::Void] {
+        let queue = format!("q {limit:?}");
+        let arguments = [quorum.clone(), ("x-delivery-limit", limit)];
+        declare(&channel, &queue, &arguments).await;
+    }
+    declare(&channel, "q", &[]).await;
+    let options = BasicConsumeOptions::default();
+    let arguments = [("x-cancel-on-ha-failover", text("yes"))];
+    crate::support::consume_with(&channel, "q", options, &arguments).await;
 }
 
 #[tokio::test]
@@ -238,4 +362,45 @@ async fn a_message_over_the_limit_is_406() {
                 .to_owned()
         )
     );
+}
+
+#[tokio::test]
+async fn an_exclusive_consumer_of_a_classic_queue_is_alone_and_one_of_a_quorum_queue_is_not() {
+    let broker = broker().await;
+    let connection = connect(&broker).await;
+    let single = || ("x-single-active-consumer", AMQPValue::Boolean(true));
+    for (queue, arguments, fine) in [
+        ("classic", vec![], [true, false, false]),
+        ("single", vec![single()], [false, true, false]),
+        (
+            "quorum",
+            vec![("x-queue-type", text("quorum"))],
+            [true, true, true],
+        ),
+        (
+            "quorum single",
+            vec![("x-queue-type", text("quorum")), single()],
+            [true, true, true],
+        ),
+    ] {
+        let mut consumers = Vec::new();
+        for (exclusive, fine) in [true, false, true].into_iter().zip(fine) {
+            let channel = connection.create_channel().await.unwrap();
+            declare(&channel, queue, &arguments).await;
+            let options = BasicConsumeOptions {
+                exclusive,
+                ..BasicConsumeOptions::default()
+            };
+            let consume = channel.basic_consume(queue.into(), "".into(), options, table(&[]));
+            let consumer = within(consume).await;
+            assert_eq!(consumer.is_ok(), fine, "{queue} {exclusive}");
+            match consumer {
+                Ok(consumer) => consumers.push((channel, consumer)),
+                Err(error) => {
+                    let why = format!("queue '{queue}' in vhost '/' in exclusive use");
+                    assert_eq!(reason(&error), (403, format!("ACCESS_REFUSED - {why}")));
+                }
+            }
+        }
+    }
 }

@@ -47,27 +47,38 @@ pub(crate) async fn raw_consumer(broker: &Broker, queue: &str) -> TcpStream {
     stream
 }
 
-/// The code of the `connection.close` at the end of what the broker said, if there is one.
-fn close_code(mut answer: &[u8]) -> Option<u16> {
-    let mut code = None;
+/// A `connection.close`: its code, and the class and method that it names.
+type Close = (u16, u16, u16);
+
+/// The `connection.close` at the end of what the broker said, if there is one.
+fn close_in(mut answer: &[u8]) -> Option<Close> {
+    let number = |bytes: &[u8], at: usize| u16::from_be_bytes([bytes[at], bytes[at + 1]]);
+    let mut close = None;
     while answer.len() >= 8 {
         let size = u32::from_be_bytes(answer[3..7].try_into().unwrap()) as usize;
         let payload = &answer[7..7 + size];
         if answer[0] == 1 && payload.starts_with(&[0, 10, 0, 50]) {
-            code = Some(u16::from_be_bytes([payload[4], payload[5]]));
+            close = Some((
+                number(payload, 4),
+                number(payload, size - 4),
+                number(payload, size - 2),
+            ));
         }
         answer = &answer[8 + size..];
     }
-    code
+    close
 }
 
 /// Everything that the broker says until it ends the connection.
 async fn answer_to(broker: &Broker, bytes: &[u8]) -> Vec<u8> {
-    let mut stream = raw(broker).await;
+    last_words(raw(broker).await, bytes).await
+}
+
+async fn last_words(mut stream: TcpStream, bytes: &[u8]) -> Vec<u8> {
     stream.write_all(bytes).await.unwrap();
     let mut answer = Vec::new();
     let mut chunk = [0; 4096];
-    while close_code(&answer).is_none() {
+    while close_in(&answer).is_none() {
         match within(stream.read(&mut chunk)).await {
             Ok(0) | Err(_) => break,
             Ok(count) => answer.extend_from_slice(&chunk[..count]),
@@ -96,22 +107,39 @@ async fn every_breach_of_the_protocol_is_answered_with_its_code() {
         }
         [&b"\0\x32\0\x0a\0\0\x01q\0"[..], &table].concat()
     };
-    for (name, bytes, code) in [
-        ("wrong end", b"\x01\0\x01\0\0\0\x01x\0".to_vec(), 501),
-        ("too large", vec![3, 0, 1, 0x7f, 0xff, 0xff, 0xff], 501),
-        ("unknown type", frame(7, 1, b"abc"), 501),
-        ("no such method", frame(1, 1, &[0, 60, 0, 199]), 503),
-        ("cut method", frame(1, 1, b"\0\x32\0\x0a\0\0\x05a"), 501),
-        ("body first", frame(3, 1, b"abc"), 505),
+    let flow = frame(1, 1, &[0, 20, 0, 20, 1]);
+    for (name, bytes, close) in [
+        (
+            "wrong end",
+            b"\x01\0\x01\0\0\0\x01x\0".to_vec(),
+            (501, 0, 0),
+        ),
+        (
+            "too large",
+            vec![3, 0, 1, 0x7f, 0xff, 0xff, 0xff],
+            (501, 0, 0),
+        ),
+        ("unknown type", frame(7, 1, b"abc"), (501, 0, 0)),
+        (
+            "no such method",
+            frame(1, 1, &[0, 60, 0, 199]),
+            (503, 60, 199),
+        ),
+        (
+            "cut method",
+            frame(1, 1, b"\0\x32\0\x0a\0\0\x05a"),
+            (501, 50, 10),
+        ),
+        ("body first", frame(3, 1, b"abc"), (505, 0, 0)),
         (
             "no header",
             [frame(1, 1, publish), frame(3, 1, b"x")].concat(),
-            505,
+            (505, 60, 40),
         ),
         (
             "other class",
             [frame(1, 1, publish), frame(2, 1, &header(50, 1))].concat(),
-            505,
+            (505, 60, 40),
         ),
         (
             "long body",
@@ -119,25 +147,60 @@ async fn every_breach_of_the_protocol_is_answered_with_its_code() {
                 frame(1, 1, publish),
                 frame(2, 1, &header(60, 1)),
                 frame(3, 1, b"xyz"),
+                frame(3, 1, b"xyz"),
+                flow.clone(),
             ]
             .concat(),
-            501,
+            (505, 60, 40),
         ),
         (
             "huge body",
-            [frame(1, 1, publish), frame(2, 1, &header(60, 1 << 40))].concat(),
-            501,
+            [
+                frame(1, 1, publish),
+                frame(2, 1, &header(60, u64::MAX)),
+                frame(3, 1, b"xyz"),
+                flow.clone(),
+            ]
+            .concat(),
+            (505, 60, 40),
         ),
         (
             "closed channel",
             frame(1, 9, &[0, 60, 0, 10, 0, 0, 0, 0, 0, 1, 0]),
-            504,
+            (504, 60, 10),
         ),
-        ("second open", frame(1, 1, CHANNEL_OPEN), 504),
+        ("second open", frame(1, 1, CHANNEL_OPEN), (504, 20, 10)),
         (
             "a server's method",
             frame(1, 1, &[0, 60, 0, 21, 1, b'a']),
-            503,
+            (503, 60, 21),
+        ),
+        (
+            "a server's method with content",
+            [
+                frame(
+                    1,
+                    1,
+                    &[0, 60, 0, 60, 1, b'a', 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0],
+                ),
+                frame(2, 1, &header(60, 1)),
+                frame(3, 1, b"x"),
+            ]
+            .concat(),
+            (503, 60, 60),
+        ),
+        (
+            "a server's method and then no content",
+            [
+                frame(
+                    1,
+                    1,
+                    &[0, 60, 0, 71, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0],
+                ),
+                flow,
+            ]
+            .concat(),
+            (505, 60, 71),
         ),
         (
             "immediate",
@@ -146,12 +209,12 @@ async fn every_breach_of_the_protocol_is_answered_with_its_code() {
                 frame(2, 1, &header(60, 0)),
             ]
             .concat(),
-            540,
+            (540, 60, 40),
         ),
-        ("a table without bottom", frame(1, 1, &deep), 501),
+        ("a table without bottom", frame(1, 1, &deep), (501, 50, 10)),
     ] {
         let answer = answer_to(&broker, &bytes).await;
-        assert_eq!(close_code(&answer), Some(code), "{name}: {answer:?}");
+        assert_eq!(close_in(&answer), Some(close), "{name}: {answer:?}");
     }
     // Nobody else noticed.
     connect(&broker).await;
@@ -159,6 +222,38 @@ async fn every_breach_of_the_protocol_is_answered_with_its_code() {
         .wait_until(|view| view.connections.len() <= 1)
         .await
         .unwrap();
+}
+
+#[tokio::test]
+async fn what_is_nobodys_fault_in_particular_names_no_method() {
+    let broker = Broker::builder().channel_max(1).start().await.unwrap();
+    let mut tune = TUNE_OK.to_vec();
+    tune[5] = 1;
+    let hello = |response: &[u8], tune: &[u8]| {
+        [
+            &b"AMQP\0\0\x09\x01"[..],
+            &frame(1, 0, response),
+            &frame(1, 0, tune),
+            &frame(1, 0, OPEN),
+        ]
+        .concat()
+    };
+    tune[4] = 0;
+    let mut channels = hello(START_OK, &tune);
+    channels.extend(frame(1, 1, CHANNEL_OPEN));
+    channels.extend(frame(1, 2, CHANNEL_OPEN));
+    let stream = TcpStream::connect(broker.addr()).await.unwrap();
+    let answer = last_words(stream, &channels).await;
+    assert_eq!(close_in(&answer), Some((530, 0, 0)), "{answer:?}");
+
+    // A client that wants to be told, with a wrong password.
+    let start = b"\0\x0a\0\x0b\0\0\0\x31\x0ccapabilitiesF\0\0\0\x1f\
+        \x1cauthentication_failure_closet\x01\x05PLAIN\0\0\0\x0c\0guest\0wrong\x05en_US";
+    let mut wrong = b"AMQP\0\0\x09\x01".to_vec();
+    wrong.extend(frame(1, 0, start));
+    let stream = TcpStream::connect(broker.addr()).await.unwrap();
+    let answer = last_words(stream, &wrong).await;
+    assert_eq!(close_in(&answer), Some((403, 0, 0)), "{answer:?}");
 }
 
 #[tokio::test]

@@ -6,8 +6,8 @@ use lapin::types::{AMQPValue, FieldArray, FieldTable};
 use lapin::{BasicProperties, Channel, Confirmation, ExchangeKind};
 
 use crate::support::{
-    broker, channel, confirming, connect, consume, declare, next, persistent, publish, send, table,
-    text, waiting, within,
+    body, broker, channel, confirming, connect, consume, declare, next, persistent, publish, send,
+    table, text, waiting, within,
 };
 
 async fn exchange(channel: &Channel, name: &str, kind: ExchangeKind, arguments: FieldTable) {
@@ -217,13 +217,19 @@ async fn direct_reply_to_answers_without_a_queue() {
     let mut questions = consume(&server, "rpc", 1).await;
     let question = next(&mut questions).await;
     let address = question.properties.reply_to().clone().unwrap();
-    publish(
-        &server,
-        "",
-        address.as_str(),
-        "answer",
-        BasicProperties::default(),
-    )
-    .await;
-    assert_eq!(next(&mut answers).await.data, b"answer");
+    server
+        .confirm_select(lapin::options::ConfirmSelectOptions::default())
+        .await
+        .unwrap();
+    for answer in ["first", "second"] {
+        let confirm = publish(&server, "", address.as_str(), answer, Default::default()).await;
+        assert!(confirm.is_ack());
+        // It was mandatory, and no queue took it: it comes back although it arrived.
+        assert!(confirm.take_message().is_some());
+        let delivery = next(&mut answers).await;
+        assert_eq!(
+            (delivery.delivery_tag, body(&delivery)),
+            (1, answer.to_owned())
+        );
+    }
 }

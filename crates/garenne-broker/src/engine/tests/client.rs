@@ -232,6 +232,18 @@ impl World {
         self.sent().into_iter().filter_map(deliver).collect()
     }
 
+    /// Who got which messages since the last look.
+    pub(super) fn received(&mut self) -> Vec<(ConnectionId, String)> {
+        self.engine.take_effects(&mut self.effects);
+        let deliver = |effect| match effect {
+            Effect::Send(id, Output::Deliver { message, .. }) => {
+                Some((id, String::from_utf8_lossy(&message.body).into_owned()))
+            }
+            _ => None,
+        };
+        self.effects.drain(..).filter_map(deliver).collect()
+    }
+
     /// The bodies that wait in a queue.
     pub(super) fn waiting(&self, queue: &str) -> Vec<String> {
         let messages = self.engine.messages(queue).unwrap_or_default();

@@ -170,3 +170,46 @@ fn a_clogged_connection_gets_no_more_until_it_is_written() {
         all += more;
     }
 }
+
+#[test]
+fn a_consumer_that_had_no_room_starts_again_at_the_end() {
+    let quorum = [("x-queue-type", AMQPValue::LongString("quorum".into()))];
+    for arguments in [&[][..], &quorum] {
+        let mut world = World::new();
+        let (narrow, wide) = (world.client(), world.client());
+        world.declare(narrow, "q", arguments);
+        world.consume(narrow, "q", 1);
+        world.consume(wide, "q", 10);
+        for body in ["1", "2", "3"] {
+            world.publish(narrow, "q", body);
+        }
+        let turns = |turns: [(_, &str); 3]| turns.map(|(id, body)| (id, body.to_owned()));
+        let first = turns([(narrow, "1"), (wide, "2"), (wide, "3")]);
+        assert_eq!(world.received(), first);
+        world.ack(narrow, 1);
+        for body in ["4", "5", "6"] {
+            world.publish(narrow, "q", body);
+        }
+        let then = turns([(wide, "4"), (narrow, "5"), (wide, "6")]);
+        assert_eq!(world.received(), then, "{arguments:?}");
+    }
+}
+
+#[test]
+fn a_consumer_that_was_full_and_not_passed_over_keeps_its_turn_unless_it_is_a_quorum_queues() {
+    let quorum = [("x-queue-type", AMQPValue::LongString("quorum".into()))];
+    for (arguments, keeps) in [(&[][..], true), (&quorum, false)] {
+        let mut world = World::new();
+        let (narrow, wide) = (world.client(), world.client());
+        world.declare(narrow, "q", arguments);
+        world.consume(narrow, "q", 1);
+        world.consume(wide, "q", 10);
+        world.publish(narrow, "q", "1");
+        world.publish(narrow, "q", "2");
+        world.ack(narrow, 1);
+        world.received();
+        world.publish(narrow, "q", "3");
+        let next = if keeps { narrow } else { wide };
+        assert_eq!(world.received(), [(next, "3".to_owned())]);
+    }
+}
