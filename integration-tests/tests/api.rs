@@ -1,13 +1,17 @@
 //! The public API of `garenne`, used in this process as a hostile user would, against a real
 //! RabbitMQ.
 
+mod abandoning;
 mod bodies;
 mod building;
 mod declaring;
 mod failures;
 mod handlers;
+mod hangs;
 mod links;
 mod logs;
+mod neighbours;
+mod outages;
 mod panics;
 mod publish_faults;
 mod publisher;

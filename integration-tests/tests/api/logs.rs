@@ -34,9 +34,6 @@ struct Writer;
 impl io::Write for Writer {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let mut lines = LINES.lock().unwrap_or_else(PoisonError::into_inner);
-        if std::env::var_os("APILOG").is_some() {
-            eprint!("{}", String::from_utf8_lossy(bytes));
-        }
         lines.extend_from_slice(bytes);
         Ok(bytes.len())
     }

@@ -1,229 +1,31 @@
-//! User code that panics, stops itself, or cannot even be made.
+//! User code that panics again and again, or cannot even be made.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use garenne::actix::{ActorContext, ActorFutureExt, ResponseActFuture, WrapFuture};
+use garenne::actix::{ActorContext, ActorFutureExt, Running as Goes, WrapFuture};
 use garenne::core::StopReason;
 use garenne::prelude::*;
 use integration_tests::eventually;
 
-use super::support::{Gate, Place, Running, SOON, Seen, text};
+use super::support::{Place, Running, SOON, Seen, text};
 
-/// What a message makes its handler do, on its first attempt.
-const PANIC: &str = "panic";
-const STOP: &str = "stop";
-
-/// Which run of which message: body and attempt.
-type Run = (String, u32);
-
-fn run_of(order: &Delivery<Text>) -> Run {
-    (order.to_string(), order.attempt().number())
+/// Writes down what it handles.
+struct Careful {
+    began: Seen<(String, u32)>,
 }
 
-fn is_first(order: &Delivery<Text>, what: &str) -> bool {
-    &***order == what && order.attempt().number() == 1
-}
-
-/// Runs in flight wait at the gate; then all go on.
-struct Fragile {
-    began: Seen<Run>,
-    gate: Gate,
-}
-
-impl Actor for Fragile {
+impl Actor for Careful {
     type Context = Context<Self>;
 }
 
-impl Handler<Delivery<Text>> for Fragile {
-    type Result = HandlerResult;
+impl Handler<Delivery<Text>> for Careful {
+    type Result = Result<(), Failure>;
 
-    fn handle(&mut self, order: Delivery<Text>, ctx: &mut Self::Context) -> Self::Result {
-        self.began.note(run_of(&order));
-        assert!(!is_first(&order, PANIC), "in handle itself");
-        if is_first(&order, STOP) {
-            ctx.stop();
-        }
-        let gate = self.gate.clone();
-        Box::pin(async move {
-            assert!(!is_first(&order, "panic later"), "in the future");
-            gate.pass().await;
-            Ok(())
-        })
-    }
-}
-
-/// The same with futures that borrow the actor: its end is theirs.
-struct Borrowing {
-    began: Seen<Run>,
-    gate: Gate,
-    /// Lets go of the delivery before it panics.
-    forgets: bool,
-}
-
-impl Actor for Borrowing {
-    type Context = Context<Self>;
-}
-
-impl Handler<Delivery<Text>> for Borrowing {
-    type Result = ResponseActFuture<Self, Result<(), Failure>>;
-
-    fn handle(&mut self, order: Delivery<Text>, ctx: &mut Self::Context) -> Self::Result {
-        self.began.note(run_of(&order));
-        if is_first(&order, STOP) {
-            ctx.stop();
-        }
-        let (gate, panics, forgets) = (self.gate.clone(), is_first(&order, PANIC), self.forgets);
-        let run = async move {
-            if forgets {
-                drop(order);
-                assert!(!panics, "in a future of the actor");
-                gate.pass().await;
-            } else {
-                assert!(!panics, "in a future of the actor");
-                gate.pass().await;
-                drop(order);
-            }
-        };
-        Box::pin(run.into_actor(self).map(|(), _, _| Ok(())))
-    }
-}
-
-/// Sends neighbours, waits until they are in flight, sends the one that does harm and waits until it
-/// is dealt with; then lets all go on. Returns every run.
-async fn among_neighbours<A>(
-    place: &Place,
-    harm: &str,
-    make: impl Fn(Seen<Run>, Gate) -> A + Send + Sync + 'static,
-) -> (Vec<Run>, usize)
-where
-    A: Actor<Context = Context<A>> + Handler<Delivery<Text>>,
-    A::Result: 'static,
-{
-    let (began, gate, made) = (
-        Seen::default(),
-        Gate::closed(),
-        Arc::new(AtomicUsize::new(0)),
-    );
-    let queue = Queue::quorum("q").retry(Retry::every(100.millis()).times(2));
-    let builder = place.system().consume(queue, {
-        let (began, gate, made) = (began.clone(), gate.clone(), Arc::clone(&made));
-        move || {
-            made.fetch_add(1, Ordering::SeqCst);
-            make(began.clone(), gate.clone())
-        }
-    });
-    let running = Running::consuming(builder).await;
-    place.send("q", ["a", "b", "c", "d"]).await;
-    began.reach(4).await;
-    place.send("q", [harm]).await;
-    began.reach(5).await;
-    // Those that come after it are in the hands of the same worker.
-    place.send("q", ["e", "f"]).await;
-    let later = |run: &Run| run.0 == "f";
-    running
-        .until("the last has begun", |_| began.all().iter().any(later))
-        .await;
-    gate.open();
-    running
-        .until("all are settled", |status| {
-            let queue = &status.queues[0];
-            queue.handled == 7 && queue.delivered == queue.acked + queue.requeued
-        })
-        .await;
-    let counts = running.counts();
-    assert_eq!((counts.failed, counts.in_flight), (0, 0), "{counts:?}");
-    (began.all(), made.load(Ordering::SeqCst))
-}
-
-fn neighbours_attempts(runs: &[Run], harm: &str) -> Vec<Run> {
-    runs.iter()
-        .filter(|run| run.0 != harm && run.1 != 1)
-        .cloned()
-        .collect()
-}
-
-fn attempts_of(runs: &[Run], body: &str) -> Vec<u32> {
-    runs.iter()
-        .filter(|run| run.0 == body)
-        .map(|run| run.1)
-        .collect()
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_panic_in_handle_itself_costs_its_message_an_attempt_and_nobody_else() {
-    let place = Place::new().await;
-    let make = |began, gate| Fragile { began, gate };
-    let (runs, made) = among_neighbours(&place, PANIC, make).await;
-    assert_eq!(attempts_of(&runs, PANIC), [1, 2]);
-    assert_eq!(neighbours_attempts(&runs, PANIC), []);
-    assert_eq!(runs.len(), 8, "no neighbour ran twice: {runs:?}");
-    assert_eq!(made, 2, "the actor is made again");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_panic_in_the_boxed_future_costs_its_message_an_attempt_and_nobody_else() {
-    let place = Place::new().await;
-    let make = |began, gate| Fragile { began, gate };
-    let (runs, made) = among_neighbours(&place, "panic later", make).await;
-    assert_eq!(attempts_of(&runs, "panic later"), [1, 2]);
-    assert_eq!(neighbours_attempts(&runs, "panic later"), []);
-    assert_eq!(runs.len(), 8, "no neighbour ran twice: {runs:?}");
-    assert_eq!(made, 2, "the actor is made again");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_panic_in_a_future_of_the_actor_costs_no_neighbour_an_attempt() {
-    let place = Place::new().await;
-    let make = |began, gate| Borrowing {
-        began,
-        gate,
-        forgets: false,
-    };
-    let (runs, made) = among_neighbours(&place, PANIC, make).await;
-    assert_eq!(attempts_of(&runs, PANIC), [1, 2], "{runs:?}");
-    assert_eq!(neighbours_attempts(&runs, PANIC), [], "{runs:?}");
-    assert_eq!(made, 2, "the actor is made again");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_panic_after_the_delivery_was_dropped_still_costs_its_message_an_attempt() {
-    let place = Place::new().await;
-    let make = |began, gate| Borrowing {
-        began,
-        gate,
-        forgets: true,
-    };
-    let (runs, _) = among_neighbours(&place, PANIC, make).await;
-    // Nobody can tell any more which of them it was: it must be one of the attempts that are counted.
-    assert_eq!(attempts_of(&runs, PANIC), [1, 2], "{runs:?}");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn an_actor_that_stops_itself_finishes_what_it_has_and_is_made_again() {
-    let place = Place::new().await;
-    let make = |began, gate| Fragile { began, gate };
-    let (runs, made) = among_neighbours(&place, STOP, make).await;
-    assert_eq!(neighbours_attempts(&runs, ""), [], "{runs:?}");
-    assert_eq!(runs.len(), 7, "nobody ran twice: {runs:?}");
-    assert_eq!(made, 2, "the actor is made again");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn an_actor_that_stops_itself_loses_no_message_whose_future_borrowed_it() {
-    let place = Place::new().await;
-    let make = |began, gate| Borrowing {
-        began,
-        gate,
-        forgets: false,
-    };
-    let (runs, _) = among_neighbours(&place, STOP, make).await;
-    for body in ["e", "f"] {
-        assert_eq!(
-            attempts_of(&runs, body),
-            [1],
-            "what comes later is not touched: {runs:?}"
-        );
+    fn handle(&mut self, order: Delivery<Text>, _: &mut Self::Context) -> Self::Result {
+        self.began
+            .note((order.to_string(), order.attempt().number()));
+        Ok(())
     }
 }
 
@@ -253,12 +55,7 @@ async fn a_message_that_panics_every_time_is_parked_with_the_panics_text() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_factory_that_panics_now_and_then_costs_no_message_an_attempt() {
     let place = Place::new().await;
-    let (began, gate, made) = (
-        Seen::default(),
-        Gate::closed(),
-        Arc::new(AtomicUsize::new(0)),
-    );
-    gate.open();
+    let (began, made) = (Seen::default(), Arc::new(AtomicUsize::new(0)));
     let builder = place.system().consume(Queue::quorum("q"), {
         let began = began.clone();
         move || {
@@ -267,9 +64,8 @@ async fn a_factory_that_panics_now_and_then_costs_no_message_an_attempt() {
                 made.fetch_add(1, Ordering::SeqCst) % 2 == 1,
                 "no connection to the pool"
             );
-            Fragile {
+            Careful {
                 began: began.clone(),
-                gate: gate.clone(),
             }
         }
     });
@@ -290,7 +86,7 @@ async fn a_factory_that_always_panics_stops_the_system_with_70_and_loses_nothing
     let made = Arc::new(AtomicUsize::new(0));
     let builder = place.system().consume(Queue::quorum("q"), {
         let made = Arc::clone(&made);
-        move || -> Fragile {
+        move || -> Careful {
             made.fetch_add(1, Ordering::SeqCst);
             panic!("no configuration")
         }
@@ -306,47 +102,89 @@ async fn a_factory_that_always_panics_stops_the_system_with_70_and_loses_nothing
     assert_eq!(place.vhost.queue("q").await.unwrap().ready, 3);
 }
 
+/// Cannot start: its first moment panics.
+struct Stillborn;
+
+impl Actor for Stillborn {
+    type Context = Context<Self>;
+
+    fn started(&mut self, _: &mut Self::Context) {
+        panic!("no database")
+    }
+}
+
+impl Handler<Delivery<Text>> for Stillborn {
+    type Result = Result<(), Failure>;
+
+    fn handle(&mut self, _: Delivery<Text>, _: &mut Self::Context) -> Self::Result {
+        Ok(())
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
-async fn what_an_actor_begins_with_after_it_has_stopped_itself_is_charged_to_nobody() {
+async fn an_actor_that_panics_when_it_starts_stops_the_system_with_70_and_loses_nothing() {
     let place = Place::new().await;
-    let (began, gate) = (Seen::default(), Gate::closed());
-    let queue = Queue::classic("q").retry(Retry::every(100.millis()).times(2));
-    let builder = place.system().consume(queue, {
-        let (began, gate) = (began.clone(), gate.clone());
-        move || Borrowing {
-            began: began.clone(),
-            gate: gate.clone(),
-            forgets: false,
+    let builder = place.system().consume(Queue::quorum("q"), || Stillborn);
+    let running = Running::consuming(builder).await;
+    place.send("q", ["a", "b"]).await;
+    let reason = running.stopped().await;
+    assert_eq!(reason.code(), 70, "{reason}");
+    place.holds("q", 2).await;
+}
+
+/// Stops itself over every message, and then thinks better of it.
+struct Stays {
+    handled: Seen<usize>,
+    count: usize,
+}
+
+impl Actor for Stays {
+    type Context = Context<Self>;
+
+    fn stopping(&mut self, _: &mut Self::Context) -> Goes {
+        Goes::Continue
+    }
+}
+
+impl Handler<Delivery<Text>> for Stays {
+    type Result = Result<(), Failure>;
+
+    fn handle(&mut self, _: Delivery<Text>, ctx: &mut Self::Context) -> Self::Result {
+        self.count += 1;
+        self.handled.note(self.count);
+        ctx.stop();
+        Ok(())
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_actor_that_refuses_to_stop_is_replaced_and_no_message_is_lost() {
+    let place = Place::new().await;
+    let handled = Seen::default();
+    let builder = place.system().consume(Queue::classic("q"), {
+        let handled = handled.clone();
+        move || Stays {
+            handled: handled.clone(),
+            count: 0,
         }
     });
     let running = Running::consuming(builder).await;
     let publisher = running.publisher();
-    // One burst: most of it waits for the actor when the message in its midst stops it.
-    let sends = (0..60).map(|number| {
-        let body = if number == 20 {
-            STOP.to_owned()
-        } else {
-            number.to_string()
-        };
-        publisher.send(Outgoing::to_queue("q", body))
-    });
+    let sends = (0..50).map(|number| publisher.send(Outgoing::to_queue("q", number.to_string())));
     for sent in futures_util::future::join_all(sends).await {
         sent.unwrap();
     }
-    running
-        .until("all have begun", |_| {
-            began.all().iter().any(|run| run.0 == "59")
-        })
-        .await;
-    gate.open();
-    running
-        .until("all are settled", |status| {
-            let queue = &status.queues[0];
-            queue.in_flight == 0 && queue.handled == 60
-        })
-        .await;
-    let all = began.all();
-    assert_eq!(neighbours_attempts(&all, STOP), [], "{all:?}");
+    let counts = running.acked(50).await;
+    assert_eq!(
+        (counts.handled, counts.failed_attempts),
+        (50, 0),
+        "{counts:?}"
+    );
+    assert_eq!(
+        handled.all(),
+        [1; 50],
+        "each instance handles what it was made for"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -355,13 +193,13 @@ async fn a_message_that_hides_its_panics_is_parked_in_the_end() {
     let queue = Queue::classic("q").retry(Retry::every(100.millis()).times(1));
     let builder = place.system().consume(queue, || Hiding);
     let running = Running::consuming(builder).await;
-    place.send("q", ["a", "b", PANIC]).await;
+    place.send("q", ["a", "b", "panic"]).await;
     // Nobody can tell it from its neighbours, so they may be parked as well: nothing else may happen.
     let mut parked = Vec::new();
     eventually(SOON, "it is parked", async || {
         let taken = place.client.take_all("q.failed").await;
         parked.extend(taken.into_iter().map(|message| message.delivery.data));
-        if parked.iter().any(|body| body == PANIC.as_bytes()) {
+        if parked.iter().any(|body| body == "panic".as_bytes()) {
             Ok(())
         } else {
             Err(format!("{parked:?}"))
@@ -386,7 +224,7 @@ impl Handler<Delivery<Text>> for Hiding {
     type Result = garenne::actix::ActorResponse<Self, Result<(), Failure>>;
 
     fn handle(&mut self, order: Delivery<Text>, _: &mut Self::Context) -> Self::Result {
-        let panics = &**order == PANIC;
+        let panics = &**order == "panic";
         let run = async move {
             if panics {
                 drop(order);

@@ -1,27 +1,22 @@
-//! Stopping: with work in hand, with the broker down, with the broker frozen, at once.
+//! Stopping: with work in hand, under load, with the broker down.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use garenne::prelude::*;
-use garenne::status::{Phase, Status};
+use garenne::status::Phase;
 use integration_tests::FaultProxy;
 
-use super::logs;
-use super::support::{DropGuard, Gate, Place, Running, SOON, Seen};
+use super::support::{DropGuard, Gate, Place, Running, Seen, nothing};
 
 /// No stop that does not depend on it may take this long.
-const DRAIN_DEADLINE: Duration = Duration::from_secs(600);
+pub(super) const DRAIN_DEADLINE: Duration = Duration::from_secs(600);
 
 /// A handler that waits at a gate, and notes its beginning and its end.
-fn gated(
+pub(super) fn gated(
     gate: &Gate,
     began: &Seen<String>,
     ended: &Seen<String>,
-) -> impl Fn(Delivery<Text>) -> std::pin::Pin<Box<dyn Future<Output = Result<(), Failure>>>>
-+ Clone
-+ Send
-+ Sync
-+ 'static {
+) -> impl Fn(Delivery<Text>) -> HandlerResult + Clone + Send + Sync + 'static {
     let (gate, began, ended) = (gate.clone(), began.clone(), ended.clone());
     move |order| {
         let (gate, began, ended) = (gate.clone(), began.clone(), ended.clone());
@@ -126,7 +121,7 @@ async fn with_the_broker_down_a_stop_is_quick() {
     let builder = place
         .system_behind(&proxy)
         .drain_deadline(DRAIN_DEADLINE)
-        .consume_fn(Queue::quorum("q").workers(3), super::support::nothing);
+        .consume_fn(Queue::quorum("q").workers(3), nothing);
     let running = Running::consuming(builder).await;
     proxy.refuse().await;
     proxy.cut().await;
@@ -149,7 +144,7 @@ async fn a_stop_before_there_ever_was_a_broker_is_quick() {
         let builder = place
             .system_behind(&proxy)
             .drain_deadline(DRAIN_DEADLINE)
-            .consume_fn(Queue::quorum("q"), super::support::nothing);
+            .consume_fn(Queue::quorum("q"), nothing);
         let running = Running::started(builder);
         assert_eq!(running.status().phase, Phase::Starting);
         running.stop().await;
@@ -185,105 +180,42 @@ async fn with_the_broker_down_a_stop_still_waits_for_handlers_and_their_messages
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn with_the_broker_frozen_a_stop_ends_with_the_drain_deadline() {
+async fn while_a_system_drains_its_handlers_may_still_publish_retry_and_fail() {
     let place = Place::new().await;
-    let proxy = FaultProxy::before(place.vhost.node()).await;
-    let (gate, began, ended) = (Gate::closed(), Seen::default(), Seen::default());
-    let message_id = format!("abandoned-{}", place.vhost.name());
-    let builder = place
-        .system_behind(&proxy)
-        .drain_deadline(2.secs())
-        .consume_fn(Queue::quorum("q"), gated(&gate, &began, &ended));
+    place.client.declare("invoices", &[]).await;
+    let (gate, began) = (Gate::closed(), Seen::default());
+    let builder = place.system().drain_deadline(DRAIN_DEADLINE);
+    let publisher = builder.publisher();
+    let queue = Queue::quorum("q").retry(Retry::every(300.secs()).times(1));
+    let builder = builder.consume_fn(queue, {
+        let (gate, began) = (gate.clone(), began.clone());
+        move |order: Delivery<Text>| {
+            let (gate, began, publisher) = (gate.clone(), began.clone(), publisher.clone());
+            async move {
+                began.note(());
+                gate.pass().await;
+                match &**order {
+                    "publish" => publisher.send(Outgoing::to_queue("invoices", "x")).await?,
+                    "retry" => return Err(Failure::transient("later")),
+                    _ => return Err(Failure::permanent("never")),
+                }
+                Ok(())
+            }
+        }
+    });
     let running = Running::consuming(builder).await;
-    place.send("q", [message_id.as_str()]).await;
-    began.reach(1).await;
-    proxy.freeze();
-    let asked = Instant::now();
-    running.stop().await;
-    let took = asked.elapsed();
-    println!("stopped after {took:.1?}");
-    assert!(took >= 2.secs(), "its handler was not waited for");
-    assert!(took < SOON / 2, "the frozen link was waited for");
-    let lines = logs::lines_with(&["message_abandoned", &message_id]);
-    assert_eq!(lines.len(), 1, "{lines:?}");
-    drop(proxy);
-    place.holds("q", 1).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn stop_now_ends_a_drain_at_once_and_the_message_comes_again() {
-    let place = Place::new().await;
-    let (gate, began, ended) = (Gate::closed(), Seen::default(), Seen::default());
-    let builder = place
-        .system()
-        .drain_deadline(DRAIN_DEADLINE)
-        .consume_fn(Queue::quorum("q"), gated(&gate, &began, &ended));
-    let running = Running::consuming(builder).await;
-    place.send("q", ["hangs"]).await;
-    began.reach(1).await;
+    place.send("q", ["publish", "retry", "fail"]).await;
+    began.reach(3).await;
     SystemHandle::stop(&running);
     running
         .until("it drains", |status| status.phase == Phase::Stopping)
         .await;
-    running.stop_now();
-    running.stop_now();
+    gate.open();
     running.stop().await;
-    ended.reach(1).await;
-    place.holds("q", 1).await;
-    assert_eq!(place.vhost.queue("q").await.unwrap().ready, 1);
-
-    // Whoever comes next gets it, marked as handed out before and at its first attempt still.
-    let again = Seen::default();
-    let builder = place.system().consume_fn(Queue::quorum("q"), {
-        let again = again.clone();
-        move |order: Delivery<Text>| {
-            again.note((order.redelivered(), order.attempt().number()));
-            async { Ok::<(), Failure>(()) }
-        }
-    });
-    let running = Running::consuming(builder).await;
-    running.acked(1).await;
-    assert_eq!(again.all(), [(true, 1)]);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_handler_that_blocks_its_thread_for_ever_does_not_hold_up_stop_now() {
-    let place = Place::new().await;
-    let began = Seen::default();
-    let released = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
-    let builder = place
-        .system()
-        .drain_deadline(1.secs())
-        .consume_fn(Queue::classic("q"), {
-            let (began, released) = (began.clone(), std::sync::Arc::clone(&released));
-            move |_: Delivery<Bytes>| {
-                began.note(());
-                while !released.load(std::sync::atomic::Ordering::Relaxed) {
-                    std::thread::yield_now();
-                }
-                async { Ok::<(), Failure>(()) }
-            }
-        });
-    let running = Running::consuming(builder).await;
-    place.send("q", ["blocks"]).await;
-    began.reach(1).await;
-    running.stop().await;
-    place.holds("q", 1).await;
-    released.store(true, std::sync::atomic::Ordering::Relaxed);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_second_stop_changes_nothing() {
-    let place = Place::new().await;
-    let builder = place
-        .system()
-        .consume_fn(Queue::classic("q"), super::support::nothing);
-    let running = Running::started(builder);
-    for _ in 0..5 {
-        SystemHandle::stop(&running);
+    let counts = running.counts();
+    assert_eq!((counts.acked, counts.handled), (3, 1), "{counts:?}");
+    for queue in ["invoices", "q.retry.300s", "q.failed"] {
+        place.holds(queue, 1).await;
     }
-    running.stop().await;
-    running.stop().await;
-    running.stop_now();
-    assert!(!Status::is_ready(&running.status()));
+    place.holds("q", 0).await;
 }
