@@ -10,6 +10,8 @@ mod broker_moves;
 mod clusters;
 #[cfg(test)]
 mod confirms;
+#[cfg(all(test, feature = "conformance"))]
+mod conformance;
 #[cfg(test)]
 mod cost;
 #[cfg(test)]

@@ -7,7 +7,7 @@ use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::task::LocalSet;
+use tokio::task::{LocalSet, unconstrained};
 
 use crate::builder::BrokerBuilder;
 use crate::engine::{Engine, Options, Time};
@@ -67,7 +67,7 @@ impl Broker {
             .name("garenne-broker".to_owned())
             .spawn(serve)
             .map_err(|source| Error::Thread { source })?;
-        let addr = started.await.map_err(|_| Error::Stopped)??;
+        let addr = unconstrained(started).await.map_err(|_| Error::Stopped)??;
         let handle = Handle {
             calls,
             changes,
@@ -195,7 +195,9 @@ impl Handle {
         let (reply, answer) = oneshot::channel();
         let call: Call = Box::new(move |server| drop(reply.send(act(server))));
         self.calls.send(call).map_err(|_| Error::Stopped)?;
-        answer.await.map_err(|_| Error::Stopped)
+        // A task's share of its thread is for what it does itself; and whoever blocks on this
+        // inside a task would wait for ever when the share is used up.
+        unconstrained(answer).await.map_err(|_| Error::Stopped)
     }
 
     /// Lets the engine do something.

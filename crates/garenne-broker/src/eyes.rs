@@ -4,6 +4,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
+use tokio::task::unconstrained;
 
 use crate::broker::Broker;
 use crate::error::Error;
@@ -84,20 +85,23 @@ impl Broker {
     ) -> Result<View, Error> {
         let mut changes = self.handle().changes.clone();
         let mut late = self.alarm(patience).await?;
-        loop {
-            // Marked before the look, so that no change between look and wait is missed.
-            changes.mark_unchanged();
-            let view = self.view().await?;
-            if wanted(&view) {
-                return Ok(view);
-            }
-            tokio::select! {
-                changed = changes.changed() => changed.map_err(|_| Error::Stopped)?,
-                _ = &mut late => {
-                    return Err(Error::TimedOut { waited: patience, state: describe(&view) });
+        let look = async {
+            loop {
+                // Marked before the look, so that no change between look and wait is missed.
+                changes.mark_unchanged();
+                let view = self.view().await?;
+                if wanted(&view) {
+                    return Ok(view);
+                }
+                tokio::select! {
+                    changed = changes.changed() => changed.map_err(|_| Error::Stopped)?,
+                    _ = &mut late => {
+                        return Err(Error::TimedOut { waited: patience, state: describe(&view) });
+                    }
                 }
             }
-        }
+        };
+        unconstrained(look).await
     }
 
     /// A timer on the broker's thread: the caller's runtime may have none, or one that is paused.

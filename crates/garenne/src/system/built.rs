@@ -22,12 +22,12 @@ pub struct System {
 }
 
 impl System {
-    /// Like [`SystemBuilder::run`].
+    /// Like [`SystemBuilder::run`](crate::SystemBuilder::run).
     pub fn run(self) -> ExitCode {
         self.run_until(std::future::pending())
     }
 
-    /// Like [`SystemBuilder::run_until`].
+    /// Like [`SystemBuilder::run_until`](crate::SystemBuilder::run_until).
     pub fn run_until(self, stop: impl Future<Output = ()> + Send + 'static) -> ExitCode {
         logging::init();
         match run::start(self, run::Signals::Listen) {
