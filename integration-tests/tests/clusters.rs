@@ -46,8 +46,12 @@ async fn nothing_is_lost_when_the_node_a_service_is_connected_to_and_the_leader_
         cluster.kill(killed).await;
         let at_kill = service.transcript().events(handled).len();
         assert!(at_kill < all, "everything was handled before the kill");
+        // A copy whose dead-lettering met the kill is tried again by the broker after 180 s.
+        let patience = std::time::Duration::from_secs(300);
         service
-            .wait_for("all are handled", |events| handled(events).len() == all)
+            .wait_within(patience, "all are handled", |events| {
+                handled(events).len() == all
+            })
             .await;
         cluster.restart(killed).await;
         println!(

@@ -293,6 +293,8 @@ async fn a_broker_that_freezes_is_noticed_and_served_again_when_it_wakes() {
     let client = Client::connect(&node.url("/")).await;
     client.publish("", "q", b"after", id("after")).await;
     let counts = running.acked(2).await;
-    assert_eq!((counts.recalled, counts.handled), (1, 2), "{counts:?}");
+    // Either link may be the first whose silence is noticed: the ack of the first message reached the
+    // broker, or its redelivery was recalled. It never ran twice.
+    assert!(counts.recalled <= 1 && counts.handled == 2, "{counts:?}");
     assert_eq!(runs.all(), ["before", "after"]);
 }

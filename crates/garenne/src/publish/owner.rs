@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
 use lapin::options::ConfirmSelectOptions;
@@ -19,6 +19,11 @@ use crate::link::{Link, LinkError, LinkWatch, call};
 const QUEUE: usize = 256;
 /// The pause before a channel is opened again that could not be opened.
 const PAUSE: Duration = Duration::from_millis(500);
+/// RabbitMQ's code for a frame on a channel that it has closed. It closes the channel over one
+/// message while the client still writes others to it, and that costs the whole connection.
+const CHANNEL_ERROR: u16 = 504;
+/// How long messages wait for a new link after a loss that one of them caused.
+const GRACE: Duration = Duration::from_secs(5);
 
 /// The sending end of a confirm channel.
 #[derive(Clone)]
@@ -75,6 +80,7 @@ pub(crate) fn start(runtime: &Handle, Jobs(waiting): Jobs, links: LinkWatch, lim
         links,
         waiting,
         again: VecDeque::new(),
+        grace: None,
         limits,
     };
     runtime.spawn(async move {
@@ -94,6 +100,9 @@ struct Owner {
     waiting: mpsc::Receiver<Job>,
     /// What was in flight when the channel broke over another message.
     again: VecDeque<Job>,
+    /// Until then a link that is down is waited for: it was lost over one of our own messages, and
+    /// its neighbours are not to blame.
+    grace: Option<Instant>,
     limits: Limits,
 }
 
@@ -130,7 +139,15 @@ impl Owner {
                 .clone()
                 .filter(|link| link.is_up());
             if up.is_some() {
+                self.grace = None;
                 return up;
+            }
+            if self.grace.is_some_and(|until| Instant::now() < until) {
+                tokio::select! {
+                    changed = self.links.changed() => changed.ok()?,
+                    () = tokio::time::sleep(PAUSE) => {}
+                }
+                continue;
             }
             let disconnected = |sent| PublishError::Disconnected {
                 reason: "the publish link is down".to_owned(),
@@ -160,12 +177,14 @@ impl Owner {
         if link.is_up() {
             warn!(event = "confirm_channel_lost", in_flight = left.len(), error = %text, "the confirm channel broke");
         }
+        let own_fault = code == CHANNEL_ERROR;
+        self.grace = own_fault.then(|| Instant::now() + GRACE);
         let blamed: Vec<_> = left.iter().map(|job| job.blame(code, &text)).collect();
         let culprit_found = blamed.iter().any(Option::is_some);
         for (mut job, blame) in left.into_iter().zip(blamed) {
             if let Some(blame) = blame {
                 job.answer(Err(blame));
-            } else if !link.is_up() {
+            } else if !link.is_up() && !own_fault {
                 job.answer(Err(PublishError::Disconnected {
                     reason: text.clone(),
                     sent: true,
