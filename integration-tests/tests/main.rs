@@ -7,8 +7,6 @@ mod api;
 #[cfg(test)]
 mod broker_moves;
 #[cfg(test)]
-mod clusters;
-#[cfg(test)]
 mod confirms;
 #[cfg(all(test, feature = "conformance"))]
 mod conformance;

@@ -8,6 +8,7 @@ use std::time::Duration;
 use actix::{Actor, Context, Handler, Message, Recipient, ResponseFuture};
 use actix_rt::{Arbiter, ArbiterHandle};
 use garenne_core::Queue;
+use tokio::sync::Mutex;
 use tokio::time::timeout;
 use tracing::warn;
 
@@ -31,6 +32,7 @@ struct Custom {
     /// The sink's own thread; a panic ends only the actor on it.
     arbiter: Arbiter,
     running: RefCell<Option<Recipient<FailedMessage>>>,
+    alone: Mutex<()>,
 }
 
 /// A failed message, and the queue that it came from.
@@ -57,6 +59,7 @@ impl FailSink {
                 factory,
                 arbiter: Arbiter::new(),
                 running: RefCell::new(None),
+                alone: Mutex::new(()),
             })
         });
         Self { parking, custom }
@@ -94,14 +97,25 @@ impl Handler<Store> for FailSink {
 }
 
 impl Custom {
+    /// A panic takes everything down that waits in the sink's mailbox. Who was lost so tries again
+    /// alone: then only the record that the sink panics over is left to the parking queue.
     async fn store(&self, failed: &FailedMessage) -> Result<(), SinkError> {
+        if let Some(answer) = self.ask(failed).await {
+            return answer;
+        }
+        let _alone = self.alone.lock().await;
+        let lost = || Err(SinkError::new("the sink panicked or stopped"));
+        self.ask(failed).await.unwrap_or_else(lost)
+    }
+
+    /// The sink's answer; `None` when the sink was lost.
+    async fn ask(&self, failed: &FailedMessage) -> Option<Result<(), SinkError>> {
         match timeout(STORE_TIMEOUT, self.recipient().send(failed.clone())).await {
-            Ok(Ok(stored)) => stored,
-            Ok(Err(_)) => Err(SinkError::new("the sink panicked or stopped")),
-            Err(_) => Err(SinkError::new(format_args!(
+            Ok(answer) => answer.ok(),
+            Err(_) => Some(Err(SinkError::new(format_args!(
                 "no answer within {} s",
                 STORE_TIMEOUT.as_secs()
-            ))),
+            )))),
         }
     }
 
