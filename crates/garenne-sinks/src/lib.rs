@@ -1,0 +1,3 @@
+//! Fail sinks and alerts for `garenne` that need heavy dependencies: databases and HTTP.
+//!
+//! It must not depend on lapin: whatever it stores or tells reaches it as a value.
