@@ -11,6 +11,7 @@ use crate::header;
 use crate::outcome::FailReason;
 use crate::properties::Properties;
 use crate::stamp::{read_stamp, stamp};
+use crate::trace::TraceContext;
 use crate::value::{Headers, Value};
 
 /// A message that failed for good, with everything needed to understand it and to send it again.
@@ -49,6 +50,8 @@ pub struct FailedMessage {
     pub host: String,
     /// The service in which the last attempt failed.
     pub service: String,
+    /// The version of that service; empty where it does not say.
+    pub version: String,
 }
 
 impl FailedMessage {
@@ -63,7 +66,7 @@ impl FailedMessage {
     /// 1. the end of the error's chain;
     /// 2. the error's text behind its first 512 bytes;
     /// 3. the message's own headers, largest first; `fail-dropped-headers` names them;
-    /// 4. the rest of the error's text, that list of names, and the names of host and service.
+    /// 4. the rest of the error's text, that list of names, and the names of host, service and version.
     ///
     /// What was cut says so. The result fits whenever `max_header_bytes` is at least 4088, which is
     /// what the smallest frame carries that AMQP allows.
@@ -77,6 +80,14 @@ impl FailedMessage {
         fit::fit(parked, max_header_bytes)
     }
 
+    /// The trace that the message belongs to, if its producer said so in the W3C headers
+    /// `traceparent` and `tracestate`. They are headers of the message like any other: a store keeps
+    /// them, and a replay sends them again.
+    #[must_use]
+    pub fn trace_context(&self) -> Option<TraceContext<'_>> {
+        TraceContext::of(&self.properties.headers)
+    }
+
     fn record(&self) -> impl Iterator<Item = (String, Value)> {
         let chain: Vec<_> = self.error_chain.iter().map(Value::from).collect();
         let record = [
@@ -88,12 +99,17 @@ impl FailedMessage {
             (header::FAIL_LAST_AT, stamp(self.last_failed_at)),
             (header::FAIL_HOST, Value::from(&self.host)),
             (header::FAIL_SERVICE, Value::from(&self.service)),
+            (header::FAIL_VERSION, Value::from(&self.version)),
             (header::ORIG_QUEUE, Value::from(&self.queue)),
             (header::ORIG_EXCHANGE, Value::from(&self.exchange)),
             (header::ORIG_ROUTING_KEY, Value::from(&self.routing_key)),
         ];
+        let is_said = |(name, value): &(_, Value)| {
+            *name != header::FAIL_VERSION || value.as_str().is_some_and(|text| !text.is_empty())
+        };
         record
             .into_iter()
+            .filter(is_said)
             .map(|(name, value)| (name.to_owned(), value))
     }
 
@@ -164,6 +180,7 @@ impl FailedMessage {
             error_chain: chain.into_iter().map(str::to_owned).collect(),
             host: text(header::FAIL_HOST),
             service: text(header::FAIL_SERVICE),
+            version: text(header::FAIL_VERSION),
         }
     }
 }

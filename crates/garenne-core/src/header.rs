@@ -20,6 +20,8 @@ pub const FAIL_LAST_AT: &str = "fail-last-at";
 pub const FAIL_HOST: &str = "fail-host";
 /// The service in which the last attempt failed.
 pub const FAIL_SERVICE: &str = "fail-service";
+/// The version of that service; absent where it does not say.
+pub const FAIL_VERSION: &str = "fail-version";
 /// The names of headers that were dropped because the message's header had to fit in a frame; an
 /// array of texts.
 pub const FAIL_DROPPED_HEADERS: &str = "fail-dropped-headers";
@@ -41,9 +43,14 @@ pub const ORIG_CC: &str = "orig-CC";
 /// The header `BCC` of the original, as with [`ORIG_CC`].
 pub const ORIG_BCC: &str = "orig-BCC";
 
+/// The trace that a message belongs to, as W3C Trace Context writes it. The producer's, not ours.
+pub const TRACEPARENT: &str = "traceparent";
+/// What tracing systems add to [`TRACEPARENT`]. The producer's, not ours.
+pub const TRACESTATE: &str = "tracestate";
+
 /// Whether the header is one that a copy adds, so that the original did not have it.
 pub(crate) fn is_ours(name: &str) -> bool {
-    const OURS: [&str; 17] = [
+    const OURS: [&str; 18] = [
         RETRY_NUMS,
         FAIL_REASON,
         FAIL_ERROR,
@@ -53,6 +60,7 @@ pub(crate) fn is_ours(name: &str) -> bool {
         FAIL_LAST_AT,
         FAIL_HOST,
         FAIL_SERVICE,
+        FAIL_VERSION,
         FAIL_DROPPED_HEADERS,
         ORIG_QUEUE,
         ORIG_EXCHANGE,

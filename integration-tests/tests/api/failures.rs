@@ -112,6 +112,7 @@ async fn an_error_is_retried_and_parked_with_all_its_causes() {
         Some(AMQPValue::LongLongInt(3))
     );
     assert_eq!(text(&parked, "fail-service"), "api-tests");
+    assert_eq!(text(&parked, "fail-version"), "7.2");
     assert!(text(&parked, "fail-first-at") < text(&parked, "fail-last-at"));
     let attempts: Vec<_> = seen.all().into_iter().map(|run| run.1).collect();
     assert_eq!(attempts, [1, 2, 3]);

@@ -107,7 +107,7 @@ async fn a_sink_gets_records_with_everything() {
     assert_eq!(record.reason, FailReason::Exhausted);
     assert_eq!(record.error, "invalid digit found in string");
     assert!(record.error_chain.is_empty());
-    assert_eq!(record.service, "api-tests");
+    assert_eq!((&*record.service, &*record.version), ("api-tests", "7.2"));
     assert!(!record.host.is_empty());
     let properties = &record.properties;
     assert_eq!(

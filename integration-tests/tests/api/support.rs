@@ -35,7 +35,9 @@ impl Place {
 
     /// A system here.
     pub(super) fn system(&self) -> SystemBuilder {
-        SystemBuilder::new(self.vhost.url()).service_name("api-tests")
+        SystemBuilder::new(self.vhost.url())
+            .service_name("api-tests")
+            .service_version("7.2")
     }
 
     /// A system here whose links go through a proxy.

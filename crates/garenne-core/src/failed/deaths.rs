@@ -46,6 +46,7 @@ pub(super) fn from_deaths(origin: Origin<'_>, parked: &Properties) -> FailedMess
         error_chain: Vec::new(),
         host: String::new(),
         service: String::new(),
+        version: String::new(),
     }
 }
 

@@ -14,7 +14,7 @@ const ERROR_FLOOR: usize = 512;
 /// How much room the names of dropped headers get.
 const NAMES_MAX: usize = 512;
 
-/// How much of a host's or service's name is kept when there is room for nothing else.
+/// How much of the name of a host, a service or a version is kept when there is room for nothing else.
 const LABEL_MAX: usize = 128;
 
 /// The most bytes that a mark such as `… (cut, 1234 bytes)` takes, as a value in an array.
@@ -147,7 +147,11 @@ fn is_the_messages(name: &str) -> bool {
 }
 
 fn shorten_labels(parked: &mut Properties, _excess: usize) {
-    for name in [header::FAIL_HOST, header::FAIL_SERVICE] {
+    for name in [
+        header::FAIL_HOST,
+        header::FAIL_SERVICE,
+        header::FAIL_VERSION,
+    ] {
         let whole = text(&parked.headers, name);
         shorten_text(parked, name, &whole, whole.len(), LABEL_MAX);
     }

@@ -2,10 +2,11 @@
 
 use std::time::UNIX_EPOCH;
 
-use garenne_core::{FailReason, FailedMessage, Headers, Properties, Value, header};
+use garenne_core::{FailReason, FailedMessage, Headers, Properties, header};
 use proptest::prelude::*;
 
-use crate::samples::{at_millis, failed, read_back};
+use crate::generators::any_failed;
+use crate::samples::{failed, read_back};
 
 #[test]
 fn a_parked_message_tells_a_person_everything() {
@@ -52,92 +53,41 @@ fn a_clone_shares_the_body() {
     assert!(std::sync::Arc::ptr_eq(&failed.body, &failed.clone().body));
 }
 
-fn short_text() -> impl Strategy<Value = String> {
-    "\\PC{0,40}"
-}
-
-fn value() -> impl Strategy<Value = Value> {
-    let leaf = prop_oneof![
-        Just(Value::Void),
-        any::<bool>().prop_map(Value::from),
-        any::<i32>().prop_map(Value::from),
-        any::<i64>().prop_map(Value::from),
-        any::<u64>().prop_map(Value::Timestamp),
-        short_text().prop_map(Value::from),
-        prop::collection::vec(any::<u8>(), 0..40).prop_map(Value::ByteArray),
-    ];
-    leaf.prop_recursive(2, 8, 4, |inner| {
-        prop_oneof![
-            prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
-            prop::collection::btree_map("[a-z]{1,8}", inner, 0..4).prop_map(Value::from),
-        ]
-    })
-}
-
-fn optional_text() -> impl Strategy<Value = Option<String>> {
-    prop::option::of(short_text())
-}
-
-prop_compose! {
-    fn properties()(
-        content_type in optional_text(),
-        headers in prop::collection::btree_map("(h-[a-z]{1,8}|CC|BCC)", value(), 0..6),
-        priority in prop::option::of(any::<u8>()),
-        correlation_id in optional_text(),
-        expiration in prop::option::of("[0-9]{1,8}"),
-        message_id in short_text(),
-        timestamp in prop::option::of(any::<u64>()),
-        user_id in optional_text(),
-    ) -> Properties {
-        Properties {
-            content_type, headers, priority, correlation_id, expiration, timestamp, user_id,
-            delivery_mode: Some(2),
-            message_id: Some(message_id),
-            ..Properties::default()
-        }
-    }
-}
-
-fn reason() -> impl Strategy<Value = FailReason> {
-    use FailReason::{Deadline, DeliveryLimit, Exhausted, Panic, Permanent, Undecodable};
-    prop::sample::select(
-        &[
-            Deadline,
-            DeliveryLimit,
-            Exhausted,
-            Panic,
-            Permanent,
-            Undecodable,
-        ][..],
-    )
-}
-
-prop_compose! {
-    fn any_failed()(
-        properties in properties(),
-        names in [short_text(), short_text(), short_text(), short_text(), short_text()],
-        attempts in any::<u32>(),
-        times in [0_u64..4_000_000_000_000, 0_u64..4_000_000_000_000],
-        reason in reason(),
-        error in short_text(),
-        error_chain in prop::collection::vec(short_text(), 0..4),
-    ) -> FailedMessage {
-        let [queue, exchange, routing_key, host, service] = names;
-        FailedMessage {
-            message_id: properties.message_id.clone().unwrap_or_default(),
-            body: b"{\"order_id\":7}".as_slice().into(),
-            first_failed_at: at_millis(times[0]),
-            last_failed_at: at_millis(times[1]),
-            queue, exchange, routing_key, properties, attempts, reason, error, error_chain, host, service,
-        }
-    }
-}
-
 proptest! {
     #[test]
     fn a_failed_message_is_read_back_as_it_was_parked(failed in any_failed()) {
         prop_assert_eq!(read_back(&failed.parking_properties(usize::MAX)), failed);
     }
+}
+
+#[test]
+fn a_record_from_before_versions_were_recorded_is_read() {
+    let mut parked = failed().parking_properties(usize::MAX);
+    parked.headers.remove(header::FAIL_VERSION).unwrap();
+    let back = read_back(&parked);
+    let expected = FailedMessage {
+        version: String::new(),
+        ..failed()
+    };
+    assert_eq!(back, expected);
+    assert_eq!(back.parking_properties(usize::MAX), parked);
+}
+
+#[test]
+fn the_trace_of_a_message_is_known_when_it_is_parked_and_after() {
+    let mut failed = failed();
+    assert_eq!(failed.trace_context(), None);
+    let parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    failed.properties.headers.extend([
+        (header::TRACEPARENT.into(), parent.into()),
+        (header::TRACESTATE.into(), "shop=1".into()),
+    ]);
+    let parked = failed.parking_properties(usize::MAX);
+    assert_eq!(parked.headers[header::TRACEPARENT], parent.into());
+    let back = read_back(&parked);
+    let trace = back.trace_context().unwrap();
+    assert_eq!(trace.trace_id(), "0af7651916cd43dd8448eb211c80319c");
+    assert_eq!((trace.parent(), trace.state()), (parent, Some("shop=1")));
 }
 
 #[test]

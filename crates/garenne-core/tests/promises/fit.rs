@@ -71,6 +71,7 @@ fn the_worst_record_fits_in_the_smallest_frame() {
         error_chain: vec![long(); 100],
         host: long(),
         service: long(),
+        version: long(),
         ..failed()
     };
     for n in 0..500 {

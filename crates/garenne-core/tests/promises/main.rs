@@ -13,6 +13,8 @@ mod deaths;
 mod decide;
 mod failed;
 mod fit;
+mod generators;
+mod json;
 mod ledger;
 mod outage;
 mod queue;

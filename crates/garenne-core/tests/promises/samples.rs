@@ -33,6 +33,7 @@ pub(crate) fn failed() -> FailedMessage {
         error_chain: vec!["gateway said no".into(), "HTTP 402".into()],
         host: "till-3".into(),
         service: "order-service".into(),
+        version: "1.4.2".into(),
     }
 }
 

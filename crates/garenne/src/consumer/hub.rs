@@ -25,6 +25,8 @@ pub(crate) struct Hub {
 pub(crate) struct Identity {
     pub(crate) service: String,
     pub(crate) host: String,
+    /// Empty unless the program says it.
+    pub(crate) version: String,
 }
 
 /// What the workers shall do.

@@ -147,7 +147,7 @@ impl<A, B> Failed<'_, A, B> {
     /// Hands the message to the fail sink.
     async fn store(self, reason: FailReason) -> Settled {
         let Self { worker, .. } = self;
-        let failed = FailedMessage::new(self.record(reason));
+        let failed = FailedMessage::from(self.record(reason));
         let held = self
             .hold("failed message", || {
                 let store = Store {
@@ -260,6 +260,7 @@ impl<A, B> Failed<'_, A, B> {
             error_chain: ran.chain.clone(),
             host: worker.hub.identity.host.clone(),
             service: worker.hub.identity.service.clone(),
+            version: worker.hub.identity.version.clone(),
         }
     }
 }

@@ -37,8 +37,9 @@ use garenne_core::FailedMessage as Record;
 #[derive(Clone, Debug)]
 pub struct FailedMessage(Arc<Record>);
 
-impl FailedMessage {
-    pub(crate) fn new(record: Record) -> Self {
+/// For tests of a sink, and for whoever hands on a record that comes from a store.
+impl From<Record> for FailedMessage {
+    fn from(record: Record) -> Self {
         Self(Arc::new(record))
     }
 }

@@ -1,14 +1,13 @@
 //! What a system is made of, and whether it can work.
 
-use std::fmt;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
 use actix::{Actor, Context, Handler};
-use garenne_core::{Declare, Fault, OutageWindow, PREFETCH, Queue, StopReason, WORKERS};
+use garenne_core::{Declare, Fault, OutageWindow, PREFETCH, Queue, WORKERS};
 
-use super::{System, env, logging, run};
+use super::{BuildError, System, env, logging, run};
 use crate::body::Body;
 use crate::consumer::{FnHandler, Identity, Recall, Settings, start_worker};
 use crate::delivery::Delivery;
@@ -52,6 +51,7 @@ pub struct SystemBuilder {
     pub(super) prefetch: u16,
     pub(super) workers: u16,
     pub(super) service: String,
+    pub(super) version: String,
     pub(super) confirm_timeout: Duration,
     pub(super) faults: Vec<Fault>,
     queues: Vec<(Queue, StartWorker)>,
@@ -80,6 +80,7 @@ impl SystemBuilder {
             prefetch: PREFETCH,
             workers: WORKERS,
             service: env::program_name(),
+            version: String::new(),
             confirm_timeout: CONFIRM_TIMEOUT,
             faults: Vec::new(),
             queues: Vec::new(),
@@ -219,6 +220,15 @@ impl SystemBuilder {
         }
     }
 
+    /// The version of the service, for failure records: `env!("CARGO_PKG_VERSION")`, or whatever
+    /// tells one build from another. None by default.
+    pub fn service_version(self, version: impl Into<String>) -> Self {
+        Self {
+            version: version.into(),
+            ..self
+        }
+    }
+
     /// Adds faults of the service's own configuration, to be reported together with all others.
     pub fn faults(mut self, faults: impl IntoIterator<Item = Fault>) -> Self {
         self.faults.extend(faults);
@@ -294,6 +304,7 @@ impl SystemBuilder {
                 identity: Arc::new(Identity {
                     service: self.service,
                     host: env::host_name(),
+                    version: self.version,
                 }),
                 queues: registrations,
                 sink: self.sink,
@@ -354,39 +365,5 @@ impl SystemBuilder {
     fn register(mut self, queue: Queue, start: StartWorker) -> Self {
         self.queues.push((queue, start));
         self
-    }
-}
-
-/// All that is wrong with a system's configuration.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BuildError {
-    faults: Vec<Fault>,
-}
-
-impl BuildError {
-    /// Every fault; at least one.
-    #[must_use]
-    pub fn faults(&self) -> &[Fault] {
-        &self.faults
-    }
-}
-
-impl fmt::Display for BuildError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, fault) in self.faults.iter().enumerate() {
-            if index > 0 {
-                f.write_str("; ")?;
-            }
-            write!(f, "{fault}")?;
-        }
-        Ok(())
-    }
-}
-
-impl std::error::Error for BuildError {}
-
-impl From<BuildError> for StopReason {
-    fn from(error: BuildError) -> Self {
-        Self::Configuration(error.to_string())
     }
 }

@@ -1,0 +1,184 @@
+//! Properties and headers as JSON, and back without a loss: for whatever stores or shows messages
+//! as text.
+//!
+//! What most clients send reads as one would write it by hand: texts, booleans, whole numbers,
+//! arrays and tables. What JSON has no word for is an object with a single name that begins with
+//! `$`:
+//!
+//! | AMQP | JSON |
+//! |---|---|
+//! | text | `"acme"` |
+//! | boolean, void | `true`, `null` |
+//! | 32-bit integer; 64-bit integer outside its range | `7`; `5000000000` |
+//! | 64-bit integer within that range | `{"$i64": 7}` |
+//! | other integers | `{"$i8": 7}`, `{"$u8": 7}`, `{"$i16": 7}`, `{"$u16": 7}`, `{"$u32": 7}` |
+//! | floats; their digits are a text, because databases rewrite numbers | `{"$f32": "0.25"}`, `{"$f64": "0.1"}` |
+//! | a float that is not a number, by its bits | `{"$f64": "0x7ff8000000000000"}` |
+//! | decimal: scale, then digits | `{"$decimal": [2, 199]}` is 1.99 |
+//! | timestamp: seconds since the Unix epoch | `{"$timestamp": 1790000000}` |
+//! | byte array; long string that is not UTF-8; both in base64 | `{"$bytes": "AP8="}`, `{"$binary": "AP8="}` |
+//! | array, table | `[1, 2]`, `{"tenant": "acme"}` |
+//! | a name in a table that begins with `$` | gets one `$` more: `{"$$ref": 7}` |
+
+mod value;
+
+use std::fmt;
+
+use serde_json::{Map, Value as Json};
+
+use crate::properties::Properties;
+use crate::value::{Headers, Value};
+
+/// How many arrays and tables may lie in one another. Readers of JSON have a limit too (128 is
+/// common), and what is written must be readable.
+pub const MAX_DEPTH: usize = 100;
+
+/// Why something cannot be written as JSON, or not be read from it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JsonError(String);
+
+impl JsonError {
+    fn new(why: impl fmt::Display) -> Self {
+        Self(why.to_string())
+    }
+
+    fn at(self, name: &str) -> Self {
+        Self(format!("in `{name}`: {}", self.0))
+    }
+}
+
+impl fmt::Display for JsonError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for JsonError {}
+
+/// A header table as a JSON object.
+///
+/// # Errors
+///
+/// When its values are nested deeper than [`MAX_DEPTH`].
+pub fn write_headers(headers: &Headers) -> Result<Map<String, Json>, JsonError> {
+    value::write_table(headers, MAX_DEPTH)
+}
+
+/// Reads what [`write_headers`] wrote. Whole numbers that fit are 32-bit integers, others 64-bit
+/// ones.
+///
+/// # Errors
+///
+/// When a value is not of the form in the table above, with the name of its header.
+pub fn read_headers(json: &Map<String, Json>) -> Result<Headers, JsonError> {
+    value::read_table(json)
+}
+
+/// One header value as JSON.
+///
+/// # Errors
+///
+/// When it is nested deeper than [`MAX_DEPTH`].
+pub fn write_value(value: &Value) -> Result<Json, JsonError> {
+    value::write(value, MAX_DEPTH)
+}
+
+/// Reads what [`write_value`] wrote.
+///
+/// # Errors
+///
+/// When it is not of the form in the table above.
+pub fn read_value(json: &Json) -> Result<Value, JsonError> {
+    value::read(json)
+}
+
+/// The properties that are set as a JSON object, under their names in AMQP (`content_type`, `type`,
+/// `headers`…).
+///
+/// # Errors
+///
+/// As [`write_headers`].
+pub fn write_properties(properties: &Properties) -> Result<Map<String, Json>, JsonError> {
+    let mut json = Map::new();
+    for (name, text) in texts(properties) {
+        json.extend(text.map(|text| (name.to_owned(), text.into())));
+    }
+    let octets = [
+        ("delivery_mode", properties.delivery_mode),
+        ("priority", properties.priority),
+    ];
+    for (name, octet) in octets {
+        json.extend(octet.map(|octet| (name.to_owned(), octet.into())));
+    }
+    json.extend(
+        properties
+            .timestamp
+            .map(|t| ("timestamp".to_owned(), t.into())),
+    );
+    if !properties.headers.is_empty() {
+        let headers = write_headers(&properties.headers)?;
+        json.insert("headers".to_owned(), headers.into());
+    }
+    Ok(json)
+}
+
+/// Reads what [`write_properties`] wrote.
+///
+/// # Errors
+///
+/// When a name is unknown or its value is of another type: a property that is not understood would
+/// be lost.
+pub fn read_properties(json: &Map<String, Json>) -> Result<Properties, JsonError> {
+    let mut properties = Properties::default();
+    for (name, value) in json {
+        read_property(&mut properties, name, value).map_err(|error| error.at(name))?;
+    }
+    Ok(properties)
+}
+
+fn texts(p: &Properties) -> [(&'static str, Option<&str>); 10] {
+    [
+        ("content_type", p.content_type.as_deref()),
+        ("content_encoding", p.content_encoding.as_deref()),
+        ("correlation_id", p.correlation_id.as_deref()),
+        ("reply_to", p.reply_to.as_deref()),
+        ("expiration", p.expiration.as_deref()),
+        ("message_id", p.message_id.as_deref()),
+        ("type", p.kind.as_deref()),
+        ("user_id", p.user_id.as_deref()),
+        ("app_id", p.app_id.as_deref()),
+        ("cluster_id", p.cluster_id.as_deref()),
+    ]
+}
+
+fn read_property(p: &mut Properties, name: &str, json: &Json) -> Result<(), JsonError> {
+    let text = match name {
+        "content_type" => &mut p.content_type,
+        "content_encoding" => &mut p.content_encoding,
+        "correlation_id" => &mut p.correlation_id,
+        "reply_to" => &mut p.reply_to,
+        "expiration" => &mut p.expiration,
+        "message_id" => &mut p.message_id,
+        "type" => &mut p.kind,
+        "user_id" => &mut p.user_id,
+        "app_id" => &mut p.app_id,
+        "cluster_id" => &mut p.cluster_id,
+        _ => return read_other(p, name, json),
+    };
+    *text = Some(value::text(json)?.to_owned());
+    Ok(())
+}
+
+fn read_other(p: &mut Properties, name: &str, json: &Json) -> Result<(), JsonError> {
+    match name {
+        "delivery_mode" => p.delivery_mode = Some(value::whole(json)?),
+        "priority" => p.priority = Some(value::whole(json)?),
+        "timestamp" => p.timestamp = Some(value::whole(json)?),
+        "headers" => {
+            let table = json.as_object();
+            p.headers = read_headers(table.ok_or_else(|| JsonError::new("not an object"))?)?;
+        }
+        _ => return Err(JsonError::new("AMQP has no such property")),
+    }
+    Ok(())
+}

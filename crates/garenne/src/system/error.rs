@@ -1,0 +1,39 @@
+//! Why a system cannot be built.
+
+use std::fmt;
+
+use garenne_core::{Fault, StopReason};
+
+/// All that is wrong with a system's configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BuildError {
+    pub(super) faults: Vec<Fault>,
+}
+
+impl BuildError {
+    /// Every fault; at least one.
+    #[must_use]
+    pub fn faults(&self) -> &[Fault] {
+        &self.faults
+    }
+}
+
+impl fmt::Display for BuildError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, fault) in self.faults.iter().enumerate() {
+            if index > 0 {
+                f.write_str("; ")?;
+            }
+            write!(f, "{fault}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for BuildError {}
+
+impl From<BuildError> for StopReason {
+    fn from(error: BuildError) -> Self {
+        Self::Configuration(error.to_string())
+    }
+}
