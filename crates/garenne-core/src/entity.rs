@@ -112,6 +112,8 @@ pub enum Entity {
     Exchange(ExchangeEntity),
     /// A binding from an exchange to a queue.
     Binding(BindingEntity),
+    /// A binding from an exchange to another one.
+    ExchangeBinding(ExchangeBindingEntity),
 }
 
 /// A queue to declare.
@@ -142,6 +144,17 @@ pub struct BindingEntity {
     pub queue: String,
     /// The exchange that they come from.
     pub exchange: String,
+    /// The routing key, or the pattern for it.
+    pub routing_key: String,
+}
+
+/// A binding between exchanges to declare, once both exist.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExchangeBindingEntity {
+    /// The exchange that the messages come from.
+    pub source: String,
+    /// The exchange that gets them.
+    pub destination: String,
     /// The routing key, or the pattern for it.
     pub routing_key: String,
 }

@@ -42,6 +42,9 @@ pub const ORIG_USER_ID: &str = "orig-user-id";
 pub const ORIG_CC: &str = "orig-CC";
 /// The header `BCC` of the original, as with [`ORIG_CC`].
 pub const ORIG_BCC: &str = "orig-BCC";
+/// The property `expiration` of a delayed message. It would have cut the delay short, and does not
+/// act any more.
+pub const DELAYED_EXPIRATION: &str = "delayed-expiration";
 
 /// The trace that a message belongs to, as W3C Trace Context writes it. The producer's, not ours.
 pub const TRACEPARENT: &str = "traceparent";

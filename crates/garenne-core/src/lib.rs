@@ -11,7 +11,8 @@
 //! | wait for the broker, or give up? | [`Outage`], [`OutageWindow`] |
 //! | how long until the next attempt to come back? | [`Backoff`] |
 //! | when is a failed message tried again? | [`Retry`], [`lane_for`] |
-//! | what must exist on the broker? | [`Queue::topology`] |
+//! | what must exist on the broker? | [`Queue::topology`], [`delay::levels`] |
+//! | how does a message wait for a second, or for years? | [`Delay`] |
 //! | what does a copy of a message look like? | [`retry_copy`], [`FailedMessage`] |
 //! | how much may a fresh process take at once? | [`Caution`] |
 //! | how many restarts are too many? | [`RestartLimit`] |
@@ -21,6 +22,7 @@ pub mod attempt;
 pub mod backoff;
 pub mod caution;
 pub mod copy;
+pub mod delay;
 pub mod duration;
 pub mod entity;
 pub mod epoch;
@@ -48,10 +50,11 @@ pub use attempt::{Attempt, RETRY_NUMS, read_attempt};
 pub use backoff::Backoff;
 pub use caution::Caution;
 pub use copy::{Origin, Original, original, retry_copy};
+pub use delay::{Delay, DelayError, Destination};
 pub use duration::{DurationError, DurationExt, compact, parse_duration};
 pub use entity::{
-    BindingEntity, Declare, Entity, ExchangeEntity, ExchangeKind, QueueEntity, QueueKind,
-    UnknownKind,
+    BindingEntity, Declare, Entity, ExchangeBindingEntity, ExchangeEntity, ExchangeKind,
+    QueueEntity, QueueKind, UnknownKind,
 };
 pub use epoch::Epoch;
 pub use exit::StopReason;

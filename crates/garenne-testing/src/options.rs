@@ -126,8 +126,8 @@ async fn declare(broker: &Broker, queues: &[Queue]) -> lapin::Result<()> {
             .await?;
         for entity in queue.topology() {
             match entity {
-                // Lanes and parking queues are for those who consume.
-                Entity::Queue(_) => {}
+                // Lanes and parking queues are for those who consume; only delays bind exchanges.
+                Entity::Queue(_) | Entity::ExchangeBinding(_) => {}
                 Entity::Exchange(exchange) => {
                     let kind = ExchangeKind::Custom(exchange.kind.as_str().to_owned());
                     let options = ExchangeDeclareOptions {

@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use super::{FailedMessage, text};
 use crate::attempt::read_attempt;
 use crate::copy::{Origin, original};
+use crate::delay::arrived;
 use crate::header::{ORIG_QUEUE, RETRY_NUMS};
 use crate::outcome::FailReason;
 use crate::properties::Properties;
@@ -91,9 +92,16 @@ impl Death {
             Some(&Value::Timestamp(secs)) => UNIX_EPOCH.checked_add(Duration::from_secs(secs)),
             _ => None,
         };
-        let (queue, exchange) = (text("queue"), text("exchange"));
+        let (exchange, routing_key) = match (text("exchange"), routing_key) {
+            // Whoever sends it again shall not have to know that it had been delayed.
+            (Some(exchange), Some(key)) => {
+                let (exchange, key) = arrived(&exchange, &key);
+                (Some(exchange.to_owned()), Some(key.to_owned()))
+            }
+            unknown => unknown,
+        };
         Self {
-            queue,
+            queue: text("queue"),
             exchange,
             routing_key,
             expiration: text("original-expiration"),

@@ -76,6 +76,23 @@ fn a_copy_that_the_broker_parked_keeps_what_the_copy_recorded() {
 }
 
 #[test]
+fn a_delayed_message_that_the_broker_parked_is_one_that_was_sent_to_its_queue() {
+    let key = "0.".repeat(27) + "1.orders";
+    let death = Headers::from([
+        ("queue".into(), "orders".into()),
+        ("reason".into(), "delivery_limit".into()),
+        ("exchange".into(), garenne_core::delay::DUE.into()),
+        ("routing-keys".into(), vec![Value::from(key)].into()),
+    ]);
+    let headers = Headers::from([("x-death".into(), vec![Value::from(death)].into())]);
+    let failed = read_back(&Properties {
+        headers,
+        ..Properties::default()
+    });
+    assert_eq!((&*failed.exchange, &*failed.routing_key), ("", "orders"));
+}
+
+#[test]
 fn a_message_that_says_nothing_of_itself_is_still_read() {
     let bare = Properties::default();
     let failed = FailedMessage::from_parked(Some("orders"), "", "orders.failed", &bare, *b"body");

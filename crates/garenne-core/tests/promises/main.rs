@@ -11,6 +11,7 @@ mod caution;
 mod copy;
 mod deaths;
 mod decide;
+mod delay;
 mod failed;
 mod fit;
 mod generators;

@@ -24,6 +24,7 @@ fn listing(entities: &[Entity]) -> String {
                 let (from, key, to) = (&binding.exchange, &binding.routing_key, &binding.queue);
                 writeln!(listing, "binding {from} -- {key} --> {to}").unwrap();
             }
+            Entity::ExchangeBinding(binding) => panic!("a queue needs no {binding:?}"),
         }
     }
     listing
@@ -68,6 +69,7 @@ fn whatever_is_dead_lettered_or_bound_to_exists_before() {
                         existing.contains(&binding.exchange) && existing.contains(&binding.queue)
                     );
                 }
+                Entity::ExchangeBinding(binding) => panic!("a queue needs no {binding:?}"),
             }
         }
     }

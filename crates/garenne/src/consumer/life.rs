@@ -10,6 +10,7 @@ use std::sync::atomic::Ordering;
 
 use actix::{Actor, Context, Handler};
 use bytes::Bytes;
+use garenne_core::delay::arrived;
 use garenne_core::{Outcome, RETRY_NUMS, decide, read_attempt};
 use lapin::message::Delivery as Received;
 use tracing::{Span, info_span};
@@ -76,10 +77,12 @@ pub(super) fn received(queue: &Arc<str>, delivery: Received) -> Option<(u64, Met
     let retry_nums = headers
         .and_then(|h| h.inner().get(RETRY_NUMS))
         .map(wire::from_wire);
+    let (exchange, routing_key) =
+        arrived(delivery.exchange.as_str(), delivery.routing_key.as_str());
     let meta = Meta {
         queue: Arc::clone(queue),
-        exchange: delivery.exchange.as_str().to_owned(),
-        routing_key: delivery.routing_key.as_str().to_owned(),
+        exchange: exchange.to_owned(),
+        routing_key: routing_key.to_owned(),
         redelivered: delivery.redelivered,
         attempt: read_attempt(retry_nums.as_ref()),
         properties: delivery.properties,

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use garenne_core::{Declare, Entity, ExchangeKind, Queue, QueueEntity, QueueKind};
 use lapin::Channel;
-use lapin::options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions};
+use lapin::options::{
+    ExchangeBindOptions, ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions,
+};
 use lapin::types::{AMQPValue, FieldTable};
 use tracing::{info, warn};
 
@@ -142,6 +144,20 @@ impl Bench<'_> {
                 )
                 .await
             }
+            Entity::ExchangeBinding(binding) => {
+                let doing = format!(
+                    "binding exchange `{}` to exchange `{}`",
+                    binding.destination, binding.source
+                );
+                let bound = channel.exchange_bind(
+                    short(&binding.destination),
+                    short(&binding.source),
+                    short(&binding.routing_key),
+                    ExchangeBindOptions::default(),
+                    FieldTable::default(),
+                );
+                call(&doing, bound).await
+            }
         }
     }
 
@@ -232,7 +248,7 @@ impl Bench<'_> {
                     .map_err(|e| e.missing(&exchange.name))
             }
             // A binding cannot be asked for over AMQP 0-9-1.
-            Entity::Binding(_) => Ok(()),
+            Entity::Binding(_) | Entity::ExchangeBinding(_) => Ok(()),
         }
     }
 }

@@ -1,0 +1,136 @@
+//! What a delayed message carries.
+
+use super::{Delay, DelayError, Destination, level_name};
+use crate::entity::QueueKind;
+use crate::header::{DELAYED_EXPIRATION, is_the_brokers};
+use crate::properties::Properties;
+use crate::value::{Headers, Value, header_len};
+
+/// The headers by which a producer has a message sent to further queues.
+const SENDER_SELECTED: [&str; 2] = ["CC", "BCC"];
+
+/// The properties with which a message goes through the levels: its own, but
+///
+/// - its `expiration` is put aside in [`DELAYED_EXPIRATION`]: it would end the wait in the first
+///   level before its time, and is gone after that;
+/// - headers that the broker owns, such as `x-death`, are left out. A message that was made from
+///   another one would bring along where that one had died, and RabbitMQ drops a message that seems
+///   to expire in a circle.
+///
+/// # Errors
+///
+/// [`DelayError::SenderSelected`] for a message with `CC` or `BCC`.
+pub fn delayed_properties(properties: Properties) -> Result<Properties, DelayError> {
+    let mut delayed = properties;
+    let selected = SENDER_SELECTED
+        .into_iter()
+        .find(|&header| delayed.headers.contains_key(header));
+    if let Some(header) = selected {
+        return Err(DelayError::SenderSelected { header });
+    }
+    delayed.headers.retain(|name, _| !is_the_brokers(name));
+    if let Some(expiration) = delayed.expiration.take() {
+        delayed
+            .headers
+            .insert(DELAYED_EXPIRATION.to_owned(), expiration.into());
+    }
+    Ok(delayed)
+}
+
+impl Delay {
+    /// How many bytes the broker adds to the headers of a message on its way through the levels, at
+    /// most: it writes down every queue that the message expired in. Headers must fit into one frame
+    /// with these, or nobody can take the message when it is due.
+    #[must_use]
+    pub fn headers_len(self, destination: &Destination, kind: QueueKind) -> usize {
+        let key = self.routing_key(destination);
+        let deaths = self.levels().map(|level| death(kind, level, &key));
+        let longest = level_name(kind, super::LEVELS - 1);
+        let beside = ["first", "last"].into_iter().flat_map(|which| {
+            let longest = &longest;
+            ["queue", "exchange", "reason"]
+                .map(|what| header_len(&format!("x-{which}-death-{what}"), &longest.into()))
+        });
+        header_len("x-death", &deaths.collect::<Vec<_>>().into()) + beside.sum::<usize>()
+    }
+}
+
+/// One entry of `x-death`, as RabbitMQ writes it.
+fn death(kind: QueueKind, level: u32, key: &str) -> Value {
+    let name = level_name(kind, level);
+    let entry: [(&str, Value); 6] = [
+        ("count", 1_i64.into()),
+        ("reason", "expired".into()),
+        ("queue", (&name).into()),
+        ("exchange", (&name).into()),
+        ("time", Value::Timestamp(0)),
+        ("routing-keys", vec![key.into()].into()),
+    ];
+    let entry = entry.map(|(name, value)| (name.to_owned(), value));
+    Headers::from(entry).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::duration::DurationExt;
+
+    fn with(headers: impl IntoIterator<Item = (&'static str, Value)>) -> Properties {
+        let headers = headers.into_iter();
+        Properties {
+            headers: headers
+                .map(|(name, value)| (name.to_owned(), value))
+                .collect(),
+            ..Properties::default()
+        }
+    }
+
+    #[test]
+    fn everything_is_kept_that_does_not_break_the_delay() {
+        let sent = Properties {
+            content_type: Some("text/plain".into()),
+            priority: Some(3),
+            delivery_mode: Some(1),
+            message_id: Some("m-1".into()),
+            user_id: Some("shop".into()),
+            ..with([("tenant", "eu".into()), ("retry_nums", 2.into())])
+        };
+        assert_eq!(delayed_properties(sent.clone()), Ok(sent));
+    }
+
+    #[test]
+    fn an_expiry_is_put_aside_and_deaths_of_another_message_are_left_out() {
+        let sent = Properties {
+            expiration: Some("500".into()),
+            ..with([
+                ("x-death", Vec::new().into()),
+                ("x-first-death-queue", "q".into()),
+            ])
+        };
+        let expected = with([(DELAYED_EXPIRATION, "500".into())]);
+        assert_eq!(delayed_properties(sent), Ok(expected));
+    }
+
+    #[test]
+    fn copies_to_further_queues_are_refused() {
+        for header in SENDER_SELECTED {
+            let sent = with([(header, vec![Value::from("audit")].into())]);
+            assert_eq!(
+                delayed_properties(sent),
+                Err(DelayError::SenderSelected { header })
+            );
+        }
+    }
+
+    #[test]
+    fn every_hop_costs_headers() {
+        let orders = Destination::queue("orders").unwrap();
+        let len = |secs: u64| {
+            Delay::after(secs.secs())
+                .unwrap()
+                .headers_len(&orders, QueueKind::Quorum)
+        };
+        assert_eq!(len(3) - len(1), len(7) - len(3));
+        assert!((150..400).contains(&(len(3) - len(1))));
+    }
+}
