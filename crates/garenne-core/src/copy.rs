@@ -141,12 +141,16 @@ pub(crate) fn take_back(copy: &Properties) -> Properties {
     original
 }
 
-/// Looks up what a copy has put aside. In a message that is no copy there is nothing, even when it
-/// has headers of ours: somebody has sent it with the headers of another one.
+/// Looks up what a copy has put aside: a retry copy, a parked one, or a replayed one. In a message that
+/// is no copy there is nothing, even when it has headers of ours: somebody has sent it with the headers
+/// of another one.
 fn aside<'h>(headers: &'h Headers, name: &str) -> Option<&'h Value> {
     let is_retried = read_attempt(headers.get(header::RETRY_NUMS)) > Attempt::FIRST;
     let is_parked = headers.contains_key(header::FAIL_REASON);
-    headers.get(name).filter(|_| is_retried || is_parked)
+    let is_replayed = headers.contains_key(header::REPLAY_ID);
+    headers
+        .get(name)
+        .filter(|_| is_retried || is_parked || is_replayed)
 }
 
 fn aside_text<'h>(headers: &'h Headers, name: &str) -> Option<&'h str> {

@@ -1,7 +1,15 @@
 //! The record of a message that failed for good.
 
+mod condition;
 mod deaths;
 mod fit;
+mod group;
+mod query;
+mod replay;
+
+pub use condition::{Condition, ConditionError, Field, Test};
+pub use group::{FailureGroup, FailureGroups, GroupBy, UnknownGrouping, error_kind};
+pub use query::FailedQuery;
 
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};

@@ -51,6 +51,12 @@ pub const TRACEPARENT: &str = "traceparent";
 /// What tracing systems add to [`TRACEPARENT`]. The producer's, not ours.
 pub const TRACESTATE: &str = "tracestate";
 
+/// Names one replay of one failed message: the same again when a replay that was cut off is repeated,
+/// another when the message fails and is replayed once more. Retry copies keep it.
+pub const REPLAY_ID: &str = "replay-id";
+/// How many times the message has been replayed; a 32-bit integer. Retry copies keep it.
+pub const REPLAY_COUNT: &str = "replay-count";
+
 /// Whether the header is one that a copy adds, so that the original did not have it.
 pub(crate) fn is_ours(name: &str) -> bool {
     const OURS: [&str; 18] = [

@@ -14,6 +14,7 @@
 //! | what must exist on the broker? | [`Queue::topology`], [`delay::levels`] |
 //! | how does a message wait for a second, or for years? | [`Delay`] |
 //! | what does a copy of a message look like? | [`retry_copy`], [`FailedMessage`] |
+//! | which failed messages are meant? | [`FailedQuery`] |
 //! | how much may a fresh process take at once? | [`Caution`] |
 //! | how many restarts are too many? | [`RestartLimit`] |
 //! | what does the process exit with? | [`StopReason`] |
@@ -58,7 +59,7 @@ pub use entity::{
 };
 pub use epoch::Epoch;
 pub use exit::StopReason;
-pub use failed::FailedMessage;
+pub use failed::{FailedMessage, FailedQuery};
 pub use fault::Fault;
 pub use lane::lane_for;
 pub use ledger::{Ack, Ledger, LedgerError};

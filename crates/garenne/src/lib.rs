@@ -45,6 +45,7 @@
 mod body;
 mod consumer;
 mod delivery;
+pub mod failed;
 mod failure;
 mod link;
 pub mod prelude;

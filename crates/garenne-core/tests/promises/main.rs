@@ -18,6 +18,8 @@ mod generators;
 mod json;
 mod ledger;
 mod outage;
+mod query;
 mod queue;
+mod replay;
 mod retry;
 mod samples;

@@ -1,0 +1,144 @@
+//! Which failed messages are meant.
+
+use std::time::SystemTime;
+
+use super::{Condition, FailedMessage};
+use crate::outcome::FailReason;
+
+/// Which failed messages are meant: all of them, until something narrows it. What is given more
+/// than once must hold every time, but for ids and reasons, of which one is enough.
+///
+/// ```
+/// # use garenne_core::{FailReason, FailedQuery};
+/// let query = FailedQuery::all()
+///     .queue("orders")
+///     .reason(FailReason::Exhausted)
+///     .condition("header.tenant=eu".parse().unwrap())
+///     .limit(100);
+/// assert_eq!(query.get_limit(), Some(100));
+/// ```
+///
+/// A store may ask its database for less with the getters `get_…`, and must then ask
+/// [`FailedQuery::matches`] about every record that it found; [`FailedQuery::limit`] is the store's to
+/// keep.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct FailedQuery {
+    ids: Vec<String>,
+    queue: Option<String>,
+    reasons: Vec<FailReason>,
+    conditions: Vec<Condition>,
+    since: Option<SystemTime>,
+    limit: Option<u64>,
+}
+
+impl FailedQuery {
+    /// All failed messages.
+    #[must_use]
+    pub fn all() -> Self {
+        Self::default()
+    }
+
+    /// Only the message with this id; called again, also that one.
+    #[must_use]
+    pub fn id(mut self, id: impl Into<String>) -> Self {
+        self.ids.push(id.into());
+        self
+    }
+
+    /// Only what failed in this queue.
+    #[must_use]
+    pub fn queue(self, queue: impl Into<String>) -> Self {
+        Self {
+            queue: Some(queue.into()),
+            ..self
+        }
+    }
+
+    /// Only what failed for this reason; called again, also for that one.
+    #[must_use]
+    pub fn reason(mut self, reason: FailReason) -> Self {
+        self.reasons.push(reason);
+        self
+    }
+
+    /// Only what this condition holds for; called again, both must.
+    #[must_use]
+    pub fn condition(mut self, condition: Condition) -> Self {
+        self.conditions.push(condition);
+        self
+    }
+
+    /// Only what failed for good then or later.
+    #[must_use]
+    pub fn since(self, since: SystemTime) -> Self {
+        Self {
+            since: Some(since),
+            ..self
+        }
+    }
+
+    /// At most so many; 0 is none.
+    #[must_use]
+    pub fn limit(self, limit: u64) -> Self {
+        Self {
+            limit: Some(limit),
+            ..self
+        }
+    }
+
+    /// Whether the message is meant. The limit is not looked at.
+    #[must_use]
+    pub fn matches(&self, failed: &FailedMessage) -> bool {
+        let one_of_ids = self.ids.is_empty() || self.ids.contains(&failed.message_id);
+        let one_of_reasons = self.reasons.is_empty() || self.reasons.contains(&failed.reason);
+        one_of_ids
+            && one_of_reasons
+            && self
+                .queue
+                .as_ref()
+                .is_none_or(|queue| *queue == failed.queue)
+            && self
+                .since
+                .is_none_or(|since| failed.last_failed_at >= since)
+            && self
+                .conditions
+                .iter()
+                .all(|condition| condition.holds(failed))
+    }
+
+    /// See [`FailedQuery::id`]; empty: all.
+    #[must_use]
+    pub fn get_ids(&self) -> &[String] {
+        &self.ids
+    }
+
+    /// See [`FailedQuery::queue`].
+    #[must_use]
+    pub fn get_queue(&self) -> Option<&str> {
+        self.queue.as_deref()
+    }
+
+    /// See [`FailedQuery::reason`]; empty: all.
+    #[must_use]
+    pub fn get_reasons(&self) -> &[FailReason] {
+        &self.reasons
+    }
+
+    /// See [`FailedQuery::condition`].
+    #[must_use]
+    pub fn get_conditions(&self) -> &[Condition] {
+        &self.conditions
+    }
+
+    /// See [`FailedQuery::since`].
+    #[must_use]
+    pub fn get_since(&self) -> Option<SystemTime> {
+        self.since
+    }
+
+    /// See [`FailedQuery::limit`].
+    #[must_use]
+    pub fn get_limit(&self) -> Option<u64> {
+        self.limit
+    }
+}
