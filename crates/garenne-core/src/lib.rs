@@ -17,8 +17,10 @@
 //! | which failed messages are meant? | [`FailedQuery`] |
 //! | how much may a fresh process take at once? | [`Caution`] |
 //! | how many restarts are too many? | [`RestartLimit`] |
+//! | what are people told, when, and how often? | [`alert::Pager`] |
 //! | what does the process exit with? | [`StopReason`] |
 
+pub mod alert;
 pub mod attempt;
 pub mod backoff;
 pub mod caution;

@@ -7,6 +7,7 @@
     reason = "a test that cannot go on has failed"
 )]
 
+mod alert;
 mod caution;
 mod copy;
 mod deaths;

@@ -1,0 +1,116 @@
+//! How fast an alert speaks.
+
+use std::time::Duration;
+
+use super::limit::CallLimit;
+use crate::fault::Fault;
+
+/// How fast an alert speaks: how often it is called, what it gathers, how long it keeps trying.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use = "a pace does nothing until an alert is given it"]
+pub struct Pace {
+    pub(super) limit: CallLimit,
+    pub(super) gather: Duration,
+    pub(super) every: Duration,
+    pub(super) timeout: Duration,
+    pub(super) keep: Duration,
+    pub(super) subjects: usize,
+}
+
+impl Pace {
+    /// At most so many calls in any stretch of `per`, calls that fail included: 20 per minute by
+    /// default; 1 to 10,000 calls. With more than one, the last is kept for critical news and the
+    /// end of the service.
+    ///
+    /// Too high, and the other side refuses or mutes what comes; too low, and news wait for a call.
+    /// Each process counts for itself: divide by the number of replicas that share a robot.
+    pub const fn limit(mut self, calls: u32, per: Duration) -> Self {
+        self.limit = CallLimit { calls, per };
+        self
+    }
+
+    /// How long the first news about something wait for others: 2 s by default; 0 tells at once.
+    ///
+    /// Too short, and a burst begins with an alert about its first message; too long, and people
+    /// learn of it late. Critical news never wait.
+    pub const fn gather(self, gather: Duration) -> Self {
+        Self { gather, ..self }
+    }
+
+    /// How long a subject that was told makes no further call: 5 min by default. What happens
+    /// meanwhile is counted, and told then, or with the next call for another reason.
+    ///
+    /// Too short, and people stop reading; too long, and nobody sees that it goes on.
+    pub const fn every(self, every: Duration) -> Self {
+        Self { every, ..self }
+    }
+
+    /// How long one call may take before it counts as failed: 10 s by default; above zero.
+    pub const fn timeout(self, timeout: Duration) -> Self {
+        Self { timeout, ..self }
+    }
+
+    /// How long news that ought to have been told are kept while calls fail: 1 h by default; above
+    /// zero. Older ones are dropped, and the next alert says how many.
+    pub const fn keep(self, keep: Duration) -> Self {
+        Self { keep, ..self }
+    }
+
+    /// How many subjects are told apart at a time: 64 by default, 1 to 10,000. What is beyond is
+    /// told together per queue and reason; nothing goes uncounted.
+    ///
+    /// It bounds memory, to about 1 KiB each.
+    pub const fn subjects(self, subjects: usize) -> Self {
+        Self { subjects, ..self }
+    }
+
+    /// How long one call may take.
+    #[must_use]
+    pub const fn get_timeout(&self) -> Duration {
+        self.timeout
+    }
+
+    /// The limit of calls.
+    #[must_use]
+    pub const fn get_limit(&self) -> CallLimit {
+        self.limit
+    }
+
+    /// All that is wrong with it.
+    #[must_use]
+    pub fn faults(&self) -> Vec<Fault> {
+        let mut faults = Vec::new();
+        if !(1..=10_000).contains(&self.limit.calls) {
+            faults.push(Fault::new("calls", self.limit.calls, "1 to 10,000"));
+        }
+        if !(1..=10_000).contains(&self.subjects) {
+            faults.push(Fault::new("subjects", self.subjects, "1 to 10,000"));
+        }
+        for (what, value) in [
+            ("time of the call limit", self.limit.per),
+            ("timeout", self.timeout),
+            ("keep", self.keep),
+        ] {
+            if value.is_zero() {
+                faults.push(Fault::new(what, "0s", "a duration above zero"));
+            }
+        }
+        faults
+    }
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self {
+            limit: CallLimit {
+                calls: 20,
+                per: Duration::from_secs(60),
+            },
+            gather: Duration::from_secs(2),
+            every: Duration::from_secs(300),
+            timeout: Duration::from_secs(10),
+            keep: Duration::from_secs(3600),
+            subjects: 64,
+        }
+    }
+}
