@@ -13,6 +13,7 @@ mod logs;
 mod neighbours;
 mod outages;
 mod panics;
+mod plain;
 mod publish_faults;
 mod publisher;
 mod returns;

@@ -8,6 +8,10 @@ pub const DEFAULT_FLOOR: Duration = Duration::from_millis(500);
 /// The longest pause, unless told otherwise.
 pub const DEFAULT_CEILING: Duration = Duration::from_secs(30);
 
+/// However long the back-off, attempts follow each other at least this fast at the beginning of an
+/// outage: a broker that restarts is back within seconds, and asking a closed port costs nothing.
+const MIN_CEILING: Duration = Duration::from_secs(2);
+
 /// Pauses that grow, with decorrelated jitter: the next pause is a random one between the floor and
 /// three times the last, at most the ceiling.
 ///
@@ -43,6 +47,12 @@ impl Backoff {
         self.last
     }
 
+    /// The same, but at most a quarter of the time that the outage has lasted, or 2 s if that is
+    /// more: short outages end fast, long ones are not hammered at.
+    pub fn next_within(&mut self, random: f64, lasting: Duration) -> Duration {
+        self.next(random).min(MIN_CEILING.max(lasting / 4))
+    }
+
     /// Starts again from the floor: the trouble is over.
     pub fn reset(&mut self) {
         self.last = self.floor;
@@ -76,6 +86,14 @@ mod tests {
         assert_eq!(pauses, [1_500, 4_500, 13_500, 30_000, 30_000, 30_000]);
         backoff.reset();
         assert_eq!(backoff.next(1.0), 1500.millis());
+    }
+
+    #[test]
+    fn while_an_outage_is_young_pauses_stay_short() {
+        let mut backoff = Backoff::default();
+        let ages = [0, 4, 8, 40, 400].map(Duration::from_secs);
+        let pauses = ages.map(|age| backoff.next_within(1.0, age).as_millis());
+        assert_eq!(pauses, [1_500, 2_000, 2_000, 10_000, 30_000]);
     }
 
     #[test]

@@ -64,7 +64,9 @@ pub use delivery::Delivery;
 pub use failure::{Failure, HandlerResult};
 pub use garenne_core::{StopReason, Wish};
 pub use link::{BrokerUrl, Tls};
-pub use publish::{Outgoing, Payload, PublishError, Publisher};
+pub use publish::{
+    ConnectError, ConnectErrorKind, Outgoing, Payload, PublishError, Publisher, PublisherBuilder,
+};
 pub use sink::{FailedMessage, LogSink, SinkError};
 pub use system::{BuildError, System, SystemBuilder, SystemHandle, init_logging};
 

@@ -5,24 +5,27 @@
 
 use std::io;
 use std::net::Shutdown;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_compat::Compat;
+use garenne_core::Epoch;
 use lapin::tcp::AsyncTcpStream;
 use lapin::{Connection, ConnectionProperties};
 use tokio::net::TcpStream;
 use tokio::runtime::Handle;
 use tokio::time::timeout;
+use tracing::debug;
 
 use super::address::BrokerUrl;
-use super::error::{LinkError, timed_out};
+use super::error::{Kind, LinkError, timed_out};
 use super::tls::Tls;
+use super::{Link, Purpose};
 
 /// How long a TCP connect and a TLS handshake may take, each.
-pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long the AMQP handshake may take. A stopped broker accepts TCP and says nothing.
-pub(crate) const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
 type Stream = AsyncTcpStream<Compat<TcpStream>>;
 
@@ -38,12 +41,52 @@ impl Drop for SocketGuard {
     }
 }
 
+/// Where links go, and how they are secured.
+pub(crate) struct Brokers<'a> {
+    pub(crate) urls: &'a [BrokerUrl],
+    pub(crate) tls: &'a Tls,
+}
+
+impl Brokers<'_> {
+    /// Tries the brokers in turn. A fault of the configuration at one of them is worth more to the
+    /// operator than the silence of the others.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future closes what had been set up.
+    pub(crate) async fn dial(
+        &self,
+        name: &str,
+        runtime: &Handle,
+        purpose: Purpose,
+        epoch: Epoch,
+    ) -> Result<Arc<Link>, LinkError> {
+        let mut worst: Option<LinkError> = None;
+        for broker in self.urls {
+            debug!(%broker, purpose = purpose.as_str(), "dialling");
+            match dial(broker, self.tls, name, runtime).await {
+                Ok((connection, socket)) => {
+                    let broker = broker.to_string();
+                    return Ok(Link::new(purpose, epoch, broker, connection, socket));
+                }
+                Err(error) if worst.as_ref().is_none_or(|w| w.kind != Kind::Configuration) => {
+                    worst = Some(error);
+                }
+                Err(_) => {}
+            }
+        }
+        Err(worst.unwrap_or_else(|| {
+            LinkError::configuration("no broker's address is configured".to_owned())
+        }))
+    }
+}
+
 /// Connects to one broker.
 ///
 /// # Cancel safety
 ///
 /// Dropping the future closes the socket and with it whatever had been set up.
-pub(crate) async fn dial(
+async fn dial(
     broker: &BrokerUrl,
     tls: &Tls,
     name: &str,
@@ -114,12 +157,12 @@ fn explain_handshake(cause: &lapin::Error, broker: &BrokerUrl) -> LinkError {
     };
     let advice = match code {
         403 => format!(
-            "; check user `{}` and its password in AMQP_URL",
+            "; check user `{}` and its password in the AMQP URL",
             broker.user()
         ),
         530 if error.to_string().contains("not found") => {
             format!(
-                "; create vhost `{}` on the broker, or correct the path in AMQP_URL",
+                "; create vhost `{}` on the broker, or correct the path in the AMQP URL",
                 broker.uri().vhost
             )
         }

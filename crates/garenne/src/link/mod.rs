@@ -9,7 +9,7 @@ mod watch;
 
 pub use address::BrokerUrl;
 pub(crate) use declare::{declare_lane, declare_queue, message_count};
-pub(crate) use dial::dial;
+pub(crate) use dial::Brokers;
 pub(crate) use error::{Kind, LinkError, timed_out};
 pub use tls::Tls;
 pub(crate) use watch::{LinkEvent, LinkNews};

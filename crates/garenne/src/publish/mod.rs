@@ -1,13 +1,16 @@
 //! Publishing with confirms: one owner task per confirm channel.
 
+mod connect;
 mod error;
 mod job;
+mod keeper;
 mod outgoing;
 mod owner;
 mod publisher;
 mod retry;
 mod session;
 
+pub use connect::{ConnectError, ConnectErrorKind, PublisherBuilder};
 pub use error::PublishError;
 pub(crate) use job::{Job, WhenBlocked};
 pub(crate) use outgoing::new_message_id;

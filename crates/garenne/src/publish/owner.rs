@@ -65,6 +65,18 @@ pub(crate) struct Limits {
     pub(crate) max_message_size: usize,
 }
 
+/// RabbitMQ 3's limit for one message. RabbitMQ 4 takes 16 MiB unless told otherwise, and says so.
+const MAX_MESSAGE_SIZE: usize = 128 * 1024 * 1024;
+
+impl Limits {
+    pub(crate) fn new(confirm_timeout: Duration) -> Self {
+        Self {
+            confirm_timeout,
+            max_message_size: MAX_MESSAGE_SIZE,
+        }
+    }
+}
+
 /// The receiving end of a confirm channel, until its owner task is started.
 pub(crate) struct Jobs(mpsc::Receiver<Job>);
 

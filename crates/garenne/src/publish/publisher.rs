@@ -1,12 +1,17 @@
 //! The user's own messages.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-use super::{ConfirmChannel, Job, Outgoing, PublishError, WhenBlocked};
+use super::keeper::Home;
+use super::{
+    ConfirmChannel, ConnectError, Job, Limits, Outgoing, PublishError, PublisherBuilder,
+    WhenBlocked,
+};
 use crate::link::LinkWatch;
 
 /// Sends messages, each confirmed by the broker. Cheap to clone; all clones share one channel whose
@@ -21,12 +26,20 @@ use crate::link::LinkWatch;
 /// ```
 #[derive(Clone)]
 pub struct Publisher {
+    shared: Arc<Shared>,
+}
+
+/// What all clones of a publisher have in common.
+struct Shared {
     channel: ConfirmChannel,
     links: LinkWatch,
     /// Set when the system is built.
-    patience: Arc<OnceLock<Duration>>,
+    patience: OnceLock<Duration>,
     /// One receiver for each send that is under way.
     under_way: watch::Sender<()>,
+    closed: AtomicBool,
+    /// The link's own thread, where no system has one.
+    home: Option<Home>,
 }
 
 /// How long a confirm is waited for unless the builder says otherwise, not counting time in which
@@ -34,23 +47,105 @@ pub struct Publisher {
 pub(crate) const CONFIRM_TIMEOUT: Duration = Duration::from_secs(10);
 
 impl Publisher {
+    /// A publisher for a program that consumes nothing: connects to the broker (or the brokers,
+    /// separated by commas and tried in turn) with this address,
+    /// `amqp://user:password@host:5672/vhost`, over a link of its own.
+    ///
+    /// The link lives on a thread of its own and comes back by itself after an outage. It works
+    /// inside any tokio runtime. [`Publisher::builder`] has more settings.
+    ///
+    /// ```no_run
+    /// # use garenne::prelude::*;
+    /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+    /// let publisher = Publisher::connect("amqp://app:secret@mq.example/shop").await?;
+    /// publisher.send(Outgoing::to_queue("orders", Json([1, 2, 3]))).await?;
+    /// publisher.close().await;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`ConnectError`], after 20 s for each address at most: connection refused, wrong password,
+    /// missing virtual host, an address that is none, and what to do about it.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future ends the attempt.
+    pub async fn connect(brokers: impl AsRef<str>) -> Result<Self, ConnectError> {
+        Self::builder(brokers).connect().await
+    }
+
+    /// Like [`Publisher::connect`], with settings. What is wrong with the address is told when it
+    /// connects.
+    pub fn builder(brokers: impl AsRef<str>) -> PublisherBuilder {
+        PublisherBuilder::new(brokers.as_ref())
+    }
+
+    /// Like [`Publisher::builder`], with the address from `AMQP_URL` (by default
+    /// `amqp://localhost:5672`) and TLS from `GARENNE_TLS_CA`, `GARENNE_TLS_CERT` and
+    /// `GARENNE_TLS_KEY`, as [`SystemBuilder::from_env`](crate::SystemBuilder::from_env) reads them.
+    pub fn from_env() -> PublisherBuilder {
+        PublisherBuilder::from_env()
+    }
+
     pub(crate) fn new(channel: ConfirmChannel, links: LinkWatch) -> Self {
+        Self::made_of(channel, links, None)
+    }
+
+    /// A publisher with a link of its own.
+    pub(super) fn at_home(home: Home, limits: Limits) -> Self {
+        let (channel, jobs) = super::channel();
+        let links = home.links();
+        if let Some(runtime) = home.runtime() {
+            super::start(runtime, jobs, links.clone(), limits);
+        }
+        let publisher = Self::made_of(channel, links, Some(home));
+        publisher.set_patience(limits.confirm_timeout);
+        publisher
+    }
+
+    fn made_of(channel: ConfirmChannel, links: LinkWatch, home: Option<Home>) -> Self {
         Self {
-            channel,
-            links,
-            patience: Arc::default(),
-            under_way: watch::Sender::new(()),
+            shared: Arc::new(Shared {
+                channel,
+                links,
+                patience: OnceLock::new(),
+                under_way: watch::Sender::new(()),
+                closed: AtomicBool::new(false),
+                home,
+            }),
         }
     }
 
     /// Returns when no send is under way.
     pub(crate) async fn idle(&self) {
-        self.under_way.closed().await;
+        self.shared.under_way.closed().await;
     }
 
     pub(crate) fn set_patience(&self, confirm_timeout: Duration) {
         // A system is built once.
-        let _ = self.patience.set(confirm_timeout);
+        let _ = self.shared.patience.set(confirm_timeout);
+    }
+
+    /// Ends the publisher and all its clones: takes no new message, waits until every send that is
+    /// under way has its answer, then closes the link (2 s at most) and ends its thread.
+    ///
+    /// Dropping the last clone closes the link too, without waiting: a message whose future was
+    /// dropped before may then be stored or not. A system's publisher ends with its system; here it
+    /// only waits for the sends that are under way.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future leaves the publisher without new messages; calling it again goes on.
+    pub async fn close(&self) {
+        if let Some(home) = &self.shared.home {
+            self.shared.closed.store(true, Ordering::SeqCst);
+            self.idle().await;
+            home.close().await;
+        } else {
+            self.idle().await;
+        }
     }
 
     /// Publishes one message and returns when the broker has taken responsibility for it: it lies in
@@ -84,11 +179,22 @@ impl Publisher {
             WhenBlocked::GiveUp,
         );
         job.mandatory = mandatory;
-        let _under_way = self.under_way.subscribe();
-        let patience = *self.patience.get().unwrap_or(&CONFIRM_TIMEOUT);
+        let _under_way = self.shared.under_way.subscribe();
+        if self.shared.closed.load(Ordering::SeqCst) {
+            let reason = "the publisher was closed".to_owned();
+            return Err(PublishError::Disconnected {
+                reason,
+                sent: false,
+            });
+        }
+        let patience = *self.shared.patience.get().unwrap_or(&CONFIRM_TIMEOUT);
         // With the window full, waiting for room is bounded like waiting for the confirm.
-        if timeout(patience, self.channel.ready()).await.is_err() {
+        if timeout(patience, self.shared.channel.ready())
+            .await
+            .is_err()
+        {
             let blocked = self
+                .shared
                 .links
                 .borrow()
                 .as_ref()
@@ -98,7 +204,7 @@ impl Publisher {
                 None => PublishError::Timeout { after: patience },
             });
         }
-        self.channel.publish(job, answer).await
+        self.shared.channel.publish(job, answer).await
     }
 }
 

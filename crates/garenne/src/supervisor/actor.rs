@@ -23,9 +23,6 @@ use crate::status::{Board, LinkState, OutageStatus, Phase};
 
 /// How often the supervisor looks around.
 const TICK: Duration = Duration::from_secs(1);
-/// However long the back-off, the first attempts of an outage follow each other at least this fast:
-/// a broker that restarts is back within seconds, and asking a closed port costs nothing.
-const MIN_CEILING: Duration = Duration::from_secs(2);
 
 /// Everything that a system was built with.
 pub(crate) struct Plan {
@@ -153,10 +150,11 @@ impl ConnectionSupervisor {
             return None;
         }
         let now = self.now();
-        let pause = self
-            .backoff
-            .next(fastrand::f64())
-            .min(self.pause_ceiling(now));
+        let lasting = self
+            .outage
+            .summary()
+            .map_or(Duration::ZERO, |s| now.saturating_since(s.since));
+        let pause = self.backoff.next_within(fastrand::f64(), lasting);
         match self.outage.attempt_failed(now, error.to_string(), pause) {
             Next::RetryAfter(pause) => Some(pause),
             Next::GiveUp(gave_up) => {
@@ -164,15 +162,6 @@ impl ConnectionSupervisor {
                 None
             }
         }
-    }
-
-    /// A quarter of the outage so far: short outages end fast, long ones are not hammered at.
-    fn pause_ceiling(&self, now: Moment) -> Duration {
-        let lasting = self
-            .outage
-            .summary()
-            .map_or(Duration::ZERO, |s| now.saturating_since(s.since));
-        MIN_CEILING.max(lasting / 4)
     }
 
     /// A link or a worker is lost: opens an outage, or adds to the one that is going on.

@@ -6,11 +6,11 @@ use actix::{ActorFutureExt, AsyncContext, Context, WrapFuture};
 use garenne_core::Epoch;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::UnboundedSender;
-use tracing::{debug, info, warn};
+use tracing::{info, warn};
 
 use super::ConnectionSupervisor;
 use super::actor::Plan;
-use crate::link::{Kind, Link, LinkError, LinkNews, Purpose, declare_queue, dial};
+use crate::link::{Brokers, Link, LinkError, LinkNews, Purpose, declare_queue};
 
 /// What one attempt brought back: the links that came up, and why not all of them did.
 struct Attempt {
@@ -128,7 +128,11 @@ async fn connect_one(
         plan.identity.host,
         purpose.as_str()
     );
-    let link = dial_any(plan, &name, runtime, purpose, epoch).await?;
+    let brokers = Brokers {
+        urls: &plan.brokers,
+        tls: &plan.tls,
+    };
+    let link = brokers.dial(&name, runtime, purpose, epoch).await?;
     // Watched from the first moment: what happens while the topology is declared counts as well.
     runtime.spawn(link.watch(news.clone()));
     if purpose == Purpose::Consume {
@@ -137,37 +141,4 @@ async fn connect_one(
         }
     }
     Ok(link)
-}
-
-/// Tries the brokers in turn. A fault of the configuration at one of them is worth more to the
-/// operator than the silence of the others.
-async fn dial_any(
-    plan: &Plan,
-    name: &str,
-    runtime: &Handle,
-    purpose: Purpose,
-    epoch: Epoch,
-) -> Result<Arc<Link>, LinkError> {
-    let mut worst: Option<LinkError> = None;
-    for broker in &plan.brokers {
-        debug!(%broker, purpose = purpose.as_str(), "dialling");
-        match dial(broker, &plan.tls, name, runtime).await {
-            Ok((connection, socket)) => {
-                return Ok(Link::new(
-                    purpose,
-                    epoch,
-                    broker.to_string(),
-                    connection,
-                    socket,
-                ));
-            }
-            Err(error) if worst.as_ref().is_none_or(|w| w.kind != Kind::Configuration) => {
-                worst = Some(error);
-            }
-            Err(_) => {}
-        }
-    }
-    Err(worst.unwrap_or_else(|| {
-        LinkError::configuration("no broker's address is configured".to_owned())
-    }))
 }

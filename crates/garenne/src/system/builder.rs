@@ -23,8 +23,6 @@ use tokio::sync::watch;
 /// How long handlers in flight may take when the system stops: below the 30 s after which
 /// Kubernetes kills.
 const DRAIN_DEADLINE: Duration = Duration::from_secs(25);
-/// RabbitMQ 3's limit for one message. RabbitMQ 4 takes 16 MiB unless told otherwise, and says so.
-const MAX_MESSAGE_SIZE: usize = 128 * 1024 * 1024;
 
 /// Puts a system together: brokers, queues with their handlers, and what to do when things fail.
 ///
@@ -297,10 +295,7 @@ impl SystemBuilder {
                 tls: self.tls,
                 window: self.window,
                 drain_deadline: self.drain_deadline,
-                limits: Limits {
-                    confirm_timeout: self.confirm_timeout,
-                    max_message_size: MAX_MESSAGE_SIZE,
-                },
+                limits: Limits::new(self.confirm_timeout),
                 identity: Arc::new(Identity {
                     service: self.service,
                     host: env::host_name(),

@@ -10,6 +10,8 @@ mod run;
 
 pub use builder::SystemBuilder;
 pub use built::System;
+pub(crate) use env::{broker_settings, host_name, program_name};
 pub use error::BuildError;
 pub use handle::SystemHandle;
 pub use logging::init as init_logging;
+pub(crate) use run::links_runtime;

@@ -35,12 +35,7 @@ const ECHO: Duration = Duration::from_millis(50);
 pub(super) fn start(system: System, signals: Signals) -> Result<SystemHandle, StopReason> {
     let failed =
         |error: std::io::Error| StopReason::Internal(format!("cannot start a thread: {error}"));
-    let links = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(1)
-        .thread_name("garenne-links")
-        .enable_all()
-        .build()
-        .map_err(failed)?;
+    let links = links_runtime().map_err(failed)?;
     let (started, handle) = sync_channel(1);
     thread::Builder::new()
         .name("garenne".to_owned())
@@ -50,6 +45,15 @@ pub(super) fn start(system: System, signals: Signals) -> Result<SystemHandle, St
     handle.recv().map_err(|_| {
         StopReason::Internal("the system's thread panicked while it started".to_owned())
     })
+}
+
+/// The runtime of links, on a thread of its own: whatever else the program does, heartbeats are sent.
+pub(crate) fn links_runtime() -> std::io::Result<Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .thread_name("garenne-links")
+        .enable_all()
+        .build()
 }
 
 fn run(system: System, links: Runtime, signals: Signals, started: &SyncSender<SystemHandle>) {

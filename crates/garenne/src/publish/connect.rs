@@ -1,0 +1,186 @@
+//! A publisher of its own, for programs that only send.
+
+use std::fmt;
+use std::time::Duration;
+
+use garenne_core::Fault;
+
+use super::keeper::{Destination, Home};
+use super::{CONFIRM_TIMEOUT, Limits, Publisher};
+use crate::link::{BrokerUrl, Kind, LinkError, Tls};
+use crate::system::{broker_settings, host_name, links_runtime, program_name};
+
+/// How a [`Publisher`] that needs no consumer is made, with other settings than
+/// [`Publisher::connect`] has.
+///
+/// ```no_run
+/// use garenne::prelude::*;
+///
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// let publisher = Publisher::builder("amqp://app:secret@mq-1/shop,amqp://app:secret@mq-2/shop")
+///     .connect_within(30.secs())
+///     .connect()
+///     .await?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+#[must_use = "a builder does nothing until it connects"]
+pub struct PublisherBuilder {
+    brokers: Vec<BrokerUrl>,
+    tls: Tls,
+    service: String,
+    confirm_timeout: Duration,
+    connect_within: Duration,
+    faults: Vec<Fault>,
+}
+
+impl PublisherBuilder {
+    pub(super) fn new(brokers: &str) -> Self {
+        let (brokers, faults) = BrokerUrl::parse_list("broker address", brokers);
+        Self {
+            brokers,
+            tls: Tls::default(),
+            service: program_name(),
+            confirm_timeout: CONFIRM_TIMEOUT,
+            connect_within: Duration::ZERO,
+            faults,
+        }
+    }
+
+    pub(super) fn from_env() -> Self {
+        let settings = broker_settings();
+        let mut builder = Self::new("amqp://localhost:5672").tls(settings.tls);
+        if let Some(brokers) = settings.brokers {
+            builder.brokers = brokers;
+        }
+        builder.faults.extend(settings.faults);
+        builder
+    }
+
+    /// TLS settings for `amqps://` brokers.
+    pub fn tls(self, tls: Tls) -> Self {
+        Self { tls, ..self }
+    }
+
+    /// The name of the program in the name of its connection, as the broker's operator sees it: by
+    /// default the name of the executable.
+    pub fn service_name(self, service: impl Into<String>) -> Self {
+        Self {
+            service: service.into(),
+            ..self
+        }
+    }
+
+    /// How long a confirm is waited for, not counting time in which the broker blocks publishers:
+    /// 10 s by default, above zero. Too short, and messages that a slow broker does store are told
+    /// to be late; too long, and a broker that hangs is noticed late.
+    pub fn confirm_timeout(self, confirm_timeout: Duration) -> Self {
+        Self {
+            confirm_timeout,
+            ..self
+        }
+    }
+
+    /// How long the *first* connect goes on trying while the broker cannot be reached: zero by
+    /// default, where every address is tried once. Give it some time where the program may start
+    /// before its broker. Faults that no waiting mends (a wrong password, a missing virtual host) end
+    /// it at once. Later, a lost link is made again for as long as the publisher lives.
+    pub fn connect_within(self, window: Duration) -> Self {
+        Self {
+            connect_within: window,
+            ..self
+        }
+    }
+
+    /// Connects, on a thread of the publisher's own.
+    ///
+    /// It answers within a bounded time: an address takes 20 s at most (connect 5 s, TLS 5 s, AMQP
+    /// handshake 10 s), beyond what [`PublisherBuilder::connect_within`] allows.
+    ///
+    /// # Errors
+    ///
+    /// [`ConnectError`] says what is wrong and what to do about it, never a password.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future ends the attempt and its thread.
+    pub async fn connect(mut self) -> Result<Publisher, ConnectError> {
+        if self.confirm_timeout.is_zero() {
+            let accepted = "a duration above zero";
+            self.faults
+                .push(Fault::new("confirm timeout", "0s", accepted));
+        }
+        if !self.faults.is_empty() {
+            return Err(ConnectError::faulty(&self.faults));
+        }
+        let runtime = links_runtime().map_err(|error| ConnectError {
+            kind: ConnectErrorKind::Unreachable,
+            text: format!("cannot start the thread of the link: {error}"),
+        })?;
+        let destination = Destination {
+            name: format!("{} on {} (publish)", self.service, host_name()),
+            brokers: self.brokers,
+            tls: self.tls,
+        };
+        let home = Home::found(runtime, destination, self.connect_within);
+        let home = home.await.map_err(|error| ConnectError::of(&error))?;
+        Ok(Publisher::at_home(home, Limits::new(self.confirm_timeout)))
+    }
+}
+
+/// Why a publisher could not connect: what failed, on what, why, and what to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConnectError {
+    kind: ConnectErrorKind,
+    text: String,
+}
+
+/// What sort of trouble a [`ConnectError`] is, for programs that choose an exit code by it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ConnectErrorKind {
+    /// A setting cannot be used, such as an address that is no AMQP URL. Nothing was dialled.
+    Faulty,
+    /// The broker answered and refuses: credentials, virtual host, TLS. Trying again is of no use.
+    Refused,
+    /// No broker could be reached or answered in time. It may work later.
+    Unreachable,
+}
+
+impl ConnectError {
+    /// What sort of trouble it is.
+    #[must_use]
+    pub fn kind(&self) -> ConnectErrorKind {
+        self.kind
+    }
+
+    fn faulty(faults: &[Fault]) -> Self {
+        let faults: Vec<_> = faults.iter().map(Fault::to_string).collect();
+        Self {
+            kind: ConnectErrorKind::Faulty,
+            text: faults.join("; "),
+        }
+    }
+
+    fn of(error: &LinkError) -> Self {
+        match error.kind {
+            Kind::Configuration => Self {
+                kind: ConnectErrorKind::Refused,
+                text: error.to_string(),
+            },
+            Kind::Transient => Self {
+                kind: ConnectErrorKind::Unreachable,
+                text: format!("{error}; start the broker, or correct its address"),
+            },
+        }
+    }
+}
+
+impl fmt::Display for ConnectError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl std::error::Error for ConnectError {}
