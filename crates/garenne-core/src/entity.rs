@@ -124,7 +124,8 @@ pub struct QueueEntity {
     /// Its kind.
     pub kind: QueueKind,
     /// All its arguments, `x-queue-type` included: a virtual host may have a default kind of its
-    /// own, which makes a declaration that leaves it out fail (406).
+    /// own, which makes a declaration that leaves it out fail (406). Only a queue that another
+    /// program declares without it does not say it.
     pub args: Headers,
 }
 

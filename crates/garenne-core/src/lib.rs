@@ -11,7 +11,7 @@
 //! | wait for the broker, or give up? | [`Outage`], [`OutageWindow`] |
 //! | how long until the next attempt to come back? | [`Backoff`] |
 //! | when is a failed message tried again? | [`Retry`], [`lane_for`] |
-//! | what must exist on the broker? | [`Queue::topology`], [`delay::levels`] |
+//! | what must exist on the broker? | [`Queue::topology`], [`delay::levels`], [`GolangRabbitmq`] |
 //! | how does a message wait for a second, or for years? | [`Delay`] |
 //! | what does a copy of a message look like? | [`retry_copy`], [`FailedMessage`] |
 //! | which failed messages are meant? | [`FailedQuery`] |
@@ -32,6 +32,7 @@ pub mod epoch;
 pub mod exit;
 pub mod failed;
 pub mod fault;
+pub mod golang_rabbitmq;
 pub mod header;
 pub mod json;
 pub mod lane;
@@ -63,6 +64,7 @@ pub use epoch::Epoch;
 pub use exit::StopReason;
 pub use failed::{FailedMessage, FailedQuery};
 pub use fault::Fault;
+pub use golang_rabbitmq::GolangRabbitmq;
 pub use lane::lane_for;
 pub use ledger::{Ack, Ledger, LedgerError};
 pub use outage::{Ended, GaveUp, Next, Outage, Phase, STABLE_AFTER, Summary};

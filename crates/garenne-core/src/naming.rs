@@ -17,6 +17,16 @@ pub(crate) fn lane(queue: &str, delay: Duration) -> String {
     format!("{queue}.retry.{}", compact(delay))
 }
 
+/// The retry queue in the wire contract of `golang-rabbitmq`, and the routing key it is bound with.
+pub(crate) fn golang_retry(name: &str) -> String {
+    format!("{name}_retry_3")
+}
+
+/// A delay queue in that contract.
+pub(crate) fn golang_delay(queue: &str, seconds: u64) -> String {
+    format!("{queue}_delay_{seconds}")
+}
+
 /// The most bytes that are put behind the queue's own name, under this policy.
 pub(crate) fn longest_suffix(policy: &Retry) -> usize {
     let delays = policy.lanes().into_iter().chain([LADDER_TOP]);

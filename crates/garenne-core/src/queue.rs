@@ -6,6 +6,7 @@ mod topology;
 use std::time::Duration;
 
 use crate::entity::{Declare, ExchangeKind, QueueKind};
+use crate::golang_rabbitmq::{GolangRabbitmq, RETRY_DELAY};
 use crate::naming;
 use crate::retry::Retry;
 
@@ -47,6 +48,7 @@ pub struct Queue {
     delivery_limit: u32,
     declare: Declare,
     bindings: Vec<Bound>,
+    contract: Option<GolangRabbitmq>,
 }
 
 /// Where messages come into a queue from, besides the default exchange.
@@ -69,6 +71,24 @@ impl Queue {
         Self::new(name.into(), QueueKind::Classic)
     }
 
+    /// A queue that consumers and producers on the Go package `golang-rabbitmq` use too: with the
+    /// package's names, arguments and defaults, so that a message may fail in one program and be
+    /// retried in the other. See [`GolangRabbitmq`].
+    ///
+    /// The lane of 20 s, the default policy's only one, is the package's `<queue>_retry_3`. Attempts
+    /// count on both sides: a message with `retry_nums` 3 is at its fourth and last. Whatever the
+    /// package has not is garenne's own, on classic queues: lanes of other delays, the parking queue
+    /// `<queue>.failed`. What garenne promises of a classic queue holds, with one exception: a
+    /// message that comes out of the retry queue goes through the exchange, so every other queue that
+    /// is bound there with its routing key gets it too.
+    pub fn golang_rabbitmq(contract: impl Into<GolangRabbitmq>) -> Self {
+        let contract = contract.into();
+        Self {
+            contract: Some(contract.clone()),
+            ..Self::classic(contract.queue_name())
+        }
+    }
+
     /// A queue of a kind that is only known at run time.
     pub fn new(name: impl Into<String>, kind: QueueKind) -> Self {
         Self {
@@ -82,6 +102,7 @@ impl Queue {
             delivery_limit: DELIVERY_LIMIT,
             declare: Declare::default(),
             bindings: Vec::new(),
+            contract: None,
         }
     }
 
@@ -243,6 +264,12 @@ impl Queue {
         self.declare
     }
 
+    /// See [`Queue::golang_rabbitmq`].
+    #[must_use]
+    pub const fn get_golang_rabbitmq(&self) -> Option<&GolangRabbitmq> {
+        self.contract.as_ref()
+    }
+
     /// The name of the parking queue, where messages wait for a person: `<queue>.failed`.
     #[must_use]
     pub fn parking_name(&self) -> String {
@@ -251,8 +278,21 @@ impl Queue {
 
     /// The name of the lane with this delay: `<queue>.retry.<delay>`. The delay is part of the
     /// name, so a changed policy makes a new lane and not a conflict with the old one.
+    ///
+    /// Of a [`Queue::golang_rabbitmq`] whose policy has a delay of 20 s, that lane is the retry
+    /// queue of the contract, `<queue>_retry_3`.
     #[must_use]
     pub fn lane_name(&self, delay: Duration) -> String {
-        naming::lane(&self.name, delay)
+        match self.shared_lane(delay) {
+            Some(contract) => contract.retry_queue_name(),
+            None => naming::lane(&self.name, delay),
+        }
+    }
+
+    /// The contract, if the lane with this delay is its retry queue. A policy without that delay
+    /// leaves the retry queue alone: it may be there with another TTL.
+    fn shared_lane(&self, delay: Duration) -> Option<&GolangRabbitmq> {
+        let is_shared = delay == RETRY_DELAY && self.retry.lanes().contains(&delay);
+        self.contract.as_ref().filter(|_| is_shared)
     }
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use garenne::StopReason;
+use garenne::core::golang_rabbitmq::RETRY_DELAY;
 use garenne::core::parse_duration;
 use garenne::status::Status;
 use garenne_broker::{Broker, Error, QueueView};
@@ -34,7 +35,10 @@ impl Role {
             if suffix == ".failed" {
                 return Some(Self::Parking { of: of.to_owned() });
             }
-            let delay = parse_duration(suffix.strip_prefix(".retry.")?).ok()?;
+            let delay = match suffix {
+                "_retry_3" => RETRY_DELAY,
+                _ => parse_duration(suffix.strip_prefix(".retry.")?).ok()?,
+            };
             Some(Self::Lane {
                 of: of.to_owned(),
                 delay,

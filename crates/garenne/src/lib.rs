@@ -62,7 +62,7 @@ pub use garenne_core as core;
 pub use body::{Body, Bytes, Json, Text, Undecodable};
 pub use delivery::Delivery;
 pub use failure::{Failure, HandlerResult};
-pub use garenne_core::{StopReason, Wish};
+pub use garenne_core::{GolangRabbitmq, StopReason, Wish};
 pub use link::{BrokerUrl, Tls};
 pub use publish::{
     ConnectError, ConnectErrorKind, Outgoing, Payload, PublishError, Publisher, PublisherBuilder,

@@ -2,6 +2,7 @@
 
 use super::{Bound, PREFETCH, Queue};
 use crate::fault::Fault;
+use crate::golang_rabbitmq::GolangRabbitmq;
 use crate::naming::{NAME_MAX, longest_suffix};
 
 /// The most workers of one queue. Each has a channel, of which RabbitMQ allows 2047 on one
@@ -20,6 +21,11 @@ impl Queue {
         faults.extend(self.number_faults());
         faults.extend(self.retry.faults());
         faults.extend(self.bindings.iter().flat_map(Bound::faults));
+        faults.extend(
+            self.contract
+                .iter()
+                .flat_map(GolangRabbitmq::exchange_faults),
+        );
         let owner = format!("queue `{}`", self.name);
         faults
             .into_iter()

@@ -17,13 +17,17 @@ impl Queue {
     /// before what dead-letters: a broker loses a message silently whose target is missing.
     #[must_use]
     pub fn topology(&self) -> Vec<Entity> {
-        let mut entities = vec![self.parking(), self.main()];
-        entities.extend(
-            self.get_retry()
-                .lanes()
-                .into_iter()
-                .map(|delay| self.lane(delay)),
-        );
+        let mut entities = vec![self.parking()];
+        match &self.contract {
+            Some(contract) => entities.extend(contract.entities()),
+            None => entities.push(self.main()),
+        }
+        for delay in self.get_retry().lanes() {
+            match self.shared_lane(delay) {
+                Some(contract) => entities.extend(contract.retry_entities()),
+                None => entities.push(self.lane(delay)),
+            }
+        }
         for bound in &self.bindings {
             let exchange = ExchangeEntity {
                 name: bound.exchange.clone(),
@@ -44,6 +48,9 @@ impl Queue {
     #[must_use]
     pub fn lane(&self, delay: Duration) -> Entity {
         let delay = delay.clamp(MIN_DELAY, MAX_DELAY);
+        if let Some(contract) = self.shared_lane(delay) {
+            return contract.retry_queue();
+        }
         let ttl = i64::try_from(ceil_millis(delay)).unwrap_or(i64::MAX);
         let mut args = self.dead_lettering_to(&self.name);
         args.insert("x-message-ttl".to_owned(), ttl.into());

@@ -16,6 +16,7 @@ mod delay;
 mod failed;
 mod fit;
 mod generators;
+mod golang_rabbitmq;
 mod json;
 mod ledger;
 mod outage;

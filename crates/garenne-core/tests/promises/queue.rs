@@ -7,7 +7,7 @@ use std::time::Duration;
 use garenne_core::{DurationExt, Entity, ExchangeKind, Queue, QueueKind, Retry, Value};
 
 /// One entity per line, arguments below it.
-fn listing(entities: &[Entity]) -> String {
+pub(crate) fn listing(entities: &[Entity]) -> String {
     let mut listing = String::new();
     for entity in entities {
         match entity {

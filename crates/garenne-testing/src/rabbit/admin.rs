@@ -133,11 +133,14 @@ impl RabbitNode {
     /// When that has not happened after a minute: something is stuck.
     #[track_caller]
     pub fn drained(&self, vhost: &str, queue: &str) -> impl Future<Output = ()> {
-        let lane = format!("{queue}.retry.");
+        let (lane, shared_lane) = (format!("{queue}.retry."), format!("{queue}_retry_3"));
         let what = format!("`{queue}` and its lanes are empty");
         eventually(PATIENCE, &what, async move || {
             let mut own = self.queues(vhost).await?;
-            own.retain(|depth| depth.name == queue || depth.name.starts_with(&lane));
+            own.retain(|depth| {
+                [queue, &shared_lane].contains(&depth.name.as_str())
+                    || depth.name.starts_with(&lane)
+            });
             let empty = own.iter().all(|depth| depth.messages() == 0);
             if empty && !own.is_empty() {
                 Ok(())
