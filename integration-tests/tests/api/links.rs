@@ -159,7 +159,7 @@ async fn what_had_not_begun_when_the_link_went_begins_after_it_is_back() {
     cut.running
         .until("all are in hand", |status| status.in_flight() == 20)
         .await;
-    assert_eq!(cut.runs.all().len(), 2);
+    assert_eq!(cut.runs.reach(2).await.len(), 2);
     cut.down().await;
     cut.gate.open();
     cut.up().await;
