@@ -18,6 +18,7 @@ mod publish_faults;
 mod publisher;
 mod returns;
 mod secrets;
+mod sink_chain;
 mod sinks;
 mod stopping;
 mod support;

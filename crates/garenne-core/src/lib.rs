@@ -15,6 +15,7 @@
 //! | how does a message wait for a second, or for years? | [`Delay`] |
 //! | what does a copy of a message look like? | [`retry_copy`], [`FailedMessage`] |
 //! | which failed messages are meant? | [`FailedQuery`] |
+//! | ask somebody again who has not answered? | [`Breaker`] |
 //! | how much may a fresh process take at once? | [`Caution`] |
 //! | how many restarts are too many? | [`RestartLimit`] |
 //! | what are people told, when, and how often? | [`alert::Pager`] |
@@ -23,6 +24,7 @@
 pub mod alert;
 pub mod attempt;
 pub mod backoff;
+pub mod breaker;
 pub mod caution;
 pub mod copy;
 pub mod delay;
@@ -52,6 +54,7 @@ pub mod window;
 
 pub use attempt::{Attempt, RETRY_NUMS, read_attempt};
 pub use backoff::Backoff;
+pub use breaker::Breaker;
 pub use caution::Caution;
 pub use copy::{Origin, Original, original, retry_copy};
 pub use delay::{Delay, DelayError, Destination};

@@ -67,7 +67,7 @@ pub use link::{BrokerUrl, Tls};
 pub use publish::{
     ConnectError, ConnectErrorKind, Outgoing, Payload, PublishError, Publisher, PublisherBuilder,
 };
-pub use sink::{FailedMessage, LogSink, SinkError};
+pub use sink::{ByFactory, FailedMessage, IntoFailSink, LogSink, SinkError};
 pub use system::{BuildError, System, SystemBuilder, SystemHandle, init_logging};
 
 // What the README shows compiles.

@@ -156,7 +156,7 @@ async fn what_a_sink_does_not_store_is_parked() {
     for why in [
         "the disk is full",
         "the sink panicked or stopped",
-        "no answer within 10 s",
+        "no answer within 10s",
     ] {
         assert!(
             !logs::lines_with(&["fail_sink_failed", why]).is_empty(),

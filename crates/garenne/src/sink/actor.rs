@@ -1,38 +1,46 @@
 //! The actor that sees a failed message stored: in the user's sink, or else in the parking queue.
 
-use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix::{Actor, Context, Handler, Message, Recipient, ResponseFuture};
-use actix_rt::{Arbiter, ArbiterHandle};
+use actix::{Actor, Context, Handler, Message, ResponseFuture};
 use garenne_core::Queue;
-use tokio::sync::Mutex;
-use tokio::time::timeout;
 use tracing::warn;
 
-use super::{FailedMessage, Parking, SinkError};
+use super::asked::{AskedSink, SinkFactory};
+use super::follower::Follower;
+use super::{FailedMessage, Parking};
 use crate::publish::PublishError;
 
-/// How long the user's sink may take to store one record.
-pub(crate) const STORE_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long the user's sink may take to store one record, unless told otherwise.
+pub(crate) const SINK_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Starts the user's sink on a thread. A sink that panicked is dropped and made again.
-pub(crate) type SinkFactory = Arc<dyn Fn(&ArbiterHandle) -> Recipient<FailedMessage> + Send + Sync>;
+/// The sinks of a system, as the builder collects them.
+#[derive(Clone)]
+pub(crate) struct Sinks {
+    /// Who stores; without one, the parking queue does.
+    pub(crate) store: Option<SinkFactory>,
+    /// Who is told of what is stored.
+    pub(crate) followers: Vec<SinkFactory>,
+    pub(crate) timeout: Duration,
+}
+
+impl Default for Sinks {
+    fn default() -> Self {
+        Self {
+            store: None,
+            followers: Vec::new(),
+            timeout: SINK_TIMEOUT,
+        }
+    }
+}
 
 /// Answers when a failed message is durably stored.
 pub(crate) struct FailSink {
     parking: Parking,
-    custom: Option<Rc<Custom>>,
-}
-
-struct Custom {
-    factory: SinkFactory,
-    /// The sink's own thread; a panic ends only the actor on it.
-    arbiter: Arbiter,
-    running: RefCell<Option<Recipient<FailedMessage>>>,
-    alone: Mutex<()>,
+    store: Option<Rc<AskedSink>>,
+    followers: Rc<[Follower]>,
 }
 
 /// A failed message, and the queue that it came from.
@@ -53,79 +61,68 @@ impl Message for Store {
 }
 
 impl FailSink {
-    pub(crate) fn new(parking: Parking, factory: Option<SinkFactory>) -> Self {
-        let custom = factory.map(|factory| {
-            Rc::new(Custom {
-                factory,
-                arbiter: Arbiter::new(),
-                running: RefCell::new(None),
-                alone: Mutex::new(()),
-            })
-        });
-        Self { parking, custom }
+    pub(crate) fn new(parking: Parking, sinks: Sinks) -> Self {
+        let asked = |factory| AskedSink::new(factory, sinks.timeout);
+        Self {
+            parking,
+            store: sinks.store.map(asked).map(Rc::new),
+            followers: sinks
+                .followers
+                .into_iter()
+                .map(asked)
+                .map(Follower::new)
+                .collect(),
+        }
     }
 }
 
 impl Actor for FailSink {
     type Context = Context<Self>;
+
+    /// A sink that is started before it is needed can say in time that its store is out of reach.
+    fn started(&mut self, _: &mut Self::Context) {
+        if let Some(sink) = &self.store {
+            sink.start();
+        }
+        for follower in self.followers.iter() {
+            follower.start();
+        }
+    }
 }
 
 impl Handler<Store> for FailSink {
     type Result = ResponseFuture<Result<Stored, PublishError>>;
 
     fn handle(&mut self, store: Store, _: &mut Self::Context) -> Self::Result {
-        let (parking, custom) = (self.parking.clone(), self.custom.clone());
+        let (parking, sink) = (self.parking.clone(), self.store.clone());
+        let followers = Rc::clone(&self.followers);
         Box::pin(async move {
-            if let Some(custom) = custom {
-                match custom.store(&store.failed).await {
-                    Ok(()) => return Ok(Stored::InSink),
-                    Err(error) => warn!(
-                        event = "fail_sink_failed",
-                        queue = store.queue.name(),
-                        message_id = %store.failed.message_id,
-                        %error,
-                        "the fail sink did not store the message; parking it on the broker"
-                    ),
-                }
+            let stored = stored(&parking, sink.as_deref(), &store).await?;
+            for follower in followers.iter() {
+                follower.tell(&store.failed);
             }
-            parking
-                .park(&store.queue, &store.failed)
-                .await
-                .map(|()| Stored::InParkingQueue)
+            Ok(stored)
         })
     }
 }
 
-impl Custom {
-    /// A panic takes everything down that waits in the sink's mailbox. Who was lost so tries again
-    /// alone: then only the record that the sink panics over is left to the parking queue.
-    async fn store(&self, failed: &FailedMessage) -> Result<(), SinkError> {
-        if let Some(answer) = self.ask(failed).await {
-            return answer;
-        }
-        let _alone = self.alone.lock().await;
-        let lost = || Err(SinkError::new("the sink panicked or stopped"));
-        self.ask(failed).await.unwrap_or_else(lost)
-    }
-
-    /// The sink's answer; `None` when the sink was lost.
-    async fn ask(&self, failed: &FailedMessage) -> Option<Result<(), SinkError>> {
-        match timeout(STORE_TIMEOUT, self.recipient().send(failed.clone())).await {
-            Ok(answer) => answer.ok(),
-            Err(_) => Some(Err(SinkError::new(format_args!(
-                "no answer within {} s",
-                STORE_TIMEOUT.as_secs()
-            )))),
+async fn stored(
+    parking: &Parking,
+    sink: Option<&AskedSink>,
+    Store { queue, failed }: &Store,
+) -> Result<Stored, PublishError> {
+    if let Some(sink) = sink {
+        match sink.store(failed).await {
+            Ok(()) => return Ok(Stored::InSink),
+            Err(error) => warn!(
+                event = "fail_sink_failed",
+                queue = queue.name(),
+                message_id = %failed.message_id,
+                %error,
+                "the fail sink did not store the message; parking it on the broker"
+            ),
         }
     }
-
-    fn recipient(&self) -> Recipient<FailedMessage> {
-        let mut running = self.running.borrow_mut();
-        match &*running {
-            Some(recipient) if recipient.connected() => recipient.clone(),
-            _ => running
-                .insert((self.factory)(&self.arbiter.handle()))
-                .clone(),
-        }
-    }
+    parking.park(queue, failed).await?;
+    Ok(Stored::InParkingQueue)
 }

@@ -11,7 +11,7 @@ use garenne_core::FailedMessage as Record;
 /// and to send it again. It dereferences to the record; cloning it is cheap.
 ///
 /// A fail sink is an actor that handles this message and answers `Ok` once the record is stored
-/// *durably*: the original is acked right after. On an error, a panic, or no answer within 10 s the
+/// *durably*: the original is acked right after. On an error, a panic, or no answer in time (10 s) the
 /// message is put into the parking queue instead; nothing is acked before one of the two has it. A
 /// record may come more than once.
 ///

@@ -1,11 +1,16 @@
 //! Where messages go that used up their attempts.
 
 mod actor;
+mod asked;
+mod follower;
 mod log;
 mod message;
 mod parking;
+mod source;
 
-pub(crate) use actor::{FailSink, SinkFactory, Store, Stored};
+pub(crate) use actor::{FailSink, Sinks, Store, Stored};
+pub(crate) use asked::SinkFactory;
 pub use log::LogSink;
 pub use message::{FailedMessage, SinkError};
 pub(crate) use parking::Parking;
+pub use source::{ByFactory, IntoFailSink};

@@ -18,7 +18,7 @@ use super::zombie::Sight;
 use crate::consumer::{Hub, Identity, Mode, WorkerId};
 use crate::link::{BrokerUrl, Kind, Link, LinkError, LinkEvent, LinkNews, Purpose, Tls};
 use crate::publish::{ConfirmChannel, Limits, Publisher};
-use crate::sink::SinkFactory;
+use crate::sink::Sinks;
 use crate::status::{Board, LinkState, OutageStatus, Phase};
 
 /// How often the supervisor looks around.
@@ -33,7 +33,7 @@ pub(crate) struct Plan {
     pub(crate) limits: Limits,
     pub(crate) identity: Arc<Identity>,
     pub(crate) queues: Vec<Registration>,
-    pub(crate) sink: Option<SinkFactory>,
+    pub(crate) sinks: Sinks,
 }
 
 /// One of the two links, as the supervisor holds it.

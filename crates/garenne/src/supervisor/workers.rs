@@ -65,7 +65,7 @@ impl ConnectionSupervisor {
             mode: self.mode.subscribe(),
             supervisor: ctx.address().recipient(),
             retry: RetryPublisher::new(self.copies.clone(), consume).start(),
-            sink: FailSink::new(parking, self.plan.sink.clone()).start(),
+            sink: FailSink::new(parking, self.plan.sinks.clone()).start(),
             identity: Arc::clone(&self.plan.identity),
         };
         let total: usize = self

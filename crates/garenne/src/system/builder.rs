@@ -15,7 +15,7 @@ use crate::failure::Failure;
 use crate::link::Link;
 use crate::link::{BrokerUrl, Tls};
 use crate::publish::{CONFIRM_TIMEOUT, Jobs, Limits, Publisher, channel};
-use crate::sink::{FailedMessage, SinkFactory};
+use crate::sink::Sinks;
 use crate::status::QueueCounters;
 use crate::supervisor::{Plan, Registration, StartWorker};
 use tokio::sync::watch;
@@ -53,7 +53,7 @@ pub struct SystemBuilder {
     pub(super) confirm_timeout: Duration,
     pub(super) faults: Vec<Fault>,
     queues: Vec<(Queue, StartWorker)>,
-    sink: Option<SinkFactory>,
+    pub(super) sinks: Sinks,
     publisher: Publisher,
     jobs: Jobs,
     publish: watch::Sender<Option<Arc<Link>>>,
@@ -82,7 +82,7 @@ impl SystemBuilder {
             confirm_timeout: CONFIRM_TIMEOUT,
             faults: Vec::new(),
             queues: Vec::new(),
-            sink: None,
+            sinks: Sinks::default(),
         };
         builder.brokers("broker address", brokers.as_ref())
     }
@@ -130,23 +130,6 @@ impl SystemBuilder {
         E: Into<Failure> + 'static,
     {
         self.consume(queue, move || FnHandler::<F, B>::new(function.clone()))
-    }
-
-    /// Replaces the fail sink. The default is the parking queue `<queue>.failed` on the broker,
-    /// which also takes what another sink cannot store.
-    ///
-    /// The actor runs on a thread of its own; one that panicked is dropped and made again.
-    pub fn fail_sink<A, F>(mut self, factory: F) -> Self
-    where
-        A: Actor<Context = Context<A>> + Handler<FailedMessage>,
-        F: Fn() -> A + Send + Sync + 'static,
-    {
-        let factory = Arc::new(factory);
-        self.sink = Some(Arc::new(move |arbiter| {
-            let factory = Arc::clone(&factory);
-            A::start_in_arbiter(arbiter, move |_| factory()).recipient()
-        }));
-        self
     }
 
     /// The system's publisher, for handlers that send messages: clone it into their factory. It works
@@ -250,6 +233,7 @@ impl SystemBuilder {
         for (what, value) in [
             ("drain deadline", self.drain_deadline),
             ("confirm timeout", self.confirm_timeout),
+            ("fail sink timeout", self.sinks.timeout),
         ] {
             if value.is_zero() {
                 faults.push(Fault::new(what, "0s", "a duration above zero"));
@@ -302,7 +286,7 @@ impl SystemBuilder {
                     version: self.version,
                 }),
                 queues: registrations,
-                sink: self.sink,
+                sinks: self.sinks,
             },
         })
     }

@@ -7,6 +7,7 @@ mod error;
 mod handle;
 mod logging;
 mod run;
+mod sinks;
 
 pub use builder::SystemBuilder;
 pub use built::System;
