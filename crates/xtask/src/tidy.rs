@@ -8,8 +8,12 @@ use crate::steps::root;
 /// A file that is longer holds two things.
 const MAX_LINES: usize = 400;
 
-/// Who may settle a delivery with the broker: one task per channel, in one file.
-const MAY_ACK: [&str; 1] = ["crates/garenne/src/consumer/acks.rs"];
+/// Who may settle a delivery with the broker: the one task of a consumer's channel, and the reader of
+/// parking queues.
+const MAY_ACK: [&str; 2] = [
+    "crates/garenne/src/consumer/acks.rs",
+    "crates/garenne/src/failed/cursor.rs",
+];
 
 /// What the crate that decides must not know.
 const PURE: [&str; 6] = ["tokio", "actix", "actix-rt", "lapin", "rand", "fastrand"];

@@ -11,6 +11,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use garenne_core::Attempt;
+use garenne_core::header::REPLAY_ID;
 use tokio::sync::watch;
 
 use super::life::Ran;
@@ -48,8 +49,9 @@ impl Inner {
     }
 }
 
-/// What a message is recognised by: its id, the number of this attempt, and what its body looks
-/// like. Some producers use an id for several messages; those must not be taken for one another.
+/// What a message is recognised by: its id, the number of this attempt, and what its body and the name
+/// of its replay look like. Some producers use an id for several messages, and a message that is
+/// replayed has its own again; those must not be taken for one another.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Key {
     message_id: String,
@@ -64,14 +66,17 @@ impl Key {
         Some(Self {
             message_id,
             attempt: meta.attempt,
-            fingerprint: fingerprint(&meta.bytes),
+            fingerprint: fingerprint(meta),
         })
     }
 }
 
-fn fingerprint(body: &[u8]) -> u64 {
+fn fingerprint(meta: &Meta) -> u64 {
     let mut hasher = DefaultHasher::new();
-    hasher.write(body);
+    hasher.write(&meta.bytes);
+    if let Some(lapin::types::AMQPValue::LongString(replay)) = meta.header(REPLAY_ID) {
+        hasher.write(replay.as_bytes());
+    }
     hasher.finish()
 }
 

@@ -1,14 +1,36 @@
 //! Failed messages, once they are stored: looked at, sent again, thrown away, moved.
 //!
-//! A [`FailedStore`] is where they lie; a [`FailedQuery`] says which of them are meant.
+//! | what | how |
+//! |---|---|
+//! | where they lie | a [`FailedStore`]: a [`ParkingStore`] for parking queues, or a database's |
+//! | which of them | a [`FailedQuery`] |
+//! | look at them | [`FailedStore::open`], then [`FailedCursor::next`] until `None`, then [`FailedCursor::close`] |
+//! | count them | [`FailureGroups`] |
+//! | send them again | [`Replay`] |
+//! | throw them away, move them | [`discard`], [`transfer`] |
+//! | write them down, read them back | [`to_line`], [`from_line`]: lines of JSON |
+//!
+//! The `garenne failed` command is made of these; a service has them for its admin pages with
+//! [`SystemHandle::failed`](crate::SystemHandle::failed).
 
+mod cursor;
+mod lines;
+mod pace;
+mod parked;
+mod parking;
+mod replay;
 mod store;
+mod transfer;
 
 pub use garenne_core::FailedQuery;
 pub use garenne_core::failed::{
     Condition, ConditionError, FailureGroup, FailureGroups, GroupBy, error_kind,
 };
+pub use lines::{LineError, from_line, to_json, to_line};
+pub use parking::ParkingStore;
+pub use replay::{Replay, ReplayFailure, ReplayReport};
 pub use store::{
     FailedCursor, FailedStore, FailureKey, Inserted, Seen, StoreError, StoreErrorKind, StoreFuture,
     StoredFailure,
 };
+pub use transfer::{Flow, discard, transfer};

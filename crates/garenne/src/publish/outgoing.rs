@@ -114,6 +114,23 @@ impl Outgoing {
         }
     }
 
+    /// A message of which everything is given: for copies of messages that exist. Nothing is added, so
+    /// it is persistent only if its properties say so. It is mandatory like any other.
+    pub fn of_parts(
+        exchange: impl Into<String>,
+        routing_key: impl Into<String>,
+        properties: Properties,
+        body: Bytes,
+    ) -> Self {
+        Self {
+            exchange: exchange.into(),
+            routing_key: routing_key.into(),
+            properties,
+            body: Ok(body),
+            mandatory: true,
+        }
+    }
+
     /// Replaces the message id. Keep it the same when the same message is sent again.
     pub fn with_message_id(mut self, id: impl Into<String>) -> Self {
         self.properties.message_id = Some(id.into());

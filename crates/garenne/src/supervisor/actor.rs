@@ -16,7 +16,7 @@ use tracing::{info, warn};
 use super::workers::{Registration, WorkerSlot};
 use super::zombie::Sight;
 use crate::consumer::{Hub, Identity, Mode, WorkerId};
-use crate::link::{BrokerUrl, Kind, Link, LinkError, LinkEvent, LinkNews, Purpose, Tls};
+use crate::link::{BrokerUrl, Kind, Link, LinkError, LinkEvent, LinkNews, LinkWatch, Purpose, Tls};
 use crate::publish::{ConfirmChannel, Limits, Publisher};
 use crate::sink::Sinks;
 use crate::status::{Board, LinkState, OutageStatus, Phase};
@@ -123,6 +123,11 @@ impl ConnectionSupervisor {
             sights: HashMap::new(),
             origin: Instant::now(),
         }
+    }
+
+    /// Sees the consume link come and go.
+    pub(crate) fn consume_links(&self) -> LinkWatch {
+        self.consume.announce.subscribe()
     }
 
     pub(super) fn now(&self) -> Moment {

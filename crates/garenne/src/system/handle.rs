@@ -7,6 +7,8 @@ use actix::Addr;
 use garenne_core::StopReason;
 use tokio::sync::watch;
 
+use crate::failed::ParkingStore;
+use crate::link::LinkWatch;
 use crate::publish::Publisher;
 use crate::status::{Board, Status};
 use crate::supervisor::{ConnectionSupervisor, Stop, StopNow};
@@ -20,6 +22,8 @@ pub struct SystemHandle {
     pub(super) supervisor: Addr<ConnectionSupervisor>,
     pub(super) board: Arc<Board>,
     pub(super) publisher: Publisher,
+    /// The consume link: what is not published is done over this one.
+    pub(super) links: LinkWatch,
     pub(super) stopped: watch::Receiver<Option<StopReason>>,
 }
 
@@ -72,6 +76,29 @@ impl SystemHandle {
     #[must_use]
     pub fn publisher(&self) -> Publisher {
         self.publisher.clone()
+    }
+
+    /// The failed messages of these queues, where they are parked: to list them on an admin page and to
+    /// send them again with [`Replay`](crate::failed::Replay), over the system's own links.
+    ///
+    /// ```no_run
+    /// # use garenne::failed::{FailedQuery, FailedStore, Replay};
+    /// # use garenne::SystemHandle;
+    /// # async fn example(system: SystemHandle) -> Result<(), garenne::failed::StoreError> {
+    /// let parked = system.failed(["orders"]);
+    /// let mut first = parked.open(&FailedQuery::all().limit(50)).await?;
+    /// while let Some(failure) = first.next().await? {
+    ///     println!("{}: {}", failure.record.message_id, failure.record.error);
+    /// }
+    /// first.close().await?;
+    /// Replay::of(FailedQuery::all().id("7")).run(&parked, &system.publisher()).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn failed(&self, queues: impl IntoIterator<Item = impl Into<String>>) -> ParkingStore {
+        let queues = queues.into_iter().map(Into::into).collect();
+        ParkingStore::new(self.links.clone(), self.publisher.clone(), queues)
     }
 
     /// Waits until the system has stopped, and says why.

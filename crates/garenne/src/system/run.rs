@@ -81,6 +81,7 @@ fn run(system: System, links: Runtime, signals: Signals, started: &SyncSender<Sy
             stopped,
         );
         let handle = SystemHandle {
+            links: supervisor.consume_links(),
             supervisor: supervisor.start(),
             board,
             publisher,

@@ -1,0 +1,160 @@
+//! Records as lines of JSON: what an export is made of.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use garenne_core::json::{read_properties, write_properties};
+use garenne_core::{FailReason, FailedMessage};
+use serde_json::{Map, Value, json};
+
+/// One record as a JSON object, on one line, without a loss.
+///
+/// | name | value |
+/// |---|---|
+/// | `message_id`, `queue`, `exchange`, `routing_key` | texts |
+/// | `reason`, `error`, `error_chain` | a text, a text, texts |
+/// | `attempts` | a number |
+/// | `first_failed_at`, `last_failed_at` | RFC 3339, UTC, as fine as the record has them |
+/// | `host`, `service`, `version` | texts |
+/// | `properties` | as [`garenne_core::json`] writes them |
+/// | `body` | base64 |
+///
+/// # Errors
+///
+/// When a header is nested deeper than can be written.
+pub fn to_line(record: &FailedMessage) -> Result<String, LineError> {
+    Ok(Value::Object(to_json(record)?).to_string())
+}
+
+/// The same as an object.
+///
+/// # Errors
+///
+/// As [`to_line`].
+pub fn to_json(record: &FailedMessage) -> Result<Map<String, Value>, LineError> {
+    let properties = write_properties(&record.properties).map_err(LineError::new)?;
+    let json = json!({
+        "message_id": record.message_id,
+        "queue": record.queue,
+        "exchange": record.exchange,
+        "routing_key": record.routing_key,
+        "reason": record.reason.as_str(),
+        "error": record.error,
+        "error_chain": record.error_chain,
+        "attempts": record.attempts,
+        "first_failed_at": time(record.first_failed_at),
+        "last_failed_at": time(record.last_failed_at),
+        "host": record.host,
+        "service": record.service,
+        "version": record.version,
+        "properties": properties,
+        "body": BASE64.encode(&record.body),
+    });
+    match json {
+        Value::Object(object) => Ok(object),
+        _ => Ok(Map::new()),
+    }
+}
+
+/// Reads what [`to_line`] wrote. Names that it does not know are passed over; those that it knows and
+/// that are not there count as empty, but for `queue`, `reason` and `body`.
+///
+/// # Errors
+///
+/// When the line is no such object; it says where and what was expected.
+pub fn from_line(line: &str) -> Result<FailedMessage, LineError> {
+    let object: Map<String, Value> = serde_json::from_str(line).map_err(LineError::new)?;
+    let at = |name: &str| object.get(name).filter(|value| !value.is_null());
+    let text = |name: &str| match at(name) {
+        None => Ok(String::new()),
+        Some(Value::String(text)) => Ok(text.clone()),
+        Some(_) => Err(LineError::at(name, "not a text")),
+    };
+    let moment = |name: &str| match text(name)? {
+        text if text.is_empty() => Ok(UNIX_EPOCH),
+        text => humantime::parse_rfc3339(&text).map_err(|error| LineError::at(name, error)),
+    };
+    let needed = |name: &str| match at(name) {
+        None => Err(LineError::at(name, "not there")),
+        Some(_) => text(name),
+    };
+    let properties = match at("properties") {
+        None => Map::new(),
+        Some(Value::Object(properties)) => properties.clone(),
+        Some(_) => return Err(LineError::at("properties", "not an object")),
+    };
+    let reason: FailReason = needed("reason")?
+        .parse()
+        .map_err(|error| LineError::at("reason", error))?;
+    let body = BASE64
+        .decode(needed("body")?)
+        .map_err(|error| LineError::at("body", error))?;
+    Ok(FailedMessage {
+        message_id: text("message_id")?,
+        queue: needed("queue")?,
+        exchange: text("exchange")?,
+        routing_key: text("routing_key")?,
+        body: Arc::from(body),
+        properties: read_properties(&properties).map_err(|e| LineError::at("properties", e))?,
+        attempts: attempts(at("attempts"))?,
+        first_failed_at: moment("first_failed_at")?,
+        last_failed_at: moment("last_failed_at")?,
+        reason,
+        error: text("error")?,
+        error_chain: chain(at("error_chain"))?,
+        host: text("host")?,
+        service: text("service")?,
+        version: text("version")?,
+    })
+}
+
+fn attempts(value: Option<&Value>) -> Result<u32, LineError> {
+    let Some(value) = value else {
+        return Ok(1);
+    };
+    let number = value.as_u64().and_then(|number| number.try_into().ok());
+    number.ok_or_else(|| LineError::at("attempts", "not a whole number of 32 bits"))
+}
+
+fn chain(value: Option<&Value>) -> Result<Vec<String>, LineError> {
+    let wrong = || LineError::at("error_chain", "not an array of texts");
+    let Some(value) = value else {
+        return Ok(Vec::new());
+    };
+    let texts = value.as_array().ok_or_else(wrong)?.iter();
+    texts
+        .map(|text| text.as_str().map(str::to_owned).ok_or_else(wrong))
+        .collect()
+}
+
+/// A time as it is written: one outside the years that can be written is taken as the nearest.
+fn time(time: SystemTime) -> String {
+    const LAST: Duration = Duration::from_secs(253_402_300_799);
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    humantime::format_rfc3339(UNIX_EPOCH + since.min(LAST)).to_string()
+}
+
+/// Why a line is no record, or a record cannot be a line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LineError(String);
+
+impl LineError {
+    fn new(why: impl fmt::Display) -> Self {
+        Self(why.to_string())
+    }
+
+    fn at(name: &str, why: impl fmt::Display) -> Self {
+        Self(format!("`{name}`: {why}"))
+    }
+}
+
+impl fmt::Display for LineError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for LineError {}

@@ -1,0 +1,53 @@
+//! One message as it was taken out of a parking queue.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use garenne_core::{FailedMessage, Properties, Value};
+use lapin::message::BasicGetMessage;
+
+use crate::publish::Outgoing;
+use crate::wire;
+
+/// The header in which a quorum queue says how often the message has come back.
+const DELIVERY_COUNT: &str = "x-delivery-count";
+
+/// A message from a parking queue that is not settled yet.
+pub(super) struct Parked {
+    pub(super) tag: u64,
+    pub(super) record: FailedMessage,
+    /// What it was delivered with, to put it back as it was.
+    properties: Properties,
+}
+
+impl Parked {
+    pub(super) fn new(queue: &str, message: BasicGetMessage) -> Self {
+        let delivery = message.delivery;
+        let properties = wire::properties(&delivery.properties);
+        let record = FailedMessage::from_parked(
+            Some(queue),
+            delivery.exchange.as_str(),
+            delivery.routing_key.as_str(),
+            &properties,
+            delivery.data,
+        );
+        Self {
+            tag: delivery.delivery_tag,
+            record,
+            properties,
+        }
+    }
+
+    /// How often it has come back to its queue; 0 in a classic queue, which does not count.
+    pub(super) fn returns(&self) -> i128 {
+        let count = self.properties.headers.get(DELIVERY_COUNT);
+        count.and_then(Value::as_integer).unwrap_or(0)
+    }
+
+    /// The message that takes its place in its parking queue.
+    pub(super) fn copy(&self, parking: &str, header_room: usize) -> Outgoing {
+        let properties = self.record.parked_again(&self.properties, header_room);
+        let body = Bytes::from_owner(Arc::clone(&self.record.body));
+        Outgoing::of_parts("", parking, properties, body)
+    }
+}

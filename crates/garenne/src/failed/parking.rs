@@ -1,0 +1,197 @@
+//! Failed messages in parking queues.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::StreamExt;
+use garenne_core::{FailedMessage, FailedQuery, Queue};
+
+use super::cursor::ParkingCursor;
+use super::store::{FailedCursor, FailedStore, Inserted, StoreError, StoreErrorKind, StoreFuture};
+use crate::link::{Kind, Link, LinkError, LinkWatch};
+use crate::publish::{Outgoing, PublishError, Publisher, new_message_id};
+
+/// What the properties of a parked message may take of a frame besides the record's headers.
+const FRAME_RESERVE: usize = 512;
+
+/// How many records are on their way into a parking queue at once.
+const INSERT_WINDOW: usize = 256;
+
+/// The failed messages in the parking queues `<queue>.failed` of one broker.
+///
+/// A broker has no way to look at a message without taking it. So a [`FailedCursor`] holds what it
+/// reads until it is closed, and gives back what was not removed. Meanwhile nobody else sees these
+/// messages. It holds no longer than 15 min, half of the time after which a broker takes messages
+/// back by default; what it has not seen by then is left ([`Seen::Part`](super::Seen)).
+///
+/// A quorum queue counts how often a message came back, and RabbitMQ 4 drops it at the twenty-first
+/// time. So a message that has come back once is not given back again, but put into the queue
+/// anew, with a confirm, before it is removed. However often a queue is looked at, nothing is lost;
+/// a process that is killed between those two steps leaves the message twice. Before anything is
+/// taken out, it is made certain that the broker takes messages at all.
+///
+/// That needs the rights to read from the parking queue and to write to the default exchange
+/// (`amq.default`).
+#[derive(Clone)]
+pub struct ParkingStore {
+    links: LinkWatch,
+    publisher: Publisher,
+    queues: Vec<String>,
+}
+
+impl ParkingStore {
+    pub(crate) fn new(links: LinkWatch, publisher: Publisher, queues: Vec<String>) -> Self {
+        Self {
+            links,
+            publisher,
+            queues,
+        }
+    }
+
+    async fn begin(&self, query: &FailedQuery) -> Result<ParkingCursor, StoreError> {
+        let link = self.link()?;
+        self.probe(&link).await?;
+        let wanted = |queue: &&String| query.get_queue().is_none_or(|only| only == **queue);
+        let queues = self.queues.iter().filter(wanted).cloned().collect();
+        ParkingCursor::open(link, self.publisher.clone(), query.clone(), queues).await
+    }
+
+    fn link(&self) -> Result<Arc<Link>, StoreError> {
+        let link = self.links.borrow().clone().filter(|link| link.is_up());
+        link.ok_or_else(|| {
+            StoreError::new(
+                StoreErrorKind::Unreachable,
+                "there is no link to the broker at the moment; try again",
+            )
+        })
+    }
+
+    /// Whether the broker takes messages, which it does not during an alarm. What is taken out of a
+    /// queue while nothing can be put back would come back and be counted, time after time.
+    async fn probe(&self, link: &Link) -> Result<(), StoreError> {
+        let nowhere = format!("garenne.probe.{}", new_message_id());
+        match self.publisher.send(Outgoing::to_queue(nowhere, "")).await {
+            Ok(()) | Err(PublishError::Unroutable { .. }) => Ok(()),
+            Err(error) => Err(StoreError::new(
+                kind_of(&error),
+                format_args!(
+                    "{} takes no messages, and what is looked at may have to be put back; nothing was touched",
+                    link.broker
+                ),
+            )
+            .because(error)),
+        }
+    }
+
+    async fn insert_all(&self, records: Vec<FailedMessage>) -> Result<Inserted, StoreError> {
+        let room = header_room(&*self.link()?);
+        let parking = records.iter().map(|record| self.parking_of(record));
+        let parking: Vec<String> = parking.collect::<Result<_, _>>()?;
+        let storing = records
+            .into_iter()
+            .zip(parking)
+            .map(|(record, queue)| async move {
+                let properties = record.parking_properties(room);
+                let body = Bytes::from_owner(Arc::clone(&record.body));
+                let parked = Outgoing::of_parts("", queue.clone(), properties, body);
+                self.publisher
+                    .send(parked)
+                    .await
+                    .map_err(|error| refused(&queue, &record.message_id, error))
+            });
+        let mut storing = futures_util::stream::iter(storing).buffer_unordered(INSERT_WINDOW);
+        let (mut new, mut first_error) = (0, None);
+        while let Some(stored) = storing.next().await {
+            match stored {
+                Ok(()) => new += 1,
+                Err(error) => first_error = first_error.or(Some(error)),
+            }
+        }
+        first_error.map_or(Ok(Inserted { new, known: 0 }), Err)
+    }
+
+    fn parking_of(&self, record: &FailedMessage) -> Result<String, StoreError> {
+        let queue = match &*self.queues {
+            [only] if record.queue.is_empty() => Some(only),
+            queues => queues.iter().find(|queue| **queue == record.queue),
+        };
+        queue.map(|queue| parking_name(queue)).ok_or_else(|| {
+            StoreError::new(
+                StoreErrorKind::NotStored,
+                format_args!(
+                    "message `{}` failed in queue `{}`, and its parking queue is not one of {}",
+                    record.message_id,
+                    record.queue,
+                    self.describe()
+                ),
+            )
+        })
+    }
+}
+
+impl FailedStore for ParkingStore {
+    fn describe(&self) -> String {
+        let names: Vec<_> = self
+            .queues
+            .iter()
+            .map(|queue| parking_name(queue))
+            .collect();
+        format!("parking queue {}", names.join(", "))
+    }
+
+    fn open<'a>(&'a self, query: &'a FailedQuery) -> StoreFuture<'a, Box<dyn FailedCursor>> {
+        Box::pin(async move {
+            let cursor: Box<dyn FailedCursor> = Box::new(self.begin(query).await?);
+            Ok(cursor)
+        })
+    }
+
+    fn insert(&self, records: Vec<FailedMessage>) -> StoreFuture<'_, Inserted> {
+        Box::pin(self.insert_all(records))
+    }
+}
+
+impl std::fmt::Debug for ParkingStore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ParkingStore")
+            .field("queues", &self.queues)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The parking queue of a queue. Its kind does not matter for its name.
+pub(super) fn parking_name(queue: &str) -> String {
+    Queue::quorum(queue).parking_name()
+}
+
+/// How much of a frame a parked message's properties may take.
+pub(super) fn header_room(link: &Link) -> usize {
+    link.frame_max().saturating_sub(FRAME_RESERVE)
+}
+
+/// What a failed send says about the store that it went to.
+pub(super) fn kind_of(error: &PublishError) -> StoreErrorKind {
+    match error {
+        PublishError::Unroutable { .. } => StoreErrorKind::Missing,
+        PublishError::Refused { .. } => StoreErrorKind::Refused,
+        PublishError::Disconnected { .. }
+        | PublishError::Blocked { .. }
+        | PublishError::Timeout { .. } => StoreErrorKind::Unreachable,
+        _ => StoreErrorKind::NotStored,
+    }
+}
+
+/// The error of a message that a parking queue did not take.
+pub(super) fn refused(parking: &str, message_id: &str, error: PublishError) -> StoreError {
+    let context = format!("message `{message_id}` cannot be put into `{parking}`");
+    StoreError::new(kind_of(&error), context).because(error)
+}
+
+/// The error of a link, as one of a store.
+pub(super) fn of_link(error: &LinkError) -> StoreError {
+    let kind = match error.kind {
+        Kind::Configuration => StoreErrorKind::Refused,
+        Kind::Transient => StoreErrorKind::Unreachable,
+    };
+    StoreError::new(kind, error)
+}

@@ -1,0 +1,358 @@
+//! Sending failed messages again.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt, StreamExt};
+use garenne_core::{FailedMessage, FailedQuery};
+use tokio::time::sleep_until;
+
+use super::pace::Pace;
+use super::store::{FailedCursor, FailedStore, FailureKey, Seen, StoreError, StoredFailure};
+use crate::publish::{Outgoing, PublishError, Publisher, new_message_id};
+
+/// How many messages are on their way at once, and how many bytes of bodies, unless one alone has
+/// more.
+const WINDOW: usize = 256;
+const WINDOW_BYTES: usize = 32 * 1024 * 1024;
+
+/// How many failures a report describes; all of them are counted.
+const DESCRIBED: usize = 20;
+
+/// Sends failed messages again, each to the queue that it failed in, and then removes it from its
+/// store.
+///
+/// The message goes straight to that queue, through the default exchange: another queue that got
+/// its own copy when the message was first published gets none now. It starts with its first attempt,
+/// and carries the headers `replay-id` and `replay-count`.
+///
+/// A message is removed only when the broker has confirmed that its queue holds it. So a replay that
+/// is stopped or killed at any moment loses nothing, and can be run again. Killed, it leaves the
+/// messages in the store that were confirmed and not removed yet, 256 at most; the next run sends
+/// these once more, with the same message id and the same `replay-id`.
+///
+/// ```no_run
+/// # use garenne::failed::{FailedQuery, FailedStore, Replay};
+/// # async fn example(store: &dyn FailedStore, publisher: &garenne::Publisher) -> Result<(), garenne::failed::StoreError> {
+/// let query = FailedQuery::all().condition("error~timeout".parse().unwrap());
+/// let report = Replay::of(query).rate(50).run(store, publisher).await?;
+/// println!("{} sent again, {} not", report.replayed, report.failed);
+/// # Ok(())
+/// # }
+/// ```
+#[must_use = "a replay does nothing until it is run"]
+pub struct Replay {
+    query: FailedQuery,
+    rate: Option<u32>,
+    body: Option<Bytes>,
+    progress: Box<dyn FnMut(&ReplayReport) + Send>,
+    stop: Pin<Box<dyn Future<Output = ()> + Send>>,
+}
+
+/// What came of a replay, or has come of it so far.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct ReplayReport {
+    /// How many messages are in their queues again and no longer in the store.
+    pub replayed: u64,
+    /// How many could not be sent; they are still in the store.
+    pub failed: u64,
+    /// Why, for the first twenty of them.
+    pub failures: Vec<ReplayFailure>,
+    /// What ended the replay early: the broker is gone or takes nothing. Run it again later.
+    pub interrupted: Option<PublishError>,
+    /// Whether it was asked to stop before it was done.
+    pub stopped: bool,
+}
+
+/// Why one message could not be sent again.
+#[derive(Clone, Debug)]
+pub struct ReplayFailure {
+    /// The message's id.
+    pub message_id: String,
+    /// The queue that it was to go to.
+    pub queue: String,
+    /// What happened.
+    pub error: PublishError,
+}
+
+impl ReplayReport {
+    /// Whether everything that was meant has been sent again.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.failed == 0 && self.interrupted.is_none() && !self.stopped
+    }
+}
+
+impl Replay {
+    /// A replay of the messages that are meant, as fast as the broker takes them.
+    pub fn of(query: FailedQuery) -> Self {
+        Self {
+            query,
+            rate: None,
+            body: None,
+            progress: Box::new(|_| {}),
+            stop: Box::pin(std::future::pending()),
+        }
+    }
+
+    /// Sends at most so many messages a second, evenly; 0 is taken as 1. Too high, and what made the
+    /// messages fail may be overrun again.
+    pub fn rate(self, per_second: u32) -> Self {
+        Self {
+            rate: Some(per_second),
+            ..self
+        }
+    }
+
+    /// Sends this body in place of the stored one, for a single message that was mended by hand.
+    pub fn body(self, body: impl Into<Bytes>) -> Self {
+        Self {
+            body: Some(body.into()),
+            ..self
+        }
+    }
+
+    /// Is told what has come of it so far, after every message.
+    pub fn on_progress(self, progress: impl FnMut(&ReplayReport) + Send + 'static) -> Self {
+        Self {
+            progress: Box::new(progress),
+            ..self
+        }
+    }
+
+    /// Stops when this future ends: nothing further is sent, and what is under way is waited for.
+    pub fn stop_when(self, stop: impl Future<Output = ()> + Send + 'static) -> Self {
+        Self {
+            stop: Box::pin(stop),
+            ..self
+        }
+    }
+
+    /// Runs the replay to its end.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] when the store cannot be read, or a message that was sent cannot be removed. A
+    /// message that cannot be sent is no error; the report says so.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future loses nothing: it is like a process that is killed.
+    pub async fn run(
+        self,
+        store: &dyn FailedStore,
+        publisher: &Publisher,
+    ) -> Result<ReplayReport, StoreError> {
+        let limit = self.query.get_limit();
+        let mut run = Run {
+            replay: self,
+            publisher,
+            report: ReplayReport::default(),
+            pace: Pace::new(None),
+            missing: BTreeSet::new(),
+            under_way: FuturesUnordered::new(),
+            bytes: 0,
+        };
+        run.pace = Pace::new(run.replay.rate);
+        loop {
+            let before = run.report.replayed;
+            if let Some(limit) = limit {
+                let query = run.replay.query.clone();
+                run.replay.query = query.limit(limit.saturating_sub(before));
+            }
+            let seen = run.pass(store).await?;
+            // A store that cannot hold messages for long is read in parts. What failed in one is
+            // tried again in the next, as long as there is anything that succeeds.
+            let is_at_end = run.report.stopped || run.report.interrupted.is_some();
+            if seen == Seen::All || is_at_end || run.report.replayed == before {
+                return Ok(run.report);
+            }
+            run.report.failed = 0;
+            run.report.failures.clear();
+        }
+    }
+}
+
+/// A message that was sent, and the answer.
+struct Sent {
+    key: FailureKey,
+    message_id: String,
+    queue: String,
+    bytes: usize,
+    result: Result<(), PublishError>,
+}
+
+struct Run<'p> {
+    replay: Replay,
+    publisher: &'p Publisher,
+    report: ReplayReport,
+    pace: Pace,
+    /// Queues that are not there: what belongs to them is not sent.
+    missing: BTreeSet<String>,
+    under_way: FuturesUnordered<BoxFuture<'static, Sent>>,
+    bytes: usize,
+}
+
+impl Run<'_> {
+    /// Reads the store once.
+    async fn pass(&mut self, store: &dyn FailedStore) -> Result<Seen, StoreError> {
+        let query = self.replay.query.clone();
+        let mut cursor = store.open(&query).await?;
+        let done = self.go_through(&mut *cursor).await;
+        // What is confirmed must not stay in the store because something else went wrong.
+        while let Some(sent) = self.under_way.next().await {
+            self.settle(&mut *cursor, sent).await?;
+        }
+        let seen = cursor.close().await;
+        done?;
+        seen
+    }
+
+    async fn go_through(&mut self, cursor: &mut dyn FailedCursor) -> Result<(), StoreError> {
+        while self.has_turn(cursor).await? {
+            let next = tokio::select! {
+                biased;
+                () = &mut self.replay.stop => {
+                    self.report.stopped = true;
+                    return Ok(());
+                }
+                next = cursor.next() => next?,
+            };
+            let Some(stored) = next else {
+                return Ok(());
+            };
+            if self.missing.contains(&stored.record.queue) {
+                let missing = self.as_missing(&stored);
+                self.settle(cursor, missing).await?;
+            } else {
+                self.send(stored);
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits until another message may be sent; `false`: none shall.
+    async fn has_turn(&mut self, cursor: &mut dyn FailedCursor) -> Result<bool, StoreError> {
+        loop {
+            while let Some(Some(sent)) = self.under_way.next().now_or_never() {
+                self.settle(cursor, sent).await?;
+            }
+            if self.report.interrupted.is_some() {
+                return Ok(false);
+            }
+            let is_full = self.under_way.len() >= WINDOW || self.bytes >= WINDOW_BYTES;
+            let due = self.pace.due();
+            if !is_full && due <= tokio::time::Instant::now() {
+                return Ok(true);
+            }
+            tokio::select! {
+                biased;
+                () = &mut self.replay.stop => {
+                    self.report.stopped = true;
+                    return Ok(false);
+                }
+                Some(sent) = self.under_way.next() => self.settle(cursor, sent).await?,
+                () = sleep_until(due), if !is_full => {}
+            }
+        }
+    }
+
+    fn send(&mut self, stored: StoredFailure) {
+        self.pace.begun();
+        let StoredFailure { key, record } = stored;
+        let message = outgoing(&record, self.replay.body.clone());
+        let publisher = self.publisher.clone();
+        let bytes = record.body.len();
+        self.bytes += bytes;
+        let (message_id, queue) = (record.message_id, record.queue);
+        self.under_way.push(Box::pin(async move {
+            let result = publisher.send(message).await;
+            Sent {
+                key,
+                message_id,
+                queue,
+                bytes,
+                result,
+            }
+        }));
+    }
+
+    fn as_missing(&mut self, stored: &StoredFailure) -> Sent {
+        let StoredFailure { key, record } = stored;
+        Sent {
+            key: *key,
+            message_id: record.message_id.clone(),
+            queue: record.queue.clone(),
+            bytes: 0,
+            result: Err(PublishError::Unroutable {
+                exchange: String::new(),
+                routing_key: record.queue.clone(),
+                reason: "NO_ROUTE".to_owned(),
+            }),
+        }
+    }
+
+    async fn settle(
+        &mut self,
+        cursor: &mut dyn FailedCursor,
+        sent: Sent,
+    ) -> Result<(), StoreError> {
+        self.bytes = self.bytes.saturating_sub(sent.bytes);
+        match sent.result {
+            Ok(()) => {
+                cursor.remove(sent.key).await?;
+                self.report.replayed += 1;
+            }
+            Err(error) => {
+                cursor.keep(sent.key).await?;
+                self.not_sent(sent.message_id, sent.queue, error);
+            }
+        }
+        (self.replay.progress)(&self.report);
+        Ok(())
+    }
+
+    fn not_sent(&mut self, message_id: String, queue: String, error: PublishError) {
+        if matches!(error, PublishError::Unroutable { .. }) {
+            self.missing.insert(queue.clone());
+        }
+        let is_the_brokers = matches!(
+            error,
+            PublishError::Disconnected { .. }
+                | PublishError::Blocked { .. }
+                | PublishError::Timeout { .. }
+        );
+        if is_the_brokers && self.report.interrupted.is_none() {
+            self.report.interrupted = Some(error.clone());
+        }
+        self.report.failed += 1;
+        if self.report.failures.len() < DESCRIBED {
+            self.report.failures.push(ReplayFailure {
+                message_id,
+                queue,
+                error,
+            });
+        }
+    }
+}
+
+fn outgoing(record: &FailedMessage, body: Option<Bytes>) -> Outgoing {
+    let properties = record.replay_properties(&new_message_id());
+    let body = body.unwrap_or_else(|| Bytes::from_owner(Arc::clone(&record.body)));
+    Outgoing::of_parts("", record.queue.clone(), properties, body)
+}
+
+impl fmt::Debug for Replay {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Replay")
+            .field("query", &self.query)
+            .field("rate", &self.rate)
+            .finish_non_exhaustive()
+    }
+}
