@@ -42,6 +42,7 @@
 //! is computed in `garenne-core`, a crate without I/O; this one does it. It must not know SQL or
 //! HTTP: stores and alerts that need them live elsewhere.
 
+pub mod admin;
 mod body;
 mod consumer;
 mod delivery;

@@ -19,10 +19,7 @@ pub(crate) async fn declare_queue(link: &Link, queue: &Queue) -> Result<(), Link
 }
 
 async fn declare_all(link: &Link, queue: &Queue) -> Result<(), LinkError> {
-    let mut bench = Bench {
-        link,
-        channel: None,
-    };
+    let mut bench = Bench::new(link);
     match queue.get_declare() {
         Declare::Off => Ok(()),
         Declare::Create => {
@@ -56,10 +53,7 @@ pub(crate) async fn declare_lane(
     queue: &Queue,
     delay: Duration,
 ) -> Result<(), LinkError> {
-    let mut bench = Bench {
-        link,
-        channel: None,
-    };
+    let mut bench = Bench::new(link);
     link.while_up(bench.declare(&queue.lane(delay))).await
 }
 
@@ -75,7 +69,7 @@ pub(crate) async fn message_count(link: &Link, queue: &str) -> Result<u32, LinkE
 }
 
 const QUEUE_TYPE: &str = "x-queue-type";
-const PASSIVE: QueueDeclareOptions = QueueDeclareOptions {
+pub(super) const PASSIVE: QueueDeclareOptions = QueueDeclareOptions {
     passive: true,
     durable: false,
     exclusive: false,
@@ -91,13 +85,20 @@ const DURABLE: QueueDeclareOptions = QueueDeclareOptions {
 };
 
 /// Where declares are made: a channel that is replaced whenever a refused declare has closed it.
-struct Bench<'a> {
+pub(super) struct Bench<'a> {
     link: &'a Link,
     channel: Option<Channel>,
 }
 
-impl Bench<'_> {
-    async fn channel(&mut self) -> Result<&Channel, LinkError> {
+impl<'a> Bench<'a> {
+    pub(super) fn new(link: &'a Link) -> Self {
+        Self {
+            link,
+            channel: None,
+        }
+    }
+
+    pub(super) async fn channel(&mut self) -> Result<&Channel, LinkError> {
         if !self
             .channel
             .as_ref()
@@ -170,7 +171,10 @@ impl Bench<'_> {
     }
 
     /// Declares the queue; if it is there with other arguments, says in what it differs.
-    async fn compare(&mut self, queue: &QueueEntity) -> Result<Option<Difference>, LinkError> {
+    pub(super) async fn compare(
+        &mut self,
+        queue: &QueueEntity,
+    ) -> Result<Option<Difference>, LinkError> {
         let Err(error) = self.try_declare(&queue.name, table(&queue.args)).await else {
             return Ok(None);
         };
@@ -281,10 +285,10 @@ impl LinkError {
 }
 
 /// One argument in which an entity on the broker differs from ours, read from RabbitMQ's 406.
-struct Difference {
-    argument: String,
-    ours: String,
-    theirs: String,
+pub(super) struct Difference {
+    pub(super) argument: String,
+    pub(super) ours: String,
+    pub(super) theirs: String,
 }
 
 impl Difference {
@@ -318,7 +322,7 @@ impl Difference {
     }
 }
 
-fn exchange_kind(kind: ExchangeKind) -> lapin::ExchangeKind {
+pub(super) fn exchange_kind(kind: ExchangeKind) -> lapin::ExchangeKind {
     match kind {
         ExchangeKind::Direct => lapin::ExchangeKind::Direct,
         ExchangeKind::Fanout => lapin::ExchangeKind::Fanout,

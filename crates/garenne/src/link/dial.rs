@@ -25,9 +25,9 @@ use super::{Link, Purpose};
 /// How long a TCP connect and a TLS handshake may take, each.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long the AMQP handshake may take. A stopped broker accepts TCP and says nothing.
-const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+pub(super) const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
-type Stream = AsyncTcpStream<Compat<TcpStream>>;
+pub(super) type Stream = AsyncTcpStream<Compat<TcpStream>>;
 
 /// A second handle on the socket of a connection. Dropping it ends the connection for certain,
 /// whatever state the client is in: without it a peer that says nothing would keep a thread and a
@@ -117,7 +117,10 @@ async fn dial(
     }
 }
 
-async fn dial_socket(broker: &BrokerUrl, tls: &Tls) -> Result<(Stream, SocketGuard), LinkError> {
+pub(super) async fn dial_socket(
+    broker: &BrokerUrl,
+    tls: &Tls,
+) -> Result<(Stream, SocketGuard), LinkError> {
     let authority = &broker.uri().authority;
     let connecting = TcpStream::connect((authority.host.as_str(), authority.port));
     let on = |error: LinkError| error.while_doing(format_args!("cannot reach {broker}"));

@@ -4,6 +4,8 @@ mod address;
 mod declare;
 mod dial;
 mod error;
+mod greeting;
+mod inspect;
 mod tls;
 mod watch;
 
@@ -11,6 +13,10 @@ pub use address::BrokerUrl;
 pub(crate) use declare::{declare_lane, declare_queue, message_count};
 pub(crate) use dial::Brokers;
 pub(crate) use error::{Kind, LinkError, timed_out};
+pub use greeting::ServerInfo;
+pub(crate) use greeting::greeting;
+pub use inspect::Finding;
+pub(crate) use inspect::inspect;
 pub use tls::Tls;
 pub(crate) use watch::{LinkEvent, LinkNews};
 

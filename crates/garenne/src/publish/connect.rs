@@ -48,6 +48,16 @@ impl PublisherBuilder {
         }
     }
 
+    /// For whoever has read the addresses already.
+    pub(crate) fn to(brokers: Vec<BrokerUrl>, tls: Tls) -> Self {
+        Self {
+            brokers,
+            tls,
+            faults: Vec::new(),
+            ..Self::new("amqp://localhost:5672")
+        }
+    }
+
     pub(super) fn from_env() -> Self {
         let settings = broker_settings();
         let mut builder = Self::new("amqp://localhost:5672").tls(settings.tls);
@@ -114,10 +124,7 @@ impl PublisherBuilder {
         if !self.faults.is_empty() {
             return Err(ConnectError::faulty(&self.faults));
         }
-        let runtime = links_runtime().map_err(|error| ConnectError {
-            kind: ConnectErrorKind::Unreachable,
-            text: format!("cannot start the thread of the link: {error}"),
-        })?;
+        let runtime = links_runtime().map_err(|error| ConnectError::internal(&error))?;
         let destination = Destination {
             name: format!("{} on {} (publish)", self.service, host_name()),
             brokers: self.brokers,
@@ -155,7 +162,15 @@ impl ConnectError {
         self.kind
     }
 
-    fn faulty(faults: &[Fault]) -> Self {
+    /// The thread of the link cannot be made.
+    pub(crate) fn internal(error: &std::io::Error) -> Self {
+        Self {
+            kind: ConnectErrorKind::Unreachable,
+            text: format!("cannot start the thread of the link: {error}"),
+        }
+    }
+
+    pub(crate) fn faulty(faults: &[Fault]) -> Self {
         let faults: Vec<_> = faults.iter().map(Fault::to_string).collect();
         Self {
             kind: ConnectErrorKind::Faulty,
@@ -163,7 +178,7 @@ impl ConnectError {
         }
     }
 
-    fn of(error: &LinkError) -> Self {
+    pub(crate) fn of(error: &LinkError) -> Self {
         match error.kind {
             Kind::Configuration => Self {
                 kind: ConnectErrorKind::Refused,

@@ -1,0 +1,187 @@
+//! What an operator wants to know beside the topology: rights, and the broker's clock.
+
+use std::fmt;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use lapin::options::{
+    BasicGetOptions, BasicPublishOptions, ConfirmSelectOptions, QueueDeclareOptions,
+};
+use lapin::types::{AMQPValue, FieldTable};
+use lapin::{BasicProperties, Channel};
+use tokio::time::timeout;
+
+use super::BrokerAdmin;
+use crate::link::{Kind, LinkError, call};
+use crate::wire::short;
+
+/// How long a message takes from one queue to the next at most.
+const HOP: Duration = Duration::from_secs(5);
+
+impl BrokerAdmin {
+    /// Whether this user may read from a queue that is empty. `None` when it is not: then the only way to
+    /// find out would take a message out of it.
+    ///
+    /// # Errors
+    ///
+    /// [`AdminError`]; [`AdminError::is_refusal`] when the user may not.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost when the future is dropped: what may have been taken out comes back.
+    pub async fn may_read(&self, queue: &str) -> Result<Option<()>, AdminError> {
+        let link = self.link();
+        let looking = async {
+            let channel = link.open_channel().await?;
+            let passive = QueueDeclareOptions {
+                passive: true,
+                ..QueueDeclareOptions::default()
+            };
+            let asking = channel.queue_declare(short(queue), passive, FieldTable::default());
+            if call("asking for the queue's depth", asking)
+                .await?
+                .message_count()
+                > 0
+            {
+                return Ok(None);
+            }
+            let getting = channel.basic_get(short(queue), BasicGetOptions::default());
+            call(&format!("reading queue `{queue}`"), getting).await?;
+            // A message that came in meanwhile goes back when the channel is closed.
+            call("closing a channel", channel.close(200, "OK".into())).await?;
+            Ok(Some(()))
+        };
+        link.while_up(looking)
+            .await
+            .map_err(|error| AdminError::of(&error))
+    }
+
+    /// How far the broker's clock is ahead of this host's, in whole seconds: the only clock that a broker
+    /// shows is the time that it writes into a dead letter. That takes two short-lived queues of this
+    /// connection alone, and the right to declare them.
+    ///
+    /// # Errors
+    ///
+    /// [`AdminError`] when the broker refuses, or the message does not come out again within 5 s.
+    ///
+    /// # Cancel safety
+    ///
+    /// The queues are gone with the connection.
+    pub async fn clock_ahead_secs(&self) -> Result<i64, AdminError> {
+        let link = self.link();
+        let measuring = async {
+            let channel = link.open_channel().await?;
+            let died_at = time_of_death(&channel).await?;
+            let now = SystemTime::now()
+                .duration_since(UNIX_EPOCH)
+                .unwrap_or_default()
+                .as_secs();
+            let ahead = i128::from(died_at) - i128::from(now);
+            Ok(i64::try_from(ahead).unwrap_or(i64::MAX))
+        };
+        link.while_up(measuring)
+            .await
+            .map_err(|error| AdminError::of(&error))
+    }
+}
+
+/// Lets a message expire, and reads when the broker says that it did.
+async fn time_of_death(channel: &Channel) -> Result<u64, LinkError> {
+    let end = own_queue(channel, FieldTable::default()).await?;
+    let mut arguments = FieldTable::default();
+    let target = AMQPValue::LongString(end.as_str().into());
+    arguments.insert(
+        short("x-dead-letter-exchange"),
+        AMQPValue::LongString("".into()),
+    );
+    arguments.insert(short("x-dead-letter-routing-key"), target);
+    arguments.insert(short("x-message-ttl"), AMQPValue::LongLongInt(0));
+    let start = own_queue(channel, arguments).await?;
+    let confirms = channel.confirm_select(ConfirmSelectOptions::default());
+    call("switching on confirms", confirms).await?;
+    let sending = async {
+        let options = BasicPublishOptions::default();
+        let properties = BasicProperties::default();
+        let sent = channel.basic_publish(short(""), short(&start), options, b"", properties);
+        sent.await?.await.map(drop)
+    };
+    call("sending a message to a queue of our own", sending).await?;
+    let dead = async {
+        loop {
+            let getting = channel.basic_get(short(&end), BasicGetOptions { no_ack: true });
+            if let Some(message) = call("reading a queue of our own", getting).await? {
+                return Ok(message);
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let dead = timeout(HOP, dead)
+        .await
+        .map_err(|_| LinkError::transient("no dead letter came within 5 s"))??;
+    let headers = dead.delivery.properties.headers();
+    let deaths = headers.as_ref().and_then(|h| h.inner().get("x-death"));
+    let time = match deaths {
+        Some(AMQPValue::FieldArray(deaths)) => match deaths.as_slice().first() {
+            Some(AMQPValue::FieldTable(death)) => death.inner().get("time").cloned(),
+            _ => None,
+        },
+        _ => None,
+    };
+    match time {
+        Some(AMQPValue::Timestamp(seconds)) => Ok(seconds),
+        _ => Err(LinkError::transient("the dead letter names no time")),
+    }
+}
+
+/// A queue of this connection alone, with a name that the broker makes up.
+async fn own_queue(channel: &Channel, mut arguments: FieldTable) -> Result<String, LinkError> {
+    // A virtual host may have another default; those cannot be exclusive.
+    arguments.insert(
+        short("x-queue-type"),
+        AMQPValue::LongString("classic".into()),
+    );
+    let exclusive = QueueDeclareOptions {
+        exclusive: true,
+        auto_delete: true,
+        ..QueueDeclareOptions::default()
+    };
+    let declaring = channel.queue_declare(short(""), exclusive, arguments);
+    let queue = call("declaring a queue of our own", declaring).await?;
+    Ok(queue.name().as_str().to_owned())
+}
+
+/// Why something could not be found out or done on a broker.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AdminError {
+    refusal: bool,
+    text: String,
+}
+
+impl AdminError {
+    pub(super) fn of(error: &LinkError) -> Self {
+        Self {
+            refusal: error.kind == Kind::Configuration,
+            text: error.to_string(),
+        }
+    }
+
+    pub(super) fn internal(text: &str) -> Self {
+        Self {
+            refusal: false,
+            text: text.to_owned(),
+        }
+    }
+
+    /// Whether the broker answered and refuses, so that somebody must change something.
+    #[must_use]
+    pub const fn is_refusal(&self) -> bool {
+        self.refusal
+    }
+}
+
+impl fmt::Display for AdminError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl std::error::Error for AdminError {}

@@ -1,0 +1,11 @@
+//! An operator's way to a broker: looking at what is there, declaring what is missing, and working on
+//! parked messages, without a running system.
+//!
+//! The `garenne` command is made of these.
+
+mod broker;
+mod checks;
+
+pub use crate::link::{Finding, ServerInfo};
+pub use broker::BrokerAdmin;
+pub use checks::AdminError;

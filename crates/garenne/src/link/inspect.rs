@@ -1,0 +1,126 @@
+//! Looking at what is on the broker, without changing it.
+
+use garenne_core::{Entity, QueueEntity};
+use lapin::options::ExchangeDeclareOptions;
+use lapin::types::FieldTable;
+
+use super::declare::{Bench, PASSIVE, exchange_kind};
+use super::{Link, LinkError, call};
+use crate::wire::short;
+
+/// What there is on the broker, compared with what there should be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Finding {
+    /// It is there, as it should be. Messages and consumers are known of queues.
+    Same {
+        /// How many messages are ready; those that consumers hold do not count.
+        messages: Option<u32>,
+        /// How many consumers it has.
+        consumers: Option<u32>,
+    },
+    /// It is there with another argument.
+    Differs {
+        /// The first argument that differs.
+        argument: String,
+        /// What this program would declare.
+        wanted: String,
+        /// What the broker has.
+        found: String,
+    },
+    /// It is not there.
+    Missing,
+    /// It is there, but this user may not see with which arguments; or it cannot be asked for at
+    /// all, as bindings.
+    Unseen {
+        /// Why.
+        reason: String,
+    },
+    /// Not even whether it is there may be asked.
+    Refused {
+        /// What the broker said.
+        reason: String,
+    },
+}
+
+/// Compares one entity with what is on the broker.
+pub(crate) async fn inspect(link: &Link, entity: &Entity) -> Result<Finding, LinkError> {
+    link.while_up(look(link, entity)).await
+}
+
+async fn look(link: &Link, entity: &Entity) -> Result<Finding, LinkError> {
+    let mut bench = Bench::new(link);
+    match entity {
+        Entity::Queue(queue) => look_at_queue(&mut bench, queue).await,
+        Entity::Exchange(exchange) => {
+            let passive = ExchangeDeclareOptions {
+                passive: true,
+                ..ExchangeDeclareOptions::default()
+            };
+            let asking = bench.channel().await?.exchange_declare(
+                short(&exchange.name),
+                exchange_kind(exchange.kind),
+                passive,
+                FieldTable::default(),
+            );
+            let asked = call(&format!("looking for exchange `{}`", exchange.name), asking).await;
+            asked.map_or_else(finding_of, |()| {
+                Ok(Finding::Same {
+                    messages: None,
+                    consumers: None,
+                })
+            })
+        }
+        Entity::Binding(_) | Entity::ExchangeBinding(_) => Ok(Finding::Unseen {
+            reason: "AMQP cannot ask for a binding".to_owned(),
+        }),
+    }
+}
+
+async fn look_at_queue(bench: &mut Bench<'_>, queue: &QueueEntity) -> Result<Finding, LinkError> {
+    let what = format!("looking for queue `{}`", queue.name);
+    let asking =
+        bench
+            .channel()
+            .await?
+            .queue_declare(short(&queue.name), PASSIVE, FieldTable::default());
+    let there = match call(&what, asking).await {
+        Ok(there) => there,
+        Err(error) => return finding_of(error),
+    };
+    match bench.compare(queue).await {
+        Ok(None) => Ok(Finding::Same {
+            messages: Some(there.message_count()),
+            consumers: Some(there.consumer_count()),
+        }),
+        Ok(Some(difference)) => Ok(Finding::Differs {
+            argument: difference.argument,
+            wanted: difference.ours,
+            found: difference.theirs,
+        }),
+        Err(error) if is_refusal(&error) => Ok(Finding::Unseen {
+            reason: error.to_string(),
+        }),
+        Err(error) => Err(error),
+    }
+}
+
+/// What an answer says that is no yes. Anything else is trouble with the link.
+fn finding_of(error: LinkError) -> Result<Finding, LinkError> {
+    if error.to_string().contains("NOT_FOUND") {
+        Ok(Finding::Missing)
+    } else if is_refusal(&error) {
+        Ok(Finding::Refused {
+            reason: error.to_string(),
+        })
+    } else {
+        Err(error)
+    }
+}
+
+fn is_refusal(error: &LinkError) -> bool {
+    let text = error.to_string();
+    ["ACCESS_REFUSED", "RESOURCE_LOCKED", "PRECONDITION_FAILED"]
+        .iter()
+        .any(|code| text.contains(code))
+}
