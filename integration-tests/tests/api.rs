@@ -5,6 +5,8 @@ mod abandoning;
 mod bodies;
 mod building;
 mod declaring;
+mod delays;
+mod delays_in_time;
 mod failures;
 mod handlers;
 mod hangs;

@@ -44,6 +44,9 @@ pub const MAX: Duration = Duration::from_secs((1 << LEVELS) - 1);
 /// The exchange that messages come to when their delay is over.
 pub const DUE: &str = "garenne.delay.due";
 
+/// What the names of all their exchanges begin with.
+const PREFIX: &str = "garenne.delay.";
+
 /// A delay that levels can make: whole seconds, from [`MIN`] to [`MAX`].
 ///
 /// ```

@@ -66,7 +66,8 @@ pub use failure::{Failure, HandlerResult};
 pub use garenne_core::{GolangRabbitmq, StopReason, Wish};
 pub use link::{BrokerUrl, Tls};
 pub use publish::{
-    ConnectError, ConnectErrorKind, Outgoing, Payload, PublishError, Publisher, PublisherBuilder,
+    ConnectError, ConnectErrorKind, Delays, Outgoing, Payload, PublishError, Publisher,
+    PublisherBuilder,
 };
 pub use sink::{ByFactory, FailedMessage, IntoFailSink, LogSink, SinkError};
 pub use system::{BuildError, System, SystemBuilder, SystemHandle, init_logging};

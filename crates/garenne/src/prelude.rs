@@ -4,6 +4,6 @@ pub use actix::{Actor, AsyncContext, Context, Handler};
 pub use garenne_core::{Declare, DurationExt, ExchangeKind, OutageWindow, Queue, Retry};
 
 pub use crate::{
-    Body, Bytes, Delivery, FailedMessage, Failure, HandlerResult, Json, LogSink, Outgoing,
+    Body, Bytes, Delays, Delivery, FailedMessage, Failure, HandlerResult, Json, LogSink, Outgoing,
     PublishError, Publisher, SinkError, SystemBuilder, SystemHandle, Text, Tls, Undecodable,
 };

@@ -1,6 +1,6 @@
 //! Where a delayed message goes, and how it is recognised there.
 
-use super::{DUE, DelayError, LEVELS};
+use super::{DUE, DelayError, LEVELS, PREFIX};
 use crate::entity::BindingEntity;
 use crate::naming::NAME_MAX;
 
@@ -72,10 +72,11 @@ impl Destination {
 }
 
 /// The exchange and routing key that a delivery was published with, as its producer meant them: a
-/// message that comes out of the levels was sent to its queue, through the default exchange.
+/// message that comes out of the levels was sent to its queue, through the default exchange. Which
+/// of the levels' exchanges the broker names depends on the last queue it waited in.
 #[must_use]
 pub fn arrived<'a>(exchange: &'a str, routing_key: &'a str) -> (&'a str, &'a str) {
-    if exchange != DUE {
+    if !exchange.starts_with(PREFIX) {
         return (exchange, routing_key);
     }
     let digits = routing_key.as_bytes().chunks_exact(2).take(LEVELS as usize);
@@ -133,7 +134,9 @@ mod tests {
     #[test]
     fn what_did_not_come_out_of_the_levels_is_left_as_it_is() {
         let key = "0.".repeat(28) + "orders";
-        assert_eq!(arrived(DUE, &key), ("", "orders"));
+        for exchange in [DUE, "garenne.delay.03", "garenne.delay.classic.27"] {
+            assert_eq!(arrived(exchange, &key), ("", "orders"));
+        }
         for (exchange, key) in [
             ("shop", key.as_str()),
             (DUE, "orders"),

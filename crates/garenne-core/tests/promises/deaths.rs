@@ -81,7 +81,7 @@ fn a_delayed_message_that_the_broker_parked_is_one_that_was_sent_to_its_queue() 
     let death = Headers::from([
         ("queue".into(), "orders".into()),
         ("reason".into(), "delivery_limit".into()),
-        ("exchange".into(), garenne_core::delay::DUE.into()),
+        ("exchange".into(), "garenne.delay.03".into()),
         ("routing-keys".into(), vec![Value::from(key)].into()),
     ]);
     let headers = Headers::from([("x-death".into(), vec![Value::from(death)].into())]);

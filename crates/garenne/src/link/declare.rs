@@ -112,7 +112,7 @@ impl<'a> Bench<'a> {
             .ok_or_else(|| LinkError::transient("the channel is gone"))
     }
 
-    async fn declare(&mut self, entity: &Entity) -> Result<(), LinkError> {
+    pub(super) async fn declare(&mut self, entity: &Entity) -> Result<(), LinkError> {
         let channel = self.channel().await?;
         match entity {
             Entity::Queue(queue) => self.declare_queue(queue).await,
@@ -220,19 +220,22 @@ impl<'a> Bench<'a> {
             .map(drop)
     }
 
+    /// Finds out whether a queue is there.
+    pub(super) async fn look_for(&mut self, queue: &str) -> Result<(), LinkError> {
+        let channel = self.channel().await?;
+        let asking = channel.queue_declare(short(queue), PASSIVE, FieldTable::default());
+        call(&format!("looking for queue `{queue}`"), asking)
+            .await
+            .map(drop)
+            .map_err(|e| e.missing(queue))
+    }
+
     /// Checks that an entity is there; of a queue that is there with other arguments, says what it
     /// lacks. That takes the right to configure; without it the arguments stay unknown.
-    async fn verify(&mut self, entity: &Entity) -> Result<(), LinkError> {
+    pub(super) async fn verify(&mut self, entity: &Entity) -> Result<(), LinkError> {
         match entity {
             Entity::Queue(queue) => {
-                let asking = self.channel().await?.queue_declare(
-                    short(&queue.name),
-                    PASSIVE,
-                    FieldTable::default(),
-                );
-                call(&format!("looking for queue `{}`", queue.name), asking)
-                    .await
-                    .map_err(|e| e.missing(&queue.name))?;
+                self.look_for(&queue.name).await?;
                 match self.compare(queue).await {
                     Ok(None) => {}
                     Ok(Some(difference)) => {
@@ -273,9 +276,14 @@ impl LinkError {
         self
     }
 
+    /// Whether something that it takes is not there.
+    pub(crate) fn is_missing(&self) -> bool {
+        self.text.contains("NOT_FOUND")
+    }
+
     /// Under `Declare::Verify`, what is not there must be made by somebody else.
     fn missing(self, name: &str) -> Self {
-        if self.text.contains("NOT_FOUND") {
+        if self.is_missing() {
             return Self::configuration(format!(
                 "{self}; create `{name}` on the broker, or let this service do it with `Declare::Create`"
             ));

@@ -6,6 +6,7 @@ mod dial;
 mod error;
 mod greeting;
 mod inspect;
+mod levels;
 mod tls;
 mod watch;
 
@@ -17,6 +18,7 @@ pub use greeting::ServerInfo;
 pub(crate) use greeting::greeting;
 pub use inspect::Finding;
 pub(crate) use inspect::inspect;
+pub(crate) use levels::{bind_destination, declare_levels};
 pub use tls::Tls;
 pub(crate) use watch::{LinkEvent, LinkNews};
 

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use garenne_core::DelayError;
+
 /// Why a send failed. What it means for the message is said by [`PublishError::may_be_stored`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -44,6 +46,8 @@ pub enum PublishError {
     },
     /// The payload could not be encoded.
     Encode(String),
+    /// The message cannot be delayed as it was asked for.
+    Delay(DelayError),
     /// The broker closed the channel over this message.
     Refused {
         /// What the broker said.
@@ -67,7 +71,7 @@ impl PublishError {
     pub fn is_transient(&self) -> bool {
         !matches!(
             self,
-            Self::TooLarge { .. } | Self::Encode(_) | Self::Refused { .. }
+            Self::TooLarge { .. } | Self::Encode(_) | Self::Delay(_) | Self::Refused { .. }
         )
     }
 }
@@ -118,9 +122,16 @@ impl fmt::Display for PublishError {
             }
             Self::TooLarge { what } => write!(f, "message too large: {what}"),
             Self::Encode(why) => write!(f, "the payload cannot be encoded: {why}"),
+            Self::Delay(error) => error.fmt(f),
             Self::Refused { reason } => write!(f, "the broker refused the message: {reason}"),
         }
     }
 }
 
 impl std::error::Error for PublishError {}
+
+impl From<DelayError> for PublishError {
+    fn from(error: DelayError) -> Self {
+        Self::Delay(error)
+    }
+}

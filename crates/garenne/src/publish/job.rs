@@ -40,7 +40,7 @@ const MAX_TRIES: u32 = 3;
 
 /// The bytes of a content header frame besides the properties: frame header and end, class,
 /// weight, body size (AMQP 0-9-1, sections 4.2.3 and 4.2.6.1).
-const HEADER_FRAME_OVERHEAD: usize = 8 + 2 + 2 + 8;
+pub(super) const HEADER_FRAME_OVERHEAD: usize = 8 + 2 + 2 + 8;
 
 impl Job {
     pub(crate) fn new(

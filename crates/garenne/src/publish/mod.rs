@@ -1,9 +1,11 @@
 //! Publishing with confirms: one owner task per confirm channel.
 
 mod connect;
+mod delays;
 mod error;
 mod job;
 mod keeper;
+mod levels;
 mod outgoing;
 mod owner;
 mod publisher;
@@ -11,6 +13,7 @@ mod retry;
 mod session;
 
 pub use connect::{ConnectError, ConnectErrorKind, PublisherBuilder};
+pub use delays::Delays;
 pub use error::PublishError;
 pub(crate) use job::{Job, WhenBlocked};
 pub(crate) use outgoing::new_message_id;

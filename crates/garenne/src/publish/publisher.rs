@@ -8,11 +8,12 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 use super::keeper::Home;
+use super::levels::Levels;
 use super::{
     ConfirmChannel, ConnectError, Job, Limits, Outgoing, PublishError, PublisherBuilder,
     WhenBlocked,
 };
-use crate::link::LinkWatch;
+use crate::link::{Link, LinkWatch};
 
 /// Sends messages, each confirmed by the broker. Cheap to clone; all clones share one channel whose
 /// confirms are pipelined, so sending concurrently costs a round trip in all, not one each.
@@ -27,6 +28,7 @@ use crate::link::LinkWatch;
 #[derive(Clone)]
 pub struct Publisher {
     shared: Arc<Shared>,
+    pub(super) levels: Arc<Levels>,
 }
 
 /// What all clones of a publisher have in common.
@@ -115,6 +117,7 @@ impl Publisher {
                 closed: AtomicBool::new(false),
                 home,
             }),
+            levels: Levels::new(),
         }
     }
 
@@ -146,6 +149,15 @@ impl Publisher {
         } else {
             self.idle().await;
         }
+    }
+
+    /// The publish link, if there is one now.
+    pub(super) fn link(&self) -> Result<Arc<Link>, PublishError> {
+        let link = self.shared.links.borrow().clone();
+        link.ok_or_else(|| PublishError::Disconnected {
+            reason: "the publish link is down".to_owned(),
+            sent: false,
+        })
     }
 
     /// Publishes one message and returns when the broker has taken responsibility for it: it lies in

@@ -14,7 +14,7 @@ use crate::delivery::Delivery;
 use crate::failure::Failure;
 use crate::link::Link;
 use crate::link::{BrokerUrl, Tls};
-use crate::publish::{CONFIRM_TIMEOUT, Jobs, Limits, Publisher, channel};
+use crate::publish::{CONFIRM_TIMEOUT, Delays, Jobs, Limits, Publisher, channel};
 use crate::sink::Sinks;
 use crate::status::QueueCounters;
 use crate::supervisor::{Plan, Registration, StartWorker};
@@ -185,6 +185,13 @@ impl SystemBuilder {
             confirm_timeout,
             ..self
         }
+    }
+
+    /// What delayed messages of this system wait in: [`Delays::quorum`] by default. A publisher that
+    /// was taken before knows it too.
+    pub fn delays(self, delays: Delays) -> Self {
+        self.publisher.set_delays(delays);
+        self
     }
 
     /// TLS settings for `amqps://` brokers.

@@ -1,0 +1,48 @@
+//! The levels that make delays, on the broker.
+
+use garenne_core::{Declare, Destination, Entity, QueueKind, delay};
+
+use super::declare::Bench;
+use super::{Link, LinkError};
+
+/// Declares or verifies the levels of one kind, as `declare` says.
+pub(crate) async fn declare_levels(
+    link: &Link,
+    kind: QueueKind,
+    declare: Declare,
+) -> Result<(), LinkError> {
+    let mut bench = Bench::new(link);
+    let all = async {
+        for entity in delay::levels(kind) {
+            match declare {
+                Declare::Create => bench.declare(&entity).await?,
+                Declare::Verify => bench.verify(&entity).await?,
+                Declare::Off => {}
+            }
+        }
+        Ok(())
+    };
+    link.while_up(all).await
+}
+
+/// Sees to it that messages whose delay is over come into their queue; that it is there is found
+/// out on the way.
+pub(crate) async fn bind_destination(
+    link: &Link,
+    destination: &Destination,
+    declare: Declare,
+) -> Result<(), LinkError> {
+    let mut bench = Bench::new(link);
+    let one = async {
+        match declare {
+            Declare::Create => {
+                let binding = Entity::Binding(destination.binding());
+                bench.declare(&binding).await
+            }
+            // Its binding cannot be asked for over AMQP 0-9-1.
+            Declare::Verify => bench.look_for(destination.name()).await,
+            Declare::Off => Ok(()),
+        }
+    };
+    link.while_up(one).await
+}
