@@ -8,7 +8,7 @@ mod api;
 mod broker_moves;
 #[cfg(test)]
 mod confirms;
-#[cfg(all(test, feature = "conformance"))]
+#[cfg(test)]
 mod conformance;
 #[cfg(test)]
 mod cost;

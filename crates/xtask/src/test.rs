@@ -31,7 +31,13 @@ fn on_real_brokers(variables: &[(&str, &str)]) -> Result<(), String> {
         cargo("build --locked -p order-service -p quickstart")
     })?;
     step("tests on real brokers", || {
-        cargo_with("test --locked -p integration-tests", variables)
+        let tests = "test --locked -p integration-tests -- --skip conformance::";
+        cargo_with(tests, variables)
+    })?;
+    // On its own, so that its table is not lost among the names of tests.
+    step("the embedded broker beside a real one", || {
+        let tests = "test --locked -p integration-tests -- conformance::both --show-output";
+        cargo_with(tests, variables)
     })
 }
 
@@ -44,6 +50,9 @@ pub(crate) fn fast() -> Result<(), String> {
     })?;
     step("tests and doctests", || {
         cargo("test --locked --workspace --exclude integration-tests")
+    })?;
+    step("conformance of the embedded broker", || {
+        cargo("test --locked -p integration-tests -- conformance:: --skip conformance::both")
     })?;
     step("documents", || {
         cargo_with(

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use garenne_broker::Broker;
-use integration_tests::{Client, RabbitNode, Vhost, eventually};
+use integration_tests::{Client, RabbitNode, Vhost, eventually, stays};
 
 use super::tools;
 use super::wire::Wire;
@@ -106,6 +106,10 @@ impl Lab {
 
     /// Writes down what was seen; what differs from run to run is masked.
     pub(crate) fn note(&self, what: &str, seen: impl std::fmt::Display) {
+        let seen = match seen.to_string() {
+            seen if seen.is_empty() => "(nothing)".to_owned(),
+            seen => seen,
+        };
         let line = mask(&format!("{what}: {seen}"), self.vhost());
         self.notes
             .lock()
@@ -180,6 +184,16 @@ impl Lab {
             }
         })
         .await;
+    }
+
+    /// Lets so much time pass; the embedded broker's own time passes at once.
+    pub(crate) async fn passes(&self, span: Duration) {
+        match &*self.place {
+            Place::Shared(_) | Place::Own(_) => {
+                stays(span, "time passes", async || Ok(())).await;
+            }
+            Place::Embedded(broker) => broker.advance(span).await.expect("what the case sets up"),
+        }
     }
 
     /// Closes all connections, as an operator does.

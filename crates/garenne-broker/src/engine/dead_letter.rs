@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::arguments::QueueKind;
 use super::message::{DeathNotice, Entry, Reason};
 use super::queue::QueueId;
 use super::timers::Timer;
@@ -33,6 +34,10 @@ impl Engine {
             reason,
             key: queue.settings.dead_letter_key.clone(),
             at,
+            failures: match queue.settings.kind {
+                QueueKind::Classic => 0,
+                QueueKind::Quorum => entry.failures,
+            },
         };
         let (vhost, must_arrive) = (Arc::clone(&queue.vhost), queue.settings.at_least_once);
         let arrived = self.send_dead_letter(&vhost, target.clone(), &entry, &notice);

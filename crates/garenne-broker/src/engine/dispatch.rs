@@ -242,10 +242,8 @@ impl Engine {
 /// The properties of a delivery: those of the message, and for a quorum queue how often it came
 /// back.
 pub(super) fn properties_of(queue: &Queue, entry: &Entry) -> Bytes {
-    if queue.is_quorum() && entry.returns > 0 {
-        return entry
-            .message
-            .encoded_with("x-delivery-count", entry.returns.into());
+    match queue.told_count(entry) {
+        0 => entry.message.encoded.clone(),
+        count => entry.message.encoded_with("x-delivery-count", count.into()),
     }
-    entry.message.encoded.clone()
 }

@@ -27,6 +27,8 @@ pub(crate) struct Message {
     /// What its own `expiration` allows it.
     pub(crate) ttl: Option<Duration>,
     pub(crate) deaths: Deaths,
+    /// How often a quorum queue that it died in saw it fail; the next quorum queue tells it.
+    pub(crate) failures: u32,
 }
 
 /// Why a message left its queue other than by an ack.
@@ -112,6 +114,7 @@ impl Message {
             body,
             ttl,
             deaths,
+            failures: 0,
         })
     }
 
@@ -151,6 +154,10 @@ impl Message {
             body: self.body.clone(),
             ttl: None,
             deaths,
+            failures: match death.failures {
+                0 => self.failures,
+                failures => failures,
+            },
         }
     }
 
@@ -182,6 +189,8 @@ pub(crate) struct DeathNotice {
     pub(crate) key: Option<Name>,
     /// Seconds since 1970.
     pub(crate) at: u64,
+    /// How often the queue saw it fail, if that is a queue which counts.
+    pub(crate) failures: u32,
 }
 
 impl Deaths {
@@ -350,4 +359,7 @@ pub(crate) struct Entry {
     pub(crate) redelivered: bool,
     /// How often a quorum queue got it back.
     pub(crate) returns: u32,
+    /// How often it was lost with its consumer, or rejected for good: what a client merely gave
+    /// back has not failed.
+    pub(crate) failures: u32,
 }

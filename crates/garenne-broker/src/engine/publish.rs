@@ -136,7 +136,8 @@ impl Engine {
         let Some(queue) = self.queues.get(&id) else {
             return true;
         };
-        let entry = Entry::new(message);
+        let mut entry = Entry::new(message);
+        entry.redelivered = queue.told_count(&entry) > 0;
         if queue.refuses(message.body.len()) {
             if queue.settings.overflow == Overflow::RejectPublishDlx {
                 self.dead.push_back((id, entry, Reason::MaxLen));
@@ -183,6 +184,7 @@ impl Entry {
             expires: None,
             redelivered: false,
             returns: 0,
+            failures: 0,
         }
     }
 }

@@ -80,6 +80,16 @@ impl Queue {
         self.settings.kind == QueueKind::Quorum
     }
 
+    /// The delivery count that a client is told: how often this queue got the message back, and
+    /// until it did, how often the one before saw it fail.
+    pub(crate) fn told_count(&self, entry: &Entry) -> u32 {
+        match entry.returns {
+            _ if !self.is_quorum() => 0,
+            0 => entry.message.failures,
+            returns => returns,
+        }
+    }
+
     /// Whether a message of this size would have to be refused. A classic queue never goes over
     /// its limit; a quorum queue notices afterwards, so it holds one message more.
     pub(crate) fn refuses(&self, bytes: usize) -> bool {

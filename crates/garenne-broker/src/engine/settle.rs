@@ -63,7 +63,7 @@ impl Engine {
     ) {
         let mut queues = BTreeSet::new();
         let mut again = Vec::new();
-        for delivery in deliveries {
+        for mut delivery in deliveries {
             self.release(key, &delivery);
             queues.insert(delivery.queue);
             match decision {
@@ -71,6 +71,7 @@ impl Engine {
                 Decision::Requeue => again.push(delivery),
                 Decision::Discard => {
                     self.forget_one(delivery.queue);
+                    delivery.entry.failures += 1;
                     self.dead
                         .push_back((delivery.queue, delivery.entry, Reason::Rejected));
                 }
@@ -124,6 +125,7 @@ impl Engine {
             };
             queue.unacked -= 1;
             entry.redelivered = true;
+            entry.failures += u32::from(how == Return::Lost);
             if queue.is_quorum() {
                 entry.returns += 1;
                 if queue

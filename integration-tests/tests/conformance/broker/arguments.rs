@@ -3,8 +3,8 @@
 use amq_protocol::protocol::{basic, exchange, queue};
 use amq_protocol::types::AMQPValue;
 
+use crate::conformance::case::cases;
 use crate::conformance::lab::Lab;
-use crate::conformance::suite::cases;
 use crate::conformance::tools::{int, long, quorum, table, text};
 use crate::conformance::trials::Trials;
 use crate::conformance::{say, show};
@@ -16,8 +16,8 @@ cases![
     a_dead_letter_routing_key_needs_an_exchange,
     quorum_queues_refuse_what_they_cannot_do,
     an_unknown_queue_type_is_refused,
-    classic_queues_refuse_what_only_quorum_queues_can.since_4("refuses x-queue-leader-locator too"),
-    exchange_arguments_with_wrong_values_are_refused.since_4("an unknown type is 503"),
+    classic_queues_refuse_what_only_quorum_queues_can,
+    exchange_arguments_with_wrong_values_are_refused,
     consumer_arguments_with_wrong_values_are_refused,
     binding_arguments_with_wrong_values_are_refused,
     expirations_with_wrong_values_are_refused,
@@ -29,7 +29,9 @@ async fn declares(lab: &Lab, arguments: &[(&str, AMQPValue)]) {
     let mut trials = Trials::new(lab).await;
     for (name, value) in arguments {
         let what = format!("{name} {}", show::value(value));
-        trials.attempt(&what, &[say::declare(&what, &[(name, value.clone())])]).await;
+        trials
+            .attempt(&what, &[say::declare(&what, &[(name, value.clone())])])
+            .await;
     }
 }
 
@@ -88,9 +90,13 @@ async fn queue_arguments_at_their_bounds(lab: Lab) {
 async fn a_dead_letter_routing_key_needs_an_exchange(lab: Lab) {
     let mut trials = Trials::new(&lab).await;
     let key = ("x-dead-letter-routing-key", text("k"));
-    trials.attempt("key alone", &[say::declare("q", &[key.clone()])]).await;
+    trials
+        .attempt("key alone", &[say::declare("q", &[key.clone()])])
+        .await;
     let exchange = ("x-dead-letter-exchange", text("missing is fine"));
-    trials.attempt("both", &[say::declare("q", &[key, exchange])]).await;
+    trials
+        .attempt("both", &[say::declare("q", &[key, exchange])])
+        .await;
 }
 
 async fn quorum_queues_refuse_what_they_cannot_do(lab: Lab) {
@@ -101,14 +107,34 @@ async fn quorum_queues_refuse_what_they_cannot_do(lab: Lab) {
         arguments: table(&[quorum()]),
         ..Default::default()
     };
-    let transient = queue::Declare { durable: false, ..base.clone() };
-    trials.attempt("transient", &[say::declare_as(transient)]).await;
-    let exclusive = queue::Declare { exclusive: true, ..base.clone() };
-    trials.attempt("exclusive", &[say::declare_as(exclusive)]).await;
-    let auto = queue::Declare { auto_delete: true, ..base.clone() };
-    trials.attempt("auto-delete", &[say::declare_as(auto)]).await;
-    let nameless = queue::Declare { queue: "".into(), ..base };
-    trials.attempt("server-named", &[say::declare_as(nameless)]).await;
+    let transient = queue::Declare {
+        durable: false,
+        ..base.clone()
+    };
+    trials
+        .attempt("transient", &[say::declare_as(transient)])
+        .await;
+    let exclusive = queue::Declare {
+        exclusive: true,
+        ..base.clone()
+    };
+    trials
+        .attempt("exclusive", &[say::declare_as(exclusive)])
+        .await;
+    let auto = queue::Declare {
+        auto_delete: true,
+        ..base.clone()
+    };
+    trials
+        .attempt("auto-delete", &[say::declare_as(auto)])
+        .await;
+    let nameless = queue::Declare {
+        queue: "".into(),
+        ..base
+    };
+    trials
+        .attempt("server-named", &[say::declare_as(nameless)])
+        .await;
     for (name, value) in [
         ("x-max-priority", int(5)),
         ("x-queue-mode", text("lazy")),
@@ -121,7 +147,9 @@ async fn quorum_queues_refuse_what_they_cannot_do(lab: Lab) {
         ("x-dead-letter-strategy", int(1)),
     ] {
         let what = format!("{name} {}", show::value(&value));
-        trials.attempt(&what, &[say::declare(&what, &[quorum(), (name, value)])]).await;
+        trials
+            .attempt(&what, &[say::declare(&what, &[quorum(), (name, value)])])
+            .await;
     }
 }
 
@@ -129,7 +157,9 @@ async fn an_unknown_queue_type_is_refused(lab: Lab) {
     let mut trials = Trials::new(&lab).await;
     for kind in [text("jumbo"), text(""), int(1)] {
         let what = show::value(&kind);
-        trials.attempt(&what, &[say::declare("q", &[("x-queue-type", kind)])]).await;
+        trials
+            .attempt(&what, &[say::declare("q", &[("x-queue-type", kind)])])
+            .await;
     }
 }
 
@@ -151,18 +181,39 @@ async fn exchange_arguments_with_wrong_values_are_refused(lab: Lab) {
     for value in [int(1), text("missing is fine"), text("")] {
         let what = format!("alternate {}", show::value(&value));
         trials
-            .attempt(&what, &[say::exchange(&what, "direct", &[("alternate-exchange", value)])])
+            .attempt(
+                &what,
+                &[say::exchange(
+                    &what,
+                    "direct",
+                    &[("alternate-exchange", value)],
+                )],
+            )
             .await;
     }
-    trials.attempt("unknown", &[say::exchange("e", "direct", &[("x-unknown", int(1))])]).await;
-    let typeless = exchange::Declare { exchange: "t".into(), ..Default::default() };
-    trials.attempt("no type", &[say::exchange_as(typeless)]).await;
-    trials.attempt("unknown type", &[say::exchange("u", "odd", &[])]).await;
+    trials
+        .attempt(
+            "unknown",
+            &[say::exchange("e", "direct", &[("x-unknown", int(1))])],
+        )
+        .await;
+    let typeless = exchange::Declare {
+        exchange: "t".into(),
+        ..Default::default()
+    };
+    trials
+        .attempt("no type", &[say::exchange_as(typeless)])
+        .await;
+    trials
+        .attempt("unknown type", &[say::exchange("u", "odd", &[])])
+        .await;
 }
 
 async fn consumer_arguments_with_wrong_values_are_refused(lab: Lab) {
     let mut trials = Trials::new(&lab).await;
-    trials.given(&[say::declare("q", &[]), say::declare("r", &[quorum()])]).await;
+    trials
+        .given(&[say::declare("q", &[]), say::declare("r", &[quorum()])])
+        .await;
     for (queue, name, value) in [
         ("q", "x-priority", text("high")),
         ("q", "x-priority", long(i64::MIN)),
@@ -186,7 +237,13 @@ async fn consumer_arguments_with_wrong_values_are_refused(lab: Lab) {
 async fn binding_arguments_with_wrong_values_are_refused(lab: Lab) {
     let mut trials = Trials::new(&lab).await;
     trials.given(&[say::declare("q", &[])]).await;
-    for value in [text("some"), int(1), text("any"), text("all-with-x"), text("any-with-x")] {
+    for value in [
+        text("some"),
+        int(1),
+        text("any"),
+        text("all-with-x"),
+        text("any-with-x"),
+    ] {
         let what = format!("x-match {}", show::value(&value));
         let bind = say::bind_with("q", "amq.headers", "", &[("x-match", value), ("a", int(1))]);
         trials.attempt(&what, &[bind]).await;
@@ -197,7 +254,17 @@ async fn binding_arguments_with_wrong_values_are_refused(lab: Lab) {
 
 async fn expirations_with_wrong_values_are_refused(lab: Lab) {
     let mut wire = lab.wire().await;
-    for text in ["abc", "", "-1", "1.5", "10s", " 1", "+1", "315360000000", "315360000001"] {
+    for text in [
+        "abc",
+        "",
+        "-1",
+        "1.5",
+        "10s",
+        " 1",
+        "+1",
+        "315360000000",
+        "315360000001",
+    ] {
         wire.call(1, say::declare("q", &[])).await;
         wire.call(1, say::confirm()).await;
         let properties = lapin::BasicProperties::default().with_expiration(text.into());
@@ -238,9 +305,16 @@ async fn carbon_copies_with_wrong_values_are_refused(lab: Lab) {
 
 async fn names_of_any_kind_are_taken(lab: Lab) {
     let mut trials = Trials::new(&lab).await;
-    for name in ["with spaces", "Ünïcödé 🐇", "slash/and'quote", &"x".repeat(255)] {
+    for name in [
+        "with spaces",
+        "Ünïcödé 🐇",
+        "slash/and'quote",
+        &"x".repeat(255),
+    ] {
         trials.attempt("queue", &[say::declare(name, &[])]).await;
-        trials.attempt("exchange", &[say::exchange(name, "fanout", &[])]).await;
+        trials
+            .attempt("exchange", &[say::exchange(name, "fanout", &[])])
+            .await;
         trials.attempt("bind", &[say::bind(name, name, name)]).await;
         let other = say::declare(name, &[("x-message-ttl", int(1))]);
         trials.attempt("in an error", &[other]).await;

@@ -3,9 +3,9 @@
 use amq_protocol::protocol::{exchange, queue};
 use amq_protocol::types::AMQPValue;
 
+use crate::conformance::case::cases;
 use crate::conformance::lab::Lab;
 use crate::conformance::say;
-use crate::conformance::suite::cases;
 use crate::conformance::tools::{int, long, quorum, table, text, yes};
 use crate::conformance::trials::Trials;
 
@@ -16,7 +16,7 @@ cases![
     numbers_are_equal_whatever_their_width,
     unknown_arguments_conflict_with_nothing,
     the_first_of_several_conflicts_is_named,
-    queue_types_conflict.since_4("a queue without a type has none"),
+    queue_types_conflict,
     quorum_arguments_conflict,
     a_passive_declare_does_not_compare,
     a_redeclared_exchange_must_be_the_same,
@@ -34,29 +34,67 @@ async fn redeclare(trials: &mut Trials, name: &str, first: AMQPValue, then: &[AM
         _ => say::declare(&queue, &[(name, value.clone())]),
     };
     trials.given(&[with(&first)]).await;
-    trials.attempt(&format!("{name} again"), &[with(&first)]).await;
+    trials
+        .attempt(&format!("{name} again"), &[with(&first)])
+        .await;
     for value in then {
-        trials.attempt(&format!("{name} otherwise"), &[with(value)]).await;
+        trials
+            .attempt(&format!("{name} otherwise"), &[with(value)])
+            .await;
     }
 }
 
 async fn a_redeclared_queue_must_have_the_same_flags(lab: Lab) {
     let mut trials = Trials::new(&lab).await;
-    let first = queue::Declare { queue: "q".into(), durable: true, ..Default::default() };
+    let first = queue::Declare {
+        queue: "q".into(),
+        durable: true,
+        ..Default::default()
+    };
     trials.given(&[say::declare_as(first.clone())]).await;
-    let transient = queue::Declare { durable: false, ..first.clone() };
-    trials.attempt("durable", &[say::declare_as(transient)]).await;
-    let auto = queue::Declare { auto_delete: true, ..first.clone() };
-    trials.attempt("auto-delete", &[say::declare_as(auto)]).await;
-    let exclusive = queue::Declare { exclusive: true, ..first.clone() };
-    trials.attempt("exclusive", &[say::declare_as(exclusive)]).await;
-    let all = queue::Declare { durable: false, auto_delete: true, ..first };
+    let transient = queue::Declare {
+        durable: false,
+        ..first.clone()
+    };
+    trials
+        .attempt("durable", &[say::declare_as(transient)])
+        .await;
+    let auto = queue::Declare {
+        auto_delete: true,
+        ..first.clone()
+    };
+    trials
+        .attempt("auto-delete", &[say::declare_as(auto)])
+        .await;
+    let exclusive = queue::Declare {
+        exclusive: true,
+        ..first.clone()
+    };
+    trials
+        .attempt("exclusive", &[say::declare_as(exclusive)])
+        .await;
+    let all = queue::Declare {
+        durable: false,
+        auto_delete: true,
+        ..first
+    };
     trials.attempt("several", &[say::declare_as(all)]).await;
-    let auto = queue::Declare { queue: "a".into(), auto_delete: true, ..Default::default() };
+    let auto = queue::Declare {
+        queue: "a".into(),
+        auto_delete: true,
+        ..Default::default()
+    };
     trials.given(&[say::declare_as(auto.clone())]).await;
-    trials.attempt("same", &[say::declare_as(auto.clone())]).await;
-    let stays = queue::Declare { auto_delete: false, ..auto };
-    trials.attempt("no longer auto-delete", &[say::declare_as(stays)]).await;
+    trials
+        .attempt("same", &[say::declare_as(auto.clone())])
+        .await;
+    let stays = queue::Declare {
+        auto_delete: false,
+        ..auto
+    };
+    trials
+        .attempt("no longer auto-delete", &[say::declare_as(stays)])
+        .await;
 }
 
 async fn a_redeclared_queue_must_have_the_same_arguments(lab: Lab) {
@@ -67,10 +105,28 @@ async fn a_redeclared_queue_must_have_the_same_arguments(lab: Lab) {
     redeclare(trials, "x-max-length", int(10), &[int(20)]).await;
     redeclare(trials, "x-max-length-bytes", int(10), &[int(20)]).await;
     redeclare(trials, "x-max-priority", int(10), &[int(5)]).await;
-    redeclare(trials, "x-overflow", text("drop-head"), &[text("reject-publish")]).await;
-    redeclare(trials, "x-dead-letter-exchange", text("a"), &[text("b"), text("")]).await;
+    redeclare(
+        trials,
+        "x-overflow",
+        text("drop-head"),
+        &[text("reject-publish")],
+    )
+    .await;
+    redeclare(
+        trials,
+        "x-dead-letter-exchange",
+        text("a"),
+        &[text("b"), text("")],
+    )
+    .await;
     redeclare(trials, "x-dead-letter-routing-key", text("a"), &[text("b")]).await;
-    redeclare(trials, "x-single-active-consumer", yes(), &[AMQPValue::Boolean(false)]).await;
+    redeclare(
+        trials,
+        "x-single-active-consumer",
+        yes(),
+        &[AMQPValue::Boolean(false)],
+    )
+    .await;
     redeclare(trials, "x-queue-mode", text("lazy"), &[text("default")]).await;
 }
 
@@ -84,10 +140,19 @@ async fn an_argument_that_is_new_or_missing_conflicts_too(lab: Lab) {
         ("x-single-active-consumer", yes()),
         ("x-overflow", text("reject-publish")),
     ] {
-        trials.attempt(&format!("new {name}"), &[say::declare("bare", &[(name, value.clone())])]).await;
+        trials
+            .attempt(
+                &format!("new {name}"),
+                &[say::declare("bare", &[(name, value.clone())])],
+            )
+            .await;
         let queue = format!("with-{name}");
-        trials.given(&[say::declare(&queue, &[(name, value)])]).await;
-        trials.attempt(&format!("missing {name}"), &[say::declare(&queue, &[])]).await;
+        trials
+            .given(&[say::declare(&queue, &[(name, value)])])
+            .await;
+        trials
+            .attempt(&format!("missing {name}"), &[say::declare(&queue, &[])])
+            .await;
     }
 }
 
@@ -97,46 +162,83 @@ async fn numbers_are_equal_whatever_their_width(lab: Lab) {
     trials.given(&ttl(int(100))).await;
     trials.attempt("i64", &ttl(long(100))).await;
     trials.attempt("i16", &ttl(AMQPValue::ShortInt(100))).await;
-    trials.attempt("u8", &ttl(AMQPValue::ShortShortUInt(100))).await;
+    trials
+        .attempt("u8", &ttl(AMQPValue::ShortShortUInt(100)))
+        .await;
     trials.attempt("u32", &ttl(AMQPValue::LongUInt(100))).await;
     trials.attempt("text", &ttl(text("100"))).await;
     trials.attempt("f64", &ttl(AMQPValue::Double(100.0))).await;
-    trials.attempt("i64 of another value", &ttl(long(101))).await;
+    trials
+        .attempt("i64 of another value", &ttl(long(101)))
+        .await;
 }
 
 async fn unknown_arguments_conflict_with_nothing(lab: Lab) {
     let mut trials = Trials::new(&lab).await;
-    trials.given(&[say::declare("q", &[("x-unheard-of", int(1))])]).await;
-    trials.attempt("changed", &[say::declare("q", &[("x-unheard-of", int(2))])]).await;
+    trials
+        .given(&[say::declare("q", &[("x-unheard-of", int(1))])])
+        .await;
+    trials
+        .attempt("changed", &[say::declare("q", &[("x-unheard-of", int(2))])])
+        .await;
     trials.attempt("missing", &[say::declare("q", &[])]).await;
-    trials.attempt("new", &[say::declare("q", &[("mine", text("x"))])]).await;
+    trials
+        .attempt("new", &[say::declare("q", &[("mine", text("x"))])])
+        .await;
 }
 
 async fn the_first_of_several_conflicts_is_named(lab: Lab) {
     let mut trials = Trials::new(&lab).await;
-    let first = [("x-message-ttl", int(1)), ("x-max-length", int(1)), ("x-expires", int(99_999))];
+    let first = [
+        ("x-message-ttl", int(1)),
+        ("x-max-length", int(1)),
+        ("x-expires", int(99_999)),
+    ];
     trials.given(&[say::declare("q", &first)]).await;
-    let other = [("x-max-length", int(2)), ("x-message-ttl", int(2)), ("x-expires", int(99_998))];
-    trials.attempt("all arguments", &[say::declare("q", &other)]).await;
+    let other = [
+        ("x-max-length", int(2)),
+        ("x-message-ttl", int(2)),
+        ("x-expires", int(99_998)),
+    ];
+    trials
+        .attempt("all arguments", &[say::declare("q", &other)])
+        .await;
     let transient = queue::Declare {
         queue: "q".into(),
         arguments: table(&other),
         ..Default::default()
     };
-    trials.attempt("flag and arguments", &[say::declare_as(transient)]).await;
+    trials
+        .attempt("flag and arguments", &[say::declare_as(transient)])
+        .await;
 }
 
 async fn queue_types_conflict(lab: Lab) {
     let mut trials = Trials::new(&lab).await;
-    trials.given(&[say::declare("replicated", &[quorum()])]).await;
-    trials.attempt("quorum again", &[say::declare("replicated", &[quorum()])]).await;
+    trials
+        .given(&[say::declare("replicated", &[quorum()])])
+        .await;
+    trials
+        .attempt("quorum again", &[say::declare("replicated", &[quorum()])])
+        .await;
     let classic = ("x-queue-type", text("classic"));
-    trials.attempt("as classic", &[say::declare("replicated", &[classic.clone()])]).await;
-    trials.attempt("without a type", &[say::declare("replicated", &[])]).await;
+    trials
+        .attempt(
+            "as classic",
+            &[say::declare("replicated", &[classic.clone()])],
+        )
+        .await;
+    trials
+        .attempt("without a type", &[say::declare("replicated", &[])])
+        .await;
     trials.given(&[say::declare("typed", &[classic])]).await;
-    trials.attempt("as quorum", &[say::declare("typed", &[quorum()])]).await;
+    trials
+        .attempt("as quorum", &[say::declare("typed", &[quorum()])])
+        .await;
     trials.given(&[say::declare("untyped", &[])]).await;
-    trials.attempt("untyped as quorum", &[say::declare("untyped", &[quorum()])]).await;
+    trials
+        .attempt("untyped as quorum", &[say::declare("untyped", &[quorum()])])
+        .await;
 }
 
 async fn quorum_arguments_conflict(lab: Lab) {
@@ -145,7 +247,9 @@ async fn quorum_arguments_conflict(lab: Lab) {
     trials.given(&limit(5)).await;
     trials.attempt("same limit", &limit(5)).await;
     trials.attempt("other limit", &limit(6)).await;
-    trials.attempt("no limit", &[say::declare("q", &[quorum()])]).await;
+    trials
+        .attempt("no limit", &[say::declare("q", &[quorum()])])
+        .await;
     let strategy = |how: &str| {
         [say::declare(
             "s",
@@ -158,13 +262,19 @@ async fn quorum_arguments_conflict(lab: Lab) {
         )]
     };
     trials.given(&strategy("at-least-once")).await;
-    trials.attempt("same strategy", &strategy("at-least-once")).await;
-    trials.attempt("other strategy", &strategy("at-most-once")).await;
+    trials
+        .attempt("same strategy", &strategy("at-least-once"))
+        .await;
+    trials
+        .attempt("other strategy", &strategy("at-most-once"))
+        .await;
 }
 
 async fn a_passive_declare_does_not_compare(lab: Lab) {
     let mut trials = Trials::new(&lab).await;
-    trials.given(&[say::declare("q", &[("x-message-ttl", int(1))])]).await;
+    trials
+        .given(&[say::declare("q", &[("x-message-ttl", int(1))])])
+        .await;
     let passive = queue::Declare {
         queue: "q".into(),
         passive: true,
@@ -179,7 +289,9 @@ async fn a_passive_declare_does_not_compare(lab: Lab) {
         passive: true,
         ..Default::default()
     };
-    trials.attempt("exchange", &[say::exchange_as(passive)]).await;
+    trials
+        .attempt("exchange", &[say::exchange_as(passive)])
+        .await;
 }
 
 async fn a_redeclared_exchange_must_be_the_same(lab: Lab) {
@@ -192,29 +304,65 @@ async fn a_redeclared_exchange_must_be_the_same(lab: Lab) {
         ..Default::default()
     };
     trials.given(&[say::exchange_as(first.clone())]).await;
-    trials.attempt("same", &[say::exchange_as(first.clone())]).await;
-    let kind = exchange::Declare { kind: "topic".into(), ..first.clone() };
+    trials
+        .attempt("same", &[say::exchange_as(first.clone())])
+        .await;
+    let kind = exchange::Declare {
+        kind: "topic".into(),
+        ..first.clone()
+    };
     trials.attempt("type", &[say::exchange_as(kind)]).await;
-    let transient = exchange::Declare { durable: false, ..first.clone() };
-    trials.attempt("durable", &[say::exchange_as(transient)]).await;
-    let auto = exchange::Declare { auto_delete: true, ..first.clone() };
-    trials.attempt("auto-delete", &[say::exchange_as(auto)]).await;
-    let internal = exchange::Declare { internal: true, ..first.clone() };
-    trials.attempt("internal", &[say::exchange_as(internal)]).await;
-    let bare = exchange::Declare { arguments: table(&[]), ..first.clone() };
-    trials.attempt("no alternate", &[say::exchange_as(bare)]).await;
+    let transient = exchange::Declare {
+        durable: false,
+        ..first.clone()
+    };
+    trials
+        .attempt("durable", &[say::exchange_as(transient)])
+        .await;
+    let auto = exchange::Declare {
+        auto_delete: true,
+        ..first.clone()
+    };
+    trials
+        .attempt("auto-delete", &[say::exchange_as(auto)])
+        .await;
+    let internal = exchange::Declare {
+        internal: true,
+        ..first.clone()
+    };
+    trials
+        .attempt("internal", &[say::exchange_as(internal)])
+        .await;
+    let bare = exchange::Declare {
+        arguments: table(&[]),
+        ..first.clone()
+    };
+    trials
+        .attempt("no alternate", &[say::exchange_as(bare)])
+        .await;
     let another = table(&[("alternate-exchange", text("another"))]);
-    let alternate = exchange::Declare { arguments: another, ..first };
-    trials.attempt("another alternate", &[say::exchange_as(alternate)]).await;
+    let alternate = exchange::Declare {
+        arguments: another,
+        ..first
+    };
+    trials
+        .attempt("another alternate", &[say::exchange_as(alternate)])
+        .await;
 }
 
 async fn a_conflict_leaves_the_queue_as_it_was(lab: Lab) {
     let mut wire = lab.wire().await;
     wire.call(1, say::declare("q", &[])).await;
     wire.call(1, say::confirm()).await;
-    wire.publish(1, say::to("", "q"), &Default::default(), b"m").await;
+    wire.publish(1, say::to("", "q"), &Default::default(), b"m")
+        .await;
     wire.hear().await;
     let mut trials = Trials::new(&lab).await;
-    trials.attempt("conflict", &[say::declare("q", &[("x-message-ttl", int(1))])]).await;
+    trials
+        .attempt(
+            "conflict",
+            &[say::declare("q", &[("x-message-ttl", int(1))])],
+        )
+        .await;
     trials.attempt("still there", &[say::passive("q")]).await;
 }

@@ -5,11 +5,12 @@ use integration_tests::Client;
 use lapin::options::{BasicConsumeOptions, BasicQosOptions};
 use lapin::{Channel, Consumer};
 
+use crate::conformance::case::cases;
 use crate::conformance::lab::Lab;
 use crate::conformance::show;
-use crate::conformance::suite::cases;
 use crate::conformance::tools::{
-    ack, cancel, consume, consume_with, count, int, nack, next, next_bodies, quorum, send, within, word, yes,
+    ack, cancel, consume, consume_with, count, int, nack, next, next_bodies, quorum, send, within,
+    word, yes,
 };
 
 cases![
@@ -26,8 +27,7 @@ cases![
     a_higher_priority_is_served_first_by_quorum_queues,
     a_single_active_consumer_is_followed_by_the_next,
     a_single_active_consumer_of_a_quorum_queue_is_followed_by_the_next,
-    a_single_active_consumer_is_followed_while_it_holds_messages
-        .since_4("the queue crashes with the next message"),
+    a_single_active_consumer_is_followed_while_it_holds_messages,
     a_single_active_consumer_is_not_exclusive,
     a_cancelled_consumer_keeps_what_it_has,
     a_deleted_queue_cancels_its_consumers,
@@ -56,10 +56,12 @@ async fn a_prefetch_bounds_what_a_consumer_holds(lab: Lab) {
         let channel = client.new_channel().await;
         let mut consumer = consume(&channel, name, 2).await;
         lab.note("at first", next_bodies(&mut consumer, 2).await);
-        lab.until(name, |depth| depth.unacked == 2 && depth.ready == 3).await;
+        lab.until(name, |depth| depth.unacked == 2 && depth.ready == 3)
+            .await;
         ack(&channel, 1, false).await;
         lab.note("after an ack", next_bodies(&mut consumer, 1).await);
-        lab.until(name, |depth| depth.unacked == 2 && depth.ready == 2).await;
+        lab.until(name, |depth| depth.unacked == 2 && depth.ready == 2)
+            .await;
         ack(&channel, 3, true).await;
         lab.note("after an ack of all", next_bodies(&mut consumer, 2).await);
     }
@@ -81,7 +83,10 @@ async fn a_shared_prefetch_is_for_the_channel(lab: Lab) {
     let client = lab.client().await;
     client.declare("q", &[]).await;
     let channel = client.new_channel().await;
-    channel.basic_qos(3, BasicQosOptions { global: true }).await.expect("what the case sets up");
+    channel
+        .basic_qos(3, BasicQosOptions { global: true })
+        .await
+        .expect("what the case sets up");
     let options = BasicConsumeOptions::default;
     let mut consumers = Vec::new();
     for _ in 0..2 {
@@ -100,12 +105,17 @@ async fn a_changed_prefetch_counts_for_new_consumers(lab: Lab) {
     client.declare("q", &[]).await;
     let channel = client.new_channel().await;
     let mut first = consume(&channel, "q", 1).await;
-    channel.basic_qos(3, BasicQosOptions::default()).await.expect("what the case sets up");
+    channel
+        .basic_qos(3, BasicQosOptions::default())
+        .await
+        .expect("what the case sets up");
     send(&client, "q", &["1", "2", "3", "4", "5", "6"]).await;
     lab.until("q", |depth| depth.unacked == 1).await;
     let options = BasicConsumeOptions::default();
-    let mut second =
-        channel.basic_consume("q".into(), "".into(), options, Default::default()).await.expect("what the case sets up");
+    let mut second = channel
+        .basic_consume("q".into(), "".into(), options, Default::default())
+        .await
+        .expect("what the case sets up");
     lab.until("q", |depth| depth.unacked == 4).await;
     lab.note("first", next_bodies(&mut first, 1).await);
     lab.note("second", next_bodies(&mut second, 3).await);
@@ -115,15 +125,26 @@ async fn a_changed_shared_prefetch_counts_at_once(lab: Lab) {
     let client = lab.client().await;
     client.declare("q", &[]).await;
     let channel = client.new_channel().await;
-    channel.basic_qos(1, BasicQosOptions { global: true }).await.expect("what the case sets up");
+    channel
+        .basic_qos(1, BasicQosOptions { global: true })
+        .await
+        .expect("what the case sets up");
     let options = BasicConsumeOptions::default();
-    let mut consumer =
-        channel.basic_consume("q".into(), "".into(), options, Default::default()).await.expect("what the case sets up");
+    let mut consumer = channel
+        .basic_consume("q".into(), "".into(), options, Default::default())
+        .await
+        .expect("what the case sets up");
     send(&client, "q", &["1", "2", "3", "4"]).await;
     lab.until("q", |depth| depth.unacked == 1).await;
-    channel.basic_qos(3, BasicQosOptions { global: true }).await.expect("what the case sets up");
+    channel
+        .basic_qos(3, BasicQosOptions { global: true })
+        .await
+        .expect("what the case sets up");
     lab.until("q", |depth| depth.unacked == 3).await;
-    channel.basic_qos(0, BasicQosOptions { global: true }).await.expect("what the case sets up");
+    channel
+        .basic_qos(0, BasicQosOptions { global: true })
+        .await
+        .expect("what the case sets up");
     lab.until("q", |depth| depth.unacked == 4).await;
     lab.note("in order", next_bodies(&mut consumer, 4).await);
 }
@@ -145,8 +166,13 @@ async fn a_consumer_without_acks_gets_all_at_once(lab: Lab) {
     client.declare("q", &[]).await;
     send(&client, "q", &["1", "2", "3"]).await;
     let channel = client.new_channel().await;
-    let options = BasicConsumeOptions { no_ack: true, ..Default::default() };
-    let mut consumer = consume_with(&channel, "q", 1, options, &[]).await.expect("what the case sets up");
+    let options = BasicConsumeOptions {
+        no_ack: true,
+        ..Default::default()
+    };
+    let mut consumer = consume_with(&channel, "q", 1, options, &[])
+        .await
+        .expect("what the case sets up");
     lab.note("all", next_bodies(&mut consumer, 3).await);
     lab.note("left", format!("{:?}", lab.depth("q").await));
 }
@@ -193,15 +219,24 @@ async fn priorities(lab: &Lab, arguments: &[(&str, lapin::types::AMQPValue)]) {
     client.declare("q", arguments).await;
     let channel = client.new_channel().await;
     let options = BasicConsumeOptions::default;
-    let mut low = consume_with(&channel, "q", 2, options(), &[("x-priority", int(-1))]).await.expect("what the case sets up");
-    let mut none = consume_with(&channel, "q", 2, options(), &[]).await.expect("what the case sets up");
-    let mut high = consume_with(&channel, "q", 2, options(), &[("x-priority", int(5))]).await.expect("what the case sets up");
+    let mut low = consume_with(&channel, "q", 2, options(), &[("x-priority", int(-1))])
+        .await
+        .expect("what the case sets up");
+    let mut none = consume_with(&channel, "q", 2, options(), &[])
+        .await
+        .expect("what the case sets up");
+    let mut high = consume_with(&channel, "q", 2, options(), &[("x-priority", int(5))])
+        .await
+        .expect("what the case sets up");
     lab.until("q", |depth| depth.consumers == 3).await;
     send(&client, "q", &["1", "2", "3", "4", "5", "6", "7"]).await;
     lab.note("high", next_bodies(&mut high, 2).await);
     lab.note("none", next_bodies(&mut none, 2).await);
     let first = next(&mut low).await;
-    lab.note("low", format!("{} {}", word(&first), next_bodies(&mut low, 1).await));
+    lab.note(
+        "low",
+        format!("{} {}", word(&first), next_bodies(&mut low, 1).await),
+    );
     ack(&channel, first.delivery_tag, false).await;
     lab.note("low, as others are full", next_bodies(&mut low, 1).await);
 }
@@ -230,7 +265,11 @@ async fn single_active(
 
 async fn succession(lab: &Lab, arguments: Vec<(&str, lapin::types::AMQPValue)>) {
     let (client, channel, mut consumers) = single_active(lab, arguments).await;
-    for (place, bodies) in [("first", ["1", "2"]), ("second", ["3", "4"]), ("third", ["5", "6"])] {
+    for (place, bodies) in [
+        ("first", ["1", "2"]),
+        ("second", ["3", "4"]),
+        ("third", ["5", "6"]),
+    ] {
         send(&client, "q", &bodies).await;
         let mut consumer = consumers.remove(0);
         let first = next(&mut consumer).await;
@@ -262,18 +301,29 @@ async fn a_single_active_consumer_is_followed_while_it_holds_messages(lab: Lab) 
         lab.until("q", |depth| depth.ready == 2).await;
         ack(&channel, 4, true).await;
         lab.note("the second", next_bodies(&mut consumers[1], 2).await);
-        client.channel().queue_delete("q".into(), Default::default()).await.expect("what the case sets up");
+        client
+            .channel()
+            .queue_delete("q".into(), Default::default())
+            .await
+            .expect("what the case sets up");
     }
 }
 
 async fn a_single_active_consumer_is_not_exclusive(lab: Lab) {
-    let exclusive = BasicConsumeOptions { exclusive: true, ..Default::default() };
+    let exclusive = BasicConsumeOptions {
+        exclusive: true,
+        ..Default::default()
+    };
     for (name, arguments) in [("classic", vec![]), ("quorum", vec![quorum()])] {
         let (client, _channel, _consumers) = single_active(&lab, arguments).await;
         let other = client.new_channel().await;
         let refused = consume_with(&other, "q", 1, exclusive, &[]).await;
         lab.note(name, show::outcome(&refused));
-        client.channel().queue_delete("q".into(), Default::default()).await.expect("what the case sets up");
+        client
+            .channel()
+            .queue_delete("q".into(), Default::default())
+            .await
+            .expect("what the case sets up");
     }
 }
 
@@ -290,7 +340,10 @@ async fn a_cancelled_consumer_keeps_what_it_has(lab: Lab) {
     ack(&channel, first.delivery_tag, false).await;
     lab.until("q", |depth| depth.unacked == 1).await;
     lab.note("after an ack", format!("{:?}", lab.depth("q").await));
-    channel.close(200, "bye".into()).await.expect("what the case sets up");
+    channel
+        .close(200, "bye".into())
+        .await
+        .expect("what the case sets up");
     lab.ready("q", 2).await;
     lab.note("after the channel", format!("{:?}", lab.depth("q").await));
 }
@@ -302,11 +355,18 @@ async fn a_deleted_queue_cancels_its_consumers(lab: Lab) {
     let channel = client.new_channel().await;
     let mut consumer = consume(&channel, "q", 1).await;
     let mut another = consume(&channel, "other", 1).await;
-    client.channel().queue_delete("q".into(), Default::default()).await.expect("what the case sets up");
+    client
+        .channel()
+        .queue_delete("q".into(), Default::default())
+        .await
+        .expect("what the case sets up");
     let end = within(consumer.next()).await;
     lab.note("its stream", if end.is_none() { "ends" } else { "goes on" });
     send(&client, "other", &["m"]).await;
-    lab.note("the other on the channel", next_bodies(&mut another, 1).await);
+    lab.note(
+        "the other on the channel",
+        next_bodies(&mut another, 1).await,
+    );
 }
 
 async fn a_cancel_comes_only_to_clients_that_know_it(lab: Lab) {
@@ -314,8 +374,15 @@ async fn a_cancel_comes_only_to_clients_that_know_it(lab: Lab) {
     use crate::conformance::wire::Wire;
     for knows in [true, false] {
         let mut wire = Wire::dial(&lab).await;
-        let can = if knows { &["consumer_cancel_notify"][..] } else { &[] };
-        let offer = wire.log_in(say::start_ok_with("PLAIN", "\0guest\0guest", can)).await.tune;
+        let can = if knows {
+            &["consumer_cancel_notify"][..]
+        } else {
+            &[]
+        };
+        let offer = wire
+            .log_in(say::start_ok_with("PLAIN", "\0guest\0guest", can))
+            .await
+            .tune;
         wire.send(
             0,
             say::tune_ok(amq_protocol::protocol::connection::TuneOk {
@@ -350,7 +417,14 @@ async fn consumer_tags_are_made_up(lab: Lab) {
     let consumer = consume(&channel, "q", 1).await;
     lab.note("tag", consumer.tag());
     let again = consume(&channel, "q", 1).await;
-    lab.note("another", if again.tag() == consumer.tag() { "the same" } else { "a different one" });
+    lab.note(
+        "another",
+        if again.tag() == consumer.tag() {
+            "the same"
+        } else {
+            "a different one"
+        },
+    );
     let options = BasicConsumeOptions::default();
     let named = channel.basic_consume("q".into(), "mine".into(), options, Default::default());
     lab.note("named", named.await.expect("what the case sets up").tag());
@@ -383,7 +457,10 @@ async fn a_message_goes_to_a_consumer_that_waits(lab: Lab) {
     let free_channel = client.new_channel().await;
     let mut free = consume(&free_channel, "q", 1).await;
     lab.note("free", next_bodies(&mut free, 1).await);
-    busy_channel.close(200, "bye".into()).await.expect("what the case sets up");
+    busy_channel
+        .close(200, "bye".into())
+        .await
+        .expect("what the case sets up");
     lab.ready("q", 1).await;
     ack(&free_channel, 1, false).await;
     lab.note("free", next_bodies(&mut free, 1).await);
@@ -392,9 +469,14 @@ async fn a_message_goes_to_a_consumer_that_waits(lab: Lab) {
 async fn a_consumer_comes_before_an_exclusive_one_is_refused(lab: Lab) {
     let client = lab.client().await;
     client.declare("q", &[]).await;
-    let exclusive = BasicConsumeOptions { exclusive: true, ..Default::default() };
+    let exclusive = BasicConsumeOptions {
+        exclusive: true,
+        ..Default::default()
+    };
     let owner = client.new_channel().await;
-    let consumer = consume_with(&owner, "q", 1, exclusive, &[]).await.expect("what the case sets up");
+    let consumer = consume_with(&owner, "q", 1, exclusive, &[])
+        .await
+        .expect("what the case sets up");
     let other = client.new_channel().await;
     let refused = consume_with(&other, "q", 1, BasicConsumeOptions::default(), &[]).await;
     lab.note("while it is there", show::outcome(&refused));
@@ -408,7 +490,9 @@ async fn what_was_sent_before_is_delivered_in_order(lab: Lab) {
     let client = lab.client().await;
     for (name, arguments) in [("classic", vec![]), ("quorum", vec![quorum()])] {
         client.declare(name, &arguments).await;
-        client.publish_orders(name, (0..300).map(|id| (id, "ok"))).await;
+        client
+            .publish_orders(name, (0..300).map(|id| (id, "ok")))
+            .await;
         let channel = client.new_channel().await;
         let mut consumer = consume(&channel, name, 7).await;
         let mut last = None;
@@ -417,7 +501,12 @@ async fn what_was_sent_before_is_delivered_in_order(lab: Lab) {
             let delivery = next(&mut consumer).await;
             ack(&channel, delivery.delivery_tag, false).await;
             let text = String::from_utf8_lossy(&delivery.data).into_owned();
-            let id: u64 = text.chars().filter(char::is_ascii_digit).collect::<String>().parse().expect("what the case sets up");
+            let id: u64 = text
+                .chars()
+                .filter(char::is_ascii_digit)
+                .collect::<String>()
+                .parse()
+                .expect("what the case sets up");
             in_order &= last.is_none_or(|last| id == last + 1);
             last = Some(id);
         }

@@ -4,9 +4,9 @@ use amq_protocol::types::AMQPValue;
 use integration_tests::Client;
 
 use super::dead_letter::dead_letters_to;
+use crate::conformance::case::cases;
 use crate::conformance::lab::Lab;
 use crate::conformance::show;
-use crate::conformance::suite::cases;
 use crate::conformance::tools::{
     consume, drain, int, next, plain, publish, quorum, reject, send, take, text,
 };
@@ -16,7 +16,7 @@ cases![
     a_circle_with_a_reject_goes_on,
     a_queue_that_is_its_own_dead_letter_queue,
     a_circle_of_full_queues_ends,
-    a_dead_letter_may_push_out_another.since_4("writes no x-last-death headers"),
+    a_dead_letter_may_push_out_another,
     a_dead_letter_that_must_arrive_waits_for_its_queue,
     a_dead_letter_that_must_arrive_waits_for_room,
 ];
@@ -97,7 +97,10 @@ async fn a_circle_of_full_queues_ends(lab: Lab) {
     lab.ready("a", 1).await;
     lab.ready("b", 1).await;
     let channel = client.new_channel().await;
-    let (mut a, mut b) = (consume(&channel, "a", 0).await, consume(&channel, "b", 0).await);
+    let (mut a, mut b) = (
+        consume(&channel, "a", 0).await,
+        consume(&channel, "b", 0).await,
+    );
     let word = crate::conformance::tools::word;
     lab.note("a", word(&next(&mut a).await));
     // How far the others got before they were dropped depends on who was faster.
@@ -129,26 +132,38 @@ fn must_arrive(next: &str) -> Vec<(&'static str, AMQPValue)> {
 async fn a_dead_letter_that_must_arrive_waits_for_its_queue(lab: Lab) {
     let client = lab.client().await;
     client.declare("q", &must_arrive("later")).await;
-    client.publish("", "q", b"m", plain().with_expiration("10".into())).await;
+    client
+        .publish("", "q", b"m", plain().with_expiration("10".into()))
+        .await;
     lab.ready("q", 0).await;
     let depth = lab.depth("q").await;
     lab.note("while nothing takes it", format!("{depth:?}"));
     client.declare("there", &[]).await;
     client.declare("r", &must_arrive("there")).await;
-    client.publish("", "r", b"m", plain().with_expiration("10".into())).await;
+    client
+        .publish("", "r", b"m", plain().with_expiration("10".into()))
+        .await;
     let dead = take(&client, "there").await;
     lab.note("with a queue", crate::conformance::tools::word(&dead));
 }
 
 async fn a_dead_letter_that_must_arrive_waits_for_room(lab: Lab) {
     let client = lab.client().await;
-    let full = [("x-max-length", int(1)), ("x-overflow", text("reject-publish"))];
+    let full = [
+        ("x-max-length", int(1)),
+        ("x-overflow", text("reject-publish")),
+    ];
     client.declare("full", &full).await;
     send(&client, "full", &["first"]).await;
     let refused = publish(client.channel(), "", "full", b"second", plain()).await;
-    lab.note("a client is refused", format!("{:?}", refused.expect("what the case sets up")));
+    lab.note(
+        "a client is refused",
+        format!("{:?}", refused.expect("what the case sets up")),
+    );
     client.declare("q", &must_arrive("full")).await;
-    client.publish("", "q", b"third", plain().with_expiration("10".into())).await;
+    client
+        .publish("", "q", b"third", plain().with_expiration("10".into()))
+        .await;
     lab.ready("q", 0).await;
     lab.note("still", drain(&client, "full").await);
 }

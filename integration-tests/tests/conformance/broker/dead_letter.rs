@@ -4,29 +4,29 @@ use amq_protocol::types::AMQPValue;
 use integration_tests::Client;
 use lapin::ExchangeKind;
 
+use crate::conformance::case::cases;
 use crate::conformance::lab::Lab;
 use crate::conformance::show;
-use crate::conformance::suite::cases;
 use crate::conformance::tools::{
-    bind, consume, drain, exchange, get, headers, int, long, next, nack, plain, quorum, reject, send,
-    table, take, text,
+    bind, consume, drain, exchange, get, headers, int, long, nack, next, plain, quorum, reject,
+    send, table, take, text,
 };
 
 cases![
-    x_death_of_a_message_that_expired_in_its_queue.since_4("writes no x-last-death headers"),
-    x_death_of_a_message_with_an_expiration.since_4("writes no x-last-death headers"),
-    x_death_of_a_rejected_message.since_4("writes no x-last-death headers"),
-    x_death_of_a_message_pushed_out_of_a_full_queue.since_4("writes no x-last-death headers"),
-    x_death_of_a_refused_message.since_4("writes no x-last-death headers"),
-    x_death_of_a_message_over_the_delivery_limit.since_4("writes no x-last-death headers"),
-    x_death_in_quorum_queues.since_4("writes no x-last-death headers"),
-    repeated_deaths_are_counted.since_4("writes no x-last-death headers"),
-    deaths_in_several_queues_are_listed.since_4("writes no x-last-death headers"),
-    deaths_for_several_reasons_are_listed.since_4("writes no x-last-death headers"),
-    a_clients_own_x_death_is_ignored.since_4("takes it for its own"),
-    a_routing_key_of_its_own_replaces_the_first.since_4("writes no x-last-death headers"),
-    carbon_copies_are_kept_without_a_routing_key.since_4("writes no x-last-death headers"),
-    properties_survive_dead_lettering.since_4("writes no x-last-death headers"),
+    x_death_of_a_message_that_expired_in_its_queue,
+    x_death_of_a_message_with_an_expiration,
+    x_death_of_a_rejected_message,
+    x_death_of_a_message_pushed_out_of_a_full_queue,
+    x_death_of_a_refused_message,
+    x_death_of_a_message_over_the_delivery_limit,
+    x_death_in_quorum_queues,
+    repeated_deaths_are_counted,
+    deaths_in_several_queues_are_listed,
+    deaths_for_several_reasons_are_listed,
+    a_clients_own_x_death_is_ignored,
+    a_routing_key_of_its_own_replaces_the_first,
+    carbon_copies_are_kept_without_a_routing_key,
+    properties_survive_dead_lettering,
     without_a_dead_letter_exchange_messages_are_gone,
     a_missing_dead_letter_exchange_loses_messages,
     a_dead_letter_exchange_routes_like_any_other,
@@ -36,7 +36,10 @@ cases![
 ];
 
 pub(super) fn dead_letters_to(key: &str) -> [(&'static str, AMQPValue); 2] {
-    [("x-dead-letter-exchange", text("")), ("x-dead-letter-routing-key", text(key))]
+    [
+        ("x-dead-letter-exchange", text("")),
+        ("x-dead-letter-routing-key", text(key)),
+    ]
 }
 
 /// A queue `q` with these arguments, whose dead letters end in `dead`.
@@ -59,13 +62,17 @@ async fn x_death_of_a_message_that_expired_in_its_queue(lab: Lab) {
     note_dead(&lab, &client).await;
     exchange(&client, "e", ExchangeKind::Topic).await;
     bind(&client, "q", "e", "a.#").await;
-    client.publish("e", "a.b", b"m", headers(&[("mine", int(1))])).await;
+    client
+        .publish("e", "a.b", b"m", headers(&[("mine", int(1))]))
+        .await;
     note_dead(&lab, &client).await;
 }
 
 async fn x_death_of_a_message_with_an_expiration(lab: Lab) {
     let client = with_dlq(&lab, &[]).await;
-    client.publish("", "q", b"m", plain().with_expiration("20".into())).await;
+    client
+        .publish("", "q", b"m", plain().with_expiration("20".into()))
+        .await;
     note_dead(&lab, &client).await;
 }
 
@@ -76,7 +83,13 @@ async fn x_death_of_a_rejected_message(lab: Lab) {
     let mut consumer = consume(&channel, "q", 0).await;
     reject(&channel, next(&mut consumer).await.delivery_tag, false).await;
     note_dead(&lab, &client).await;
-    nack(&channel, next(&mut consumer).await.delivery_tag, false, false).await;
+    nack(
+        &channel,
+        next(&mut consumer).await.delivery_tag,
+        false,
+        false,
+    )
+    .await;
     note_dead(&lab, &client).await;
 }
 
@@ -92,7 +105,10 @@ async fn x_death_of_a_refused_message(lab: Lab) {
     let client = with_dlq(&lab, &[("x-max-length", int(1)), overflow]).await;
     send(&client, "q", &["old"]).await;
     let refused = crate::conformance::tools::publish(client.channel(), "", "q", b"new", plain());
-    lab.note("refused", format!("{:?}", refused.await.expect("what the case sets up")));
+    lab.note(
+        "refused",
+        format!("{:?}", refused.await.expect("what the case sets up")),
+    );
     note_dead(&lab, &client).await;
 }
 
@@ -118,7 +134,9 @@ async fn x_death_in_quorum_queues(lab: Lab) {
     reject(&channel, next(&mut consumer).await.delivery_tag, false).await;
     note_dead(&lab, &client).await;
     crate::conformance::tools::cancel(&channel, &consumer).await;
-    client.publish("", "q", b"m", plain().with_expiration("20".into())).await;
+    client
+        .publish("", "q", b"m", plain().with_expiration("20".into()))
+        .await;
     note_dead(&lab, &client).await;
 }
 
@@ -157,7 +175,9 @@ async fn deaths_for_several_reasons_are_listed(lab: Lab) {
     client.declare("end", &[]).await;
     client.declare("work", &dead_letters_to("end")).await;
     client.declare("q", &dead_letters_to("work")).await;
-    client.publish("", "q", b"m", plain().with_expiration("10".into())).await;
+    client
+        .publish("", "q", b"m", plain().with_expiration("10".into()))
+        .await;
     let channel = client.new_channel().await;
     let mut consumer = consume(&channel, "work", 1).await;
     let delivery = next(&mut consumer).await;
@@ -173,11 +193,17 @@ async fn a_clients_own_x_death_is_ignored(lab: Lab) {
         ("queue", text("q")),
         ("reason", text("expired")),
         ("exchange", text("")),
-        ("routing-keys", AMQPValue::FieldArray(vec![text("q")].into())),
+        (
+            "routing-keys",
+            AMQPValue::FieldArray(vec![text("q")].into()),
+        ),
         ("time", AMQPValue::Timestamp(1000)),
     ]);
     let own = headers(&[
-        ("x-death", AMQPValue::FieldArray(vec![AMQPValue::FieldTable(death)].into())),
+        (
+            "x-death",
+            AMQPValue::FieldArray(vec![AMQPValue::FieldTable(death)].into()),
+        ),
         ("x-first-death-queue", text("elsewhere")),
         ("x-other", text("kept")),
     ]);
@@ -192,14 +218,19 @@ async fn a_routing_key_of_its_own_replaces_the_first(lab: Lab) {
     exchange(&client, "e", ExchangeKind::Direct).await;
     bind(&client, "q", "e", "key").await;
     let copies = AMQPValue::FieldArray(vec![text("q")].into());
-    client.publish("e", "key", b"m", headers(&[("CC", copies)])).await;
+    client
+        .publish("e", "key", b"m", headers(&[("CC", copies)]))
+        .await;
     note_dead(&lab, &client).await;
 }
 
 async fn carbon_copies_are_kept_without_a_routing_key(lab: Lab) {
     let client = lab.client().await;
     exchange(&client, "dlx", ExchangeKind::Direct).await;
-    let arguments = [("x-dead-letter-exchange", text("dlx")), ("x-message-ttl", int(10))];
+    let arguments = [
+        ("x-dead-letter-exchange", text("dlx")),
+        ("x-message-ttl", int(10)),
+    ];
     client.declare("q", &arguments).await;
     for (queue, key) in [("first", "q"), ("second", "copy"), ("third", "blind")] {
         client.declare(queue, &[]).await;
@@ -248,7 +279,9 @@ async fn without_a_dead_letter_exchange_messages_are_gone(lab: Lab) {
 
 async fn a_missing_dead_letter_exchange_loses_messages(lab: Lab) {
     let client = lab.client().await;
-    client.declare("q", &[("x-dead-letter-exchange", text("missing"))]).await;
+    client
+        .declare("q", &[("x-dead-letter-exchange", text("missing"))])
+        .await;
     send(&client, "q", &["a", "b"]).await;
     let channel = client.new_channel().await;
     let mut consumer = consume(&channel, "q", 1).await;
@@ -259,7 +292,10 @@ async fn a_missing_dead_letter_exchange_loses_messages(lab: Lab) {
 async fn a_dead_letter_exchange_routes_like_any_other(lab: Lab) {
     let client = lab.client().await;
     exchange(&client, "dlx", ExchangeKind::Fanout).await;
-    let arguments = [("x-dead-letter-exchange", text("dlx")), ("x-message-ttl", int(10))];
+    let arguments = [
+        ("x-dead-letter-exchange", text("dlx")),
+        ("x-message-ttl", int(10)),
+    ];
     client.declare("q", &arguments).await;
     for queue in ["one", "two"] {
         client.declare(queue, &[]).await;
@@ -291,9 +327,15 @@ async fn a_purged_or_deleted_queue_dead_letters_nothing(lab: Lab) {
     let client = with_dlq(&lab, &[]).await;
     send(&client, "q", &["a"]).await;
     let channel = client.channel();
-    channel.queue_purge("q".into(), Default::default()).await.expect("what the case sets up");
+    channel
+        .queue_purge("q".into(), Default::default())
+        .await
+        .expect("what the case sets up");
     send(&client, "q", &["b"]).await;
-    channel.queue_delete("q".into(), Default::default()).await.expect("what the case sets up");
+    channel
+        .queue_delete("q".into(), Default::default())
+        .await
+        .expect("what the case sets up");
     send(&client, "dead", &["sentinel"]).await;
     lab.note("dead", drain(&client, "dead").await);
 }

@@ -2,11 +2,9 @@
 
 use std::time::Duration;
 
-use integration_tests::stays;
-
 use super::dead_letter::dead_letters_to;
+use crate::conformance::case::cases;
 use crate::conformance::lab::Lab;
-use crate::conformance::suite::cases;
 use crate::conformance::tools::{
     ack, cancel, consume, count, drain, get, int, nack, next, plain, quorum, send, take, word,
 };
@@ -46,14 +44,12 @@ async fn a_message_behind_one_that_lives_longer_waits_with_it(lab: Lab) {
     let client = lab.client().await;
     client.declare("dead", &[]).await;
     client.declare("q", &dead_letters_to("dead")).await;
-    client.publish("", "q", b"long", lives("1500")).await;
+    client.publish("", "q", b"long", lives("6000")).await;
     client.publish("", "q", b"short", lives("20")).await;
-    stays(Duration::from_millis(300), "nothing expires", async || {
-        let depth = lab.depth("q").await?;
-        if depth.ready == 2 { Ok(()) } else { Err(format!("{depth:?}")) }
-    })
-    .await;
-    lab.note("after the short time", "both are there");
+    lab.passes(Duration::from_millis(300)).await;
+    let depth = lab.depth("q").await;
+    lab.note("after the short time", format!("{depth:?}"));
+    lab.passes(Duration::from_secs(6)).await;
     lab.ready("dead", 2).await;
     lab.note("after the long time", drain(&client, "dead").await);
 }
@@ -64,14 +60,12 @@ async fn a_message_behind_one_that_lives_longer_waits_in_quorum_queues_too(lab: 
     let mut arguments = dead_letters_to("dead").to_vec();
     arguments.push(quorum());
     client.declare("q", &arguments).await;
-    client.publish("", "q", b"long", lives("1500")).await;
+    client.publish("", "q", b"long", lives("6000")).await;
     client.publish("", "q", b"short", lives("20")).await;
-    stays(Duration::from_millis(300), "nothing expires", async || {
-        let depth = lab.depth("q").await?;
-        if depth.ready == 2 { Ok(()) } else { Err(format!("{depth:?}")) }
-    })
-    .await;
-    lab.note("after the short time", "both are there");
+    lab.passes(Duration::from_millis(300)).await;
+    let depth = lab.depth("q").await;
+    lab.note("after the short time", format!("{depth:?}"));
+    lab.passes(Duration::from_secs(6)).await;
     lab.ready("dead", 2).await;
     lab.note("after the long time", drain(&client, "dead").await);
 }
@@ -82,12 +76,15 @@ async fn an_expired_message_is_never_delivered(lab: Lab) {
     client.publish("", "q", b"blocks", plain()).await;
     client.publish("", "q", b"short", lives("10")).await;
     client.publish("", "q", b"stays", plain()).await;
-    stays(Duration::from_millis(60), "the short one's time passes", async || Ok(())).await;
+    lab.passes(Duration::from_millis(60)).await;
     // The one that blocked is taken away; the short one is past its time and is not handed out.
     let channel = client.new_channel().await;
     let first = get(&channel, "q").await.expect("what the case sets up");
     lab.note("first", word(&first));
-    lab.note("second", word(&get(&channel, "q").await.expect("what the case sets up")));
+    lab.note(
+        "second",
+        word(&get(&channel, "q").await.expect("what the case sets up")),
+    );
 }
 
 async fn the_shorter_of_two_lives_counts(lab: Lab) {
@@ -114,7 +111,9 @@ async fn a_message_without_time_reaches_a_consumer_that_waits(lab: Lab) {
     client.publish("", "q", b"somebody waits", lives("0")).await;
     let delivery = next(&mut consumer).await;
     lab.note("delivered", word(&delivery));
-    client.publish("", "q", b"somebody is busy", lives("0")).await;
+    client
+        .publish("", "q", b"somebody is busy", lives("0"))
+        .await;
     lab.note("dead", word(&take(&client, "dead").await));
     ack(&channel, delivery.delivery_tag, false).await;
 }
@@ -139,23 +138,24 @@ async fn a_message_that_comes_back_has_no_new_life(lab: Lab) {
     let client = lab.client().await;
     client.declare("dead", &[]).await;
     let mut arguments = dead_letters_to("dead").to_vec();
-    arguments.push(("x-message-ttl", int(1000)));
+    arguments.push(("x-message-ttl", int(5000)));
     client.declare("q", &arguments).await;
     send(&client, "q", &["m"]).await;
     let channel = client.new_channel().await;
     let message = get(&channel, "q").await.expect("what the case sets up");
-    stays(Duration::from_millis(1100), "its time passes", async || Ok(())).await;
+    lab.passes(Duration::from_millis(5100)).await;
     nack(&channel, message.delivery_tag, false, true).await;
     lab.note("dead", word(&take(&client, "dead").await));
 }
 
 async fn a_message_in_somebodys_hands_does_not_expire(lab: Lab) {
     let client = lab.client().await;
-    client.declare("q", &[("x-message-ttl", int(700))]).await;
+    client.declare("q", &[("x-message-ttl", int(5000))]).await;
     send(&client, "q", &["held"]).await;
     let channel = client.new_channel().await;
     let message = get(&channel, "q").await.expect("what the case sets up");
     send(&client, "q", &["waits"]).await;
+    lab.passes(Duration::from_secs(5)).await;
     lab.until("q", |depth| depth.ready == 0).await;
     lab.note("held", format!("{:?}", lab.depth("q").await));
     ack(&channel, message.delivery_tag, false).await;
@@ -175,15 +175,14 @@ async fn an_unused_queue_expires(lab: Lab) {
 
 async fn a_queue_with_a_consumer_does_not_expire(lab: Lab) {
     let client = lab.client().await;
-    client.declare("q", &[("x-expires", int(1000))]).await;
+    client.declare("q", &[("x-expires", int(5000))]).await;
     let channel = client.new_channel().await;
     let consumer = consume(&channel, "q", 1).await;
-    stays(Duration::from_millis(1500), "the queue is there", async || {
-        lab.depth("q").await.map(|_| ())
-    })
-    .await;
-    lab.note("with a consumer", "it stays");
+    lab.passes(Duration::from_secs(6)).await;
+    let there = lab.depth("q").await.is_ok();
+    lab.note("there with a consumer", there);
     cancel(&channel, &consumer).await;
+    lab.passes(Duration::from_secs(5)).await;
     lab.gone("q").await;
     lab.note("without", "it goes");
 }
@@ -191,21 +190,21 @@ async fn a_queue_with_a_consumer_does_not_expire(lab: Lab) {
 async fn a_queue_that_is_looked_at_does_not_expire(lab: Lab) {
     let client = lab.client().await;
     let channel = client.new_channel().await;
-    client.declare("q", &[("x-expires", int(500))]).await;
-    stays(Duration::from_millis(1200), "the queue is there", async || {
-        // Redeclared every now and then.
-        client.declare("q", &[("x-expires", int(500))]).await;
-        Ok(())
-    })
-    .await;
-    lab.note("redeclared", format!("{:?}", count(&channel, "q").await));
-    stays(Duration::from_millis(1200), "the queue is there", async || {
+    let expires = [("x-expires", int(5000))];
+    client.declare("q", &expires).await;
+    for _ in 0..2 {
+        lab.passes(Duration::from_secs(3)).await;
+        client.declare("q", &expires).await;
+    }
+    lab.note("redeclared", lab.depth("q").await.is_ok());
+    for _ in 0..2 {
+        lab.passes(Duration::from_secs(3)).await;
         get(&channel, "q").await;
-        Ok(())
-    })
-    .await;
-    lab.note("asked", format!("{:?}", count(&channel, "q").await));
+    }
+    lab.note("asked", lab.depth("q").await.is_ok());
+    lab.passes(Duration::from_secs(5)).await;
     lab.gone("q").await;
+    lab.note("without", "it goes");
 }
 
 async fn an_expiring_queue_takes_its_messages_along(lab: Lab) {
@@ -225,11 +224,19 @@ async fn a_transient_dead_end_is_only_emptied_from_its_head(lab: Lab) {
     client.declare("q", &[]).await;
     client.publish("", "q", b"for ever", plain()).await;
     client.publish("", "q", b"short", lives("10")).await;
-    stays(Duration::from_millis(60), "its time passes", async || Ok(())).await;
+    lab.passes(Duration::from_millis(60)).await;
     // It is past its time, and counted until somebody looks at it.
-    lab.note("counted", format!("{:?}", count(client.channel(), "q").await));
+    lab.note(
+        "counted",
+        format!("{:?}", count(client.channel(), "q").await),
+    );
     let channel = client.new_channel().await;
     let first = get(&channel, "q").await.expect("what the case sets up");
     lab.note("first", word(&first));
-    lab.note("second", get(&channel, "q").await.map_or("none".to_owned(), |m| word(&m)));
+    lab.note(
+        "second",
+        get(&channel, "q")
+            .await
+            .map_or("none".to_owned(), |m| word(&m)),
+    );
 }

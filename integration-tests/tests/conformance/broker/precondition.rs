@@ -2,8 +2,8 @@
 
 use amq_protocol::protocol::basic;
 
+use crate::conformance::case::cases;
 use crate::conformance::lab::Lab;
-use crate::conformance::suite::cases;
 use crate::conformance::tools::quorum;
 use crate::conformance::trials::Trials;
 use crate::conformance::wire::Wire;
@@ -20,7 +20,7 @@ cases![
     an_exchange_in_use_is_not_deleted_if_unused,
     confirms_and_transactions_exclude_each_other,
     a_consumer_tag_is_used_once,
-    a_message_over_the_limit_costs_the_channel.since_4("takes up to 128 MiB"),
+    a_message_over_the_limit_costs_the_channel,
 ];
 
 /// A channel that holds so many messages of a queue, taken with `basic.get`.
@@ -28,7 +28,8 @@ async fn holding(lab: &Lab, count: usize) -> Wire {
     let mut wire = lab.wire().await;
     wire.call(1, say::declare("q", &[])).await;
     for _ in 0..count {
-        wire.publish(1, say::to("", "q"), &Default::default(), b"m").await;
+        wire.publish(1, say::to("", "q"), &Default::default(), b"m")
+            .await;
     }
     for _ in 0..count {
         wire.send(1, say::get("q")).await;
@@ -61,7 +62,11 @@ async fn a_tag_can_be_settled_once(lab: Lab) {
         ("ack, nack", say::ack(1, false), say::nack(1, false, true)),
         ("reject, ack", say::reject(1, false), say::ack(1, false)),
         ("ack up to 2, ack 1", say::ack(2, true), say::ack(1, false)),
-        ("ack up to 2, ack up to 1", say::ack(2, true), say::ack(1, true)),
+        (
+            "ack up to 2, ack up to 1",
+            say::ack(2, true),
+            say::ack(1, true),
+        ),
         ("ack 2, ack up to 2", say::ack(2, false), say::ack(2, true)),
         ("ack 1, ack up to 3", say::ack(1, false), say::ack(3, true)),
     ] {
@@ -86,14 +91,18 @@ async fn a_tag_belongs_to_its_channel(lab: Lab) {
 async fn a_delivery_without_acks_has_no_tag(lab: Lab) {
     let mut wire = lab.wire().await;
     wire.call(1, say::declare("q", &[])).await;
-    wire.publish(1, say::to("", "q"), &Default::default(), b"m").await;
+    wire.publish(1, say::to("", "q"), &Default::default(), b"m")
+        .await;
     let consume = basic::Consume {
         queue: "q".into(),
         consumer_tag: "me".into(),
         no_ack: true,
         ..Default::default()
     };
-    lab.note("consume", show::heard(&wire.call(1, say::consume_as(consume)).await));
+    lab.note(
+        "consume",
+        show::heard(&wire.call(1, say::consume_as(consume)).await),
+    );
     let (deliver, ..) = wire.hear_message().await;
     lab.note("delivered", show::method(&deliver));
     wire.send(1, say::ack(1, false)).await;
@@ -113,56 +122,107 @@ async fn everything_is_settled_by_tag_zero(lab: Lab) {
 async fn a_queue_in_use_is_not_deleted_if_unused(lab: Lab) {
     for (name, arguments) in [("classic", vec![]), ("quorum", vec![quorum()])] {
         let mut trials = Trials::new(&lab).await;
-        trials.given(&[say::declare(name, &arguments), say::consume(name, "me")]).await;
-        trials.attempt(name, &[say::delete_if(name, true, false)]).await;
-        trials.attempt("both", &[say::delete_if(name, true, true)]).await;
+        trials
+            .given(&[say::declare(name, &arguments), say::consume(name, "me")])
+            .await;
+        trials
+            .attempt(name, &[say::delete_if(name, true, false)])
+            .await;
+        trials
+            .attempt("both", &[say::delete_if(name, true, true)])
+            .await;
         let mut other = lab.wire().await;
-        lab.note("by force", show::heard(&other.call(1, say::delete(name)).await));
+        lab.note(
+            "by force",
+            show::heard(&other.call(1, say::delete(name)).await),
+        );
         let mut trials = Trials::new(&lab).await;
         trials.given(&[say::declare(name, &arguments)]).await;
-        trials.attempt("unused", &[say::delete_if(name, true, false)]).await;
+        trials
+            .attempt("unused", &[say::delete_if(name, true, false)])
+            .await;
     }
 }
 
 async fn a_queue_with_messages_is_not_deleted_if_empty(lab: Lab) {
     let mut wire = holding(&lab, 1).await;
     let mut trials = Trials::new(&lab).await;
-    trials.attempt("only unacked", &[say::delete_if("q", false, true)]).await;
+    trials
+        .attempt("only unacked", &[say::delete_if("q", false, true)])
+        .await;
     wire.call(1, say::declare("q", &[])).await;
     wire.call(1, say::confirm()).await;
-    wire.publish(1, say::to("", "q"), &Default::default(), b"m").await;
+    wire.publish(1, say::to("", "q"), &Default::default(), b"m")
+        .await;
     wire.hear().await;
-    trials.attempt("one ready", &[say::delete_if("q", false, true)]).await;
+    trials
+        .attempt("one ready", &[say::delete_if("q", false, true)])
+        .await;
     trials.attempt("purge", &[say::purge("q")]).await;
-    trials.attempt("empty", &[say::delete_if("q", false, true)]).await;
+    trials
+        .attempt("empty", &[say::delete_if("q", false, true)])
+        .await;
 }
 
 async fn an_exchange_in_use_is_not_deleted_if_unused(lab: Lab) {
     let mut trials = Trials::new(&lab).await;
-    trials.given(&[say::exchange("e", "direct", &[]), say::exchange("f", "direct", &[])]).await;
+    trials
+        .given(&[
+            say::exchange("e", "direct", &[]),
+            say::exchange("f", "direct", &[]),
+        ])
+        .await;
     trials.given(&[say::exchange_bind("f", "e", "k")]).await;
-    trials.attempt("source", &[say::exchange_delete("e", true)]).await;
-    trials.attempt("destination", &[say::exchange_delete("f", true)]).await;
-    trials.attempt("no longer a source", &[say::exchange_delete("e", true)]).await;
+    trials
+        .attempt("source", &[say::exchange_delete("e", true)])
+        .await;
+    trials
+        .attempt("destination", &[say::exchange_delete("f", true)])
+        .await;
+    trials
+        .attempt("no longer a source", &[say::exchange_delete("e", true)])
+        .await;
 }
 
 async fn confirms_and_transactions_exclude_each_other(lab: Lab) {
     let mut trials = Trials::new(&lab).await;
-    trials.attempt("confirm, tx", &[say::confirm(), say::tx_select()]).await;
-    trials.attempt("tx, confirm", &[say::tx_select(), say::confirm()]).await;
-    trials.attempt("confirm twice", &[say::confirm(), say::confirm()]).await;
-    trials.attempt("tx twice", &[say::tx_select(), say::tx_select()]).await;
-    trials.attempt("commit without tx", &[say::tx_commit()]).await;
-    trials.attempt("rollback without tx", &[say::tx_rollback()]).await;
+    trials
+        .attempt("confirm, tx", &[say::confirm(), say::tx_select()])
+        .await;
+    trials
+        .attempt("tx, confirm", &[say::tx_select(), say::confirm()])
+        .await;
+    trials
+        .attempt("confirm twice", &[say::confirm(), say::confirm()])
+        .await;
+    trials
+        .attempt("tx twice", &[say::tx_select(), say::tx_select()])
+        .await;
+    trials
+        .attempt("commit without tx", &[say::tx_commit()])
+        .await;
+    trials
+        .attempt("rollback without tx", &[say::tx_rollback()])
+        .await;
 }
 
 async fn a_consumer_tag_is_used_once(lab: Lab) {
     let mut trials = Trials::new(&lab).await;
     trials.given(&[say::declare("q", &[])]).await;
-    trials.attempt("twice", &[say::consume("q", "me"), say::consume("q", "me")]).await;
-    trials.given(&[say::declare("q", &[]), say::consume("q", "me")]).await;
-    trials.attempt("on another channel", &[say::consume("q", "me")]).await;
-    let methods = [say::consume("q", "you"), say::cancel("you"), say::consume("q", "you")];
+    trials
+        .attempt("twice", &[say::consume("q", "me"), say::consume("q", "me")])
+        .await;
+    trials
+        .given(&[say::declare("q", &[]), say::consume("q", "me")])
+        .await;
+    trials
+        .attempt("on another channel", &[say::consume("q", "me")])
+        .await;
+    let methods = [
+        say::consume("q", "you"),
+        say::cancel("you"),
+        say::consume("q", "you"),
+    ];
     trials.attempt("after a cancel", &methods).await;
 }
 
@@ -171,7 +231,8 @@ async fn a_message_over_the_limit_costs_the_channel(lab: Lab) {
     wire.call(1, say::confirm()).await;
     for (what, excess) in [("16 MiB", 0), ("16 MiB and a byte", 1)] {
         let body = vec![b'x'; 16 * 1024 * 1024 + excess];
-        wire.publish(1, say::to("", "q"), &Default::default(), &body).await;
+        wire.publish(1, say::to("", "q"), &Default::default(), &body)
+            .await;
         lab.note(what, show::heard(&wire.hear().await));
     }
 }

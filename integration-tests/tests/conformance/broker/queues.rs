@@ -2,8 +2,8 @@
 
 use amq_protocol::protocol::{exchange, queue};
 
+use crate::conformance::case::cases;
 use crate::conformance::lab::Lab;
-use crate::conformance::suite::cases;
 use crate::conformance::tools::{
     bind, cancel, consume, count, exchange as declare_exchange, get, plain, send,
 };
@@ -33,13 +33,29 @@ cases![
 
 async fn a_nameless_queue_gets_a_name(lab: Lab) {
     let mut wire = lab.wire().await;
-    let nameless = queue::Declare { exclusive: true, ..Default::default() };
+    let nameless = queue::Declare {
+        exclusive: true,
+        ..Default::default()
+    };
     let first = wire.call(1, say::declare_as(nameless.clone())).await;
     lab.note("declare", show::heard(&first));
     let second = wire.call(1, say::declare_as(nameless)).await;
-    lab.note("another", if first == second { "the same" } else { "a different one" });
-    let durable = queue::Declare { durable: true, ..Default::default() };
-    lab.note("durable", show::heard(&wire.call(1, say::declare_as(durable)).await));
+    lab.note(
+        "another",
+        if first == second {
+            "the same"
+        } else {
+            "a different one"
+        },
+    );
+    let durable = queue::Declare {
+        durable: true,
+        ..Default::default()
+    };
+    lab.note(
+        "durable",
+        show::heard(&wire.call(1, say::declare_as(durable)).await),
+    );
 }
 
 async fn a_declare_tells_what_is_there(lab: Lab) {
@@ -61,11 +77,25 @@ async fn a_declare_tells_what_is_there(lab: Lab) {
 
 async fn a_declare_without_an_answer_has_none(lab: Lab) {
     let mut wire = lab.wire().await;
-    let quiet = queue::Declare { queue: "q".into(), nowait: true, ..Default::default() };
+    let quiet = queue::Declare {
+        queue: "q".into(),
+        nowait: true,
+        ..Default::default()
+    };
     wire.send(1, say::declare_as(quiet.clone())).await;
     lab.note("declare", show::all(&wire.settle(1).await));
-    lab.note("it is there", show::heard(&wire.call(1, say::passive("q")).await));
-    wire.send(1, say::declare_as(queue::Declare { durable: true, ..quiet })).await;
+    lab.note(
+        "it is there",
+        show::heard(&wire.call(1, say::passive("q")).await),
+    );
+    wire.send(
+        1,
+        say::declare_as(queue::Declare {
+            durable: true,
+            ..quiet
+        }),
+    )
+    .await;
     lab.note("a conflict", show::all(&wire.settle(1).await));
 }
 
@@ -74,7 +104,11 @@ async fn a_purge_tells_how_many_there_were(lab: Lab) {
     client.declare("q", &[]).await;
     send(&client, "q", &["1", "2", "3"]).await;
     for _ in 0..2 {
-        let purged = client.channel().queue_purge("q".into(), Default::default()).await.expect("what the case sets up");
+        let purged = client
+            .channel()
+            .queue_purge("q".into(), Default::default())
+            .await
+            .expect("what the case sets up");
         lab.note("purged", purged);
     }
 }
@@ -86,7 +120,11 @@ async fn a_delete_tells_how_many_there_were(lab: Lab) {
     let other = client.new_channel().await;
     get(&other, "q").await.expect("what the case sets up");
     for _ in 0..2 {
-        let deleted = client.channel().queue_delete("q".into(), Default::default()).await.expect("what the case sets up");
+        let deleted = client
+            .channel()
+            .queue_delete("q".into(), Default::default())
+            .await
+            .expect("what the case sets up");
         lab.note("deleted with", deleted);
     }
 }
@@ -97,15 +135,26 @@ async fn a_purge_leaves_what_is_in_hand(lab: Lab) {
     send(&client, "q", &["1", "2", "3"]).await;
     let other = client.new_channel().await;
     get(&other, "q").await.expect("what the case sets up");
-    let purged = client.channel().queue_purge("q".into(), Default::default()).await.expect("what the case sets up");
+    let purged = client
+        .channel()
+        .queue_purge("q".into(), Default::default())
+        .await
+        .expect("what the case sets up");
     lab.note("purged", purged);
-    other.close(200, "bye".into()).await.expect("what the case sets up");
+    other
+        .close(200, "bye".into())
+        .await
+        .expect("what the case sets up");
     lab.ready("q", 1).await;
     lab.note("left", format!("{:?}", count(client.channel(), "q").await));
 }
 
 fn fleeting(name: &str) -> amq_protocol::protocol::AMQPClass {
-    say::declare_as(queue::Declare { queue: name.into(), auto_delete: true, ..Default::default() })
+    say::declare_as(queue::Declare {
+        queue: name.into(),
+        auto_delete: true,
+        ..Default::default()
+    })
 }
 
 async fn an_auto_delete_queue_goes_with_its_last_consumer(lab: Lab) {
@@ -115,8 +164,14 @@ async fn an_auto_delete_queue_goes_with_its_last_consumer(lab: Lab) {
         wire.call(1, say::consume("q", tag)).await;
     }
     wire.call(1, say::cancel("one")).await;
-    lab.note("one is left", show::heard(&wire.call(1, say::passive("q")).await));
-    lab.note("cancel", show::heard(&wire.call(1, say::cancel("two")).await));
+    lab.note(
+        "one is left",
+        show::heard(&wire.call(1, say::passive("q")).await),
+    );
+    lab.note(
+        "cancel",
+        show::heard(&wire.call(1, say::cancel("two")).await),
+    );
     lab.gone("q").await;
     wire.send(1, say::passive("q")).await;
     lab.note("none is left", show::all(&wire.settle(1).await));
@@ -127,10 +182,16 @@ async fn an_auto_delete_queue_without_consumers_stays(lab: Lab) {
     wire.call(1, fleeting("q")).await;
     drop(wire);
     let mut wire = lab.wire().await;
-    lab.note("never consumed", show::heard(&wire.call(1, say::passive("q")).await));
+    lab.note(
+        "never consumed",
+        show::heard(&wire.call(1, say::passive("q")).await),
+    );
     wire.send(1, say::get("q")).await;
     lab.note("asked", show::heard(&wire.hear().await));
-    lab.note("still there", show::heard(&wire.call(1, say::passive("q")).await));
+    lab.note(
+        "still there",
+        show::heard(&wire.call(1, say::passive("q")).await),
+    );
 }
 
 async fn an_auto_delete_queue_goes_when_its_consumers_channel_does(lab: Lab) {
@@ -180,17 +241,34 @@ async fn an_auto_delete_exchange_goes_with_its_last_binding(lab: Lab) {
         auto_delete: true,
         ..Default::default()
     };
-    let passive = exchange::Declare { passive: true, ..fleeting.clone() };
-    trials.given(&[say::exchange_as(fleeting.clone()), say::declare("q", &[])]).await;
-    trials.attempt("never bound", &[say::exchange_as(passive.clone())]).await;
-    trials.given(&[say::bind("q", "e", "a"), say::bind("q", "e", "b")]).await;
+    let passive = exchange::Declare {
+        passive: true,
+        ..fleeting.clone()
+    };
+    trials
+        .given(&[say::exchange_as(fleeting.clone()), say::declare("q", &[])])
+        .await;
+    trials
+        .attempt("never bound", &[say::exchange_as(passive.clone())])
+        .await;
+    trials
+        .given(&[say::bind("q", "e", "a"), say::bind("q", "e", "b")])
+        .await;
     trials.given(&[say::unbind("q", "e", "a")]).await;
-    trials.attempt("one binding left", &[say::exchange_as(passive.clone())]).await;
+    trials
+        .attempt("one binding left", &[say::exchange_as(passive.clone())])
+        .await;
     trials.given(&[say::unbind("q", "e", "b")]).await;
-    trials.attempt("no binding left", &[say::exchange_as(passive.clone())]).await;
-    trials.given(&[say::exchange_as(fleeting), say::bind("q", "e", "a")]).await;
+    trials
+        .attempt("no binding left", &[say::exchange_as(passive.clone())])
+        .await;
+    trials
+        .given(&[say::exchange_as(fleeting), say::bind("q", "e", "a")])
+        .await;
     trials.given(&[say::delete("q")]).await;
-    trials.attempt("its queue deleted", &[say::exchange_as(passive)]).await;
+    trials
+        .attempt("its queue deleted", &[say::exchange_as(passive)])
+        .await;
 }
 
 async fn a_deleted_queue_takes_its_bindings_along(lab: Lab) {
@@ -205,7 +283,8 @@ async fn a_deleted_queue_takes_its_bindings_along(lab: Lab) {
     ] {
         wire.call(1, method).await;
     }
-    wire.publish(1, say::mandatory("e", ""), &plain(), b"m").await;
+    wire.publish(1, say::mandatory("e", ""), &plain(), b"m")
+        .await;
     lab.note("publish", show::all(&wire.hear_all(3).await));
 }
 
@@ -221,7 +300,8 @@ async fn a_deleted_exchange_takes_its_bindings_along(lab: Lab) {
     ] {
         wire.call(1, method).await;
     }
-    wire.publish(1, say::mandatory("e", ""), &plain(), b"m").await;
+    wire.publish(1, say::mandatory("e", ""), &plain(), b"m")
+        .await;
     lab.note("publish", show::all(&wire.hear_all(3).await));
 }
 
@@ -229,17 +309,33 @@ async fn a_queue_declared_again_is_a_new_one(lab: Lab) {
     let client = lab.client().await;
     client.declare("q", &[]).await;
     send(&client, "q", &["m"]).await;
-    client.channel().queue_delete("q".into(), Default::default()).await.expect("what the case sets up");
-    client.declare("q", &[("x-max-length", crate::conformance::tools::int(5))]).await;
-    lab.note("with other arguments", format!("{:?}", count(client.channel(), "q").await));
+    client
+        .channel()
+        .queue_delete("q".into(), Default::default())
+        .await
+        .expect("what the case sets up");
+    client
+        .declare("q", &[("x-max-length", crate::conformance::tools::int(5))])
+        .await;
+    lab.note(
+        "with other arguments",
+        format!("{:?}", count(client.channel(), "q").await),
+    );
 }
 
 async fn a_transient_queue_works_like_any_other(lab: Lab) {
     let mut wire = lab.wire().await;
-    let transient = queue::Declare { queue: "q".into(), ..Default::default() };
-    lab.note("declare", show::heard(&wire.call(1, say::declare_as(transient)).await));
+    let transient = queue::Declare {
+        queue: "q".into(),
+        ..Default::default()
+    };
+    lab.note(
+        "declare",
+        show::heard(&wire.call(1, say::declare_as(transient)).await),
+    );
     wire.call(1, say::confirm()).await;
-    wire.publish(1, say::to("", "q"), &plain().with_delivery_mode(2), b"m").await;
+    wire.publish(1, say::to("", "q"), &plain().with_delivery_mode(2), b"m")
+        .await;
     lab.note("publish", show::heard(&wire.hear().await));
     wire.send(1, say::get("q")).await;
     lab.note("get", show::all(&wire.hear_all(3).await));
@@ -254,7 +350,11 @@ async fn a_queue_can_be_deleted_while_it_is_used(lab: Lab) {
     let _consumer = consume(&channel, "q", 1).await;
     send(&client, "q", &["1", "2"]).await;
     lab.until("q", |depth| depth.unacked == 1).await;
-    let deleted = client.channel().queue_delete("q".into(), Default::default()).await.expect("what the case sets up");
+    let deleted = client
+        .channel()
+        .queue_delete("q".into(), Default::default())
+        .await
+        .expect("what the case sets up");
     lab.note("deleted with", deleted);
     lab.gone("q").await;
 }
@@ -277,7 +377,8 @@ async fn commands_without_an_answer_have_none(lab: Lab) {
         nowait: true,
         ..Default::default()
     };
-    wire.send(1, AMQPClass::Queue(queue::AMQPMethod::Bind(bind))).await;
+    wire.send(1, AMQPClass::Queue(queue::AMQPMethod::Bind(bind)))
+        .await;
     let consume = basic::Consume {
         queue: "q".into(),
         consumer_tag: "me".into(),
@@ -289,10 +390,19 @@ async fn commands_without_an_answer_have_none(lab: Lab) {
     wire.publish(1, say::to("e", "k"), &plain(), b"m").await;
     let heard = wire.hear_all(3).await;
     lab.note("publish", show::all(&heard));
-    let cancel = basic::Cancel { consumer_tag: "me".into(), nowait: true };
-    wire.send(1, AMQPClass::Basic(basic::AMQPMethod::Cancel(cancel))).await;
-    let delete = queue::Delete { queue: "q".into(), nowait: true, ..Default::default() };
-    wire.send(1, AMQPClass::Queue(queue::AMQPMethod::Delete(delete))).await;
+    let cancel = basic::Cancel {
+        consumer_tag: "me".into(),
+        nowait: true,
+    };
+    wire.send(1, AMQPClass::Basic(basic::AMQPMethod::Cancel(cancel)))
+        .await;
+    let delete = queue::Delete {
+        queue: "q".into(),
+        nowait: true,
+        ..Default::default()
+    };
+    wire.send(1, AMQPClass::Queue(queue::AMQPMethod::Delete(delete)))
+        .await;
     let heard: Vec<Heard> = wire.settle(1).await;
     lab.note("cancel, delete", show::all(&heard));
 }

@@ -4,12 +4,12 @@ use amq_protocol::types::AMQPValue;
 use integration_tests::Client;
 use lapin::ExchangeKind;
 
+use crate::conformance::case::cases;
 use crate::conformance::lab::Lab;
 use crate::conformance::show;
-use crate::conformance::suite::cases;
 use crate::conformance::tools::{
-    bind, bind_with, drain, exchange, exchange_with, headers, int, long, plain, publish, send, take, text,
-    yes,
+    bind, bind_with, drain, exchange, exchange_with, headers, int, long, plain, publish, send,
+    take, text, yes,
 };
 
 cases![
@@ -19,7 +19,7 @@ cases![
     fanout_exchanges_ignore_the_key,
     headers_exchanges_match_all_or_any,
     headers_exchanges_look_at_headers_with_x_only_when_told,
-    headers_exchanges_compare_values_and_types.since_4("takes whole numbers for equal to fractions"),
+    headers_exchanges_compare_values_and_types,
     a_queue_gets_a_message_once,
     unbinding_ends_it,
     bindings_with_other_arguments_are_others,
@@ -38,7 +38,9 @@ cases![
 /// Publishes with each key; which queues get it.
 async fn matrix(lab: &Lab, client: &Client, exchange: &str, queues: &[&str], keys: &[&str]) {
     for key in keys {
-        publish(client.channel(), exchange, key, b"m", plain()).await.expect("what the case sets up");
+        publish(client.channel(), exchange, key, b"m", plain())
+            .await
+            .expect("what the case sets up");
         lab.note(&format!("'{key}'"), who_got_it(client, queues).await);
     }
 }
@@ -53,7 +55,11 @@ async fn who_got_it(client: &Client, queues: &[&str]) -> String {
             many => got.push(format!("{queue} {many} times")),
         }
     }
-    if got.is_empty() { "nobody".to_owned() } else { got.join(", ") }
+    if got.is_empty() {
+        "nobody".to_owned()
+    } else {
+        got.join(", ")
+    }
 }
 
 async fn queues(client: &Client, names: &[&str]) {
@@ -88,10 +94,14 @@ async fn topic_exchanges_match_words(lab: Lab) {
         client.declare(pattern_queue(pattern).as_str(), &[]).await;
         bind(&client, &pattern_queue(pattern), "amq.topic", pattern).await;
     }
-    let names: Vec<String> = patterns.iter().map(|pattern| pattern_queue(pattern)).collect();
+    let names: Vec<String> = patterns
+        .iter()
+        .map(|pattern| pattern_queue(pattern))
+        .collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    let keys =
-        ["a.b.c", "a.c", "a", "", "a.b", "b", "a.b.b.c", "a..c", ".", "c", "x.b.y", "a.*.c", "#"];
+    let keys = [
+        "a.b.c", "a.c", "a", "", "a.b", "b", "a.b.b.c", "a..c", ".", "c", "x.b.y", "a.*.c", "#",
+    ];
     matrix(&lab, &client, "amq.topic", &names, &keys).await;
 }
 
@@ -111,7 +121,10 @@ async fn fanout_exchanges_ignore_the_key(lab: Lab) {
 type Fields = &'static [(&'static str, i32)];
 
 fn fields(fields: Fields) -> Vec<(&'static str, AMQPValue)> {
-    fields.iter().map(|(name, value)| (*name, int(*value))).collect()
+    fields
+        .iter()
+        .map(|(name, value)| (*name, int(*value)))
+        .collect()
 }
 
 async fn headers_exchanges_match_all_or_any(lab: Lab) {
@@ -141,10 +154,14 @@ async fn headers_exchanges_match_all_or_any(lab: Lab) {
     ];
     for message in messages {
         let properties = headers(&fields(message));
-        publish(client.channel(), "amq.headers", "", b"m", properties).await.expect("what the case sets up");
+        publish(client.channel(), "amq.headers", "", b"m", properties)
+            .await
+            .expect("what the case sets up");
         lab.note(&format!("{message:?}"), who_got_it(&client, &names).await);
     }
-    publish(client.channel(), "amq.headers", "", b"m", plain()).await.expect("what the case sets up");
+    publish(client.channel(), "amq.headers", "", b"m", plain())
+        .await
+        .expect("what the case sets up");
     lab.note("no headers", who_got_it(&client, &names).await);
 }
 
@@ -156,9 +173,19 @@ async fn headers_exchanges_look_at_headers_with_x_only_when_told(lab: Lab) {
         bind_with(&client, how, "amq.headers", "", &arguments).await;
     }
     let names = ["all", "any", "all-with-x", "any-with-x"];
-    for message in [&[("a", 1)][..], &[("x-own", 1)], &[("a", 1), ("x-own", 1)], &[("x-own", 2)]] {
-        let fields: Vec<_> = message.iter().map(|(name, value)| (*name, int(*value))).collect();
-        publish(client.channel(), "amq.headers", "", b"m", headers(&fields)).await.expect("what the case sets up");
+    for message in [
+        &[("a", 1)][..],
+        &[("x-own", 1)],
+        &[("a", 1), ("x-own", 1)],
+        &[("x-own", 2)],
+    ] {
+        let fields: Vec<_> = message
+            .iter()
+            .map(|(name, value)| (*name, int(*value)))
+            .collect();
+        publish(client.channel(), "amq.headers", "", b"m", headers(&fields))
+            .await
+            .expect("what the case sets up");
         lab.note(&format!("{message:?}"), who_got_it(&client, &names).await);
     }
 }
@@ -193,7 +220,9 @@ async fn headers_exchanges_compare_values_and_types(lab: Lab) {
     ];
     for value in values {
         let properties = headers(&[("h", value.clone())]);
-        publish(client.channel(), "amq.headers", "", b"m", properties).await.expect("what the case sets up");
+        publish(client.channel(), "amq.headers", "", b"m", properties)
+            .await
+            .expect("what the case sets up");
         lab.note(&show::value(&value), who_got_it(&client, &names).await);
     }
 }
@@ -213,8 +242,12 @@ async fn unbinding_ends_it(lab: Lab) {
     bind(&client, "q", "amq.topic", "a.*").await;
     bind(&client, "q", "amq.topic", "*.b").await;
     matrix(&lab, &client, "amq.topic", &["q"], &["a.b", "a.a"]).await;
-    let unbind =
-        client.channel().queue_unbind("q".into(), "amq.topic".into(), "a.*".into(), Default::default());
+    let unbind = client.channel().queue_unbind(
+        "q".into(),
+        "amq.topic".into(),
+        "a.*".into(),
+        Default::default(),
+    );
     unbind.await.expect("what the case sets up");
     matrix(&lab, &client, "amq.topic", &["q"], &["a.b", "a.a"]).await;
 }
@@ -228,7 +261,9 @@ async fn bindings_with_other_arguments_are_others(lab: Lab) {
     matrix(&lab, &client, "amq.direct", &["q"], &["k"]).await;
     let unbind = |value: i32| {
         let arguments = crate::conformance::tools::table(&[("n", int(value))]);
-        client.channel().queue_unbind("q".into(), "amq.direct".into(), "k".into(), arguments)
+        client
+            .channel()
+            .queue_unbind("q".into(), "amq.direct".into(), "k".into(), arguments)
     };
     unbind(1).await.expect("what the case sets up");
     matrix(&lab, &client, "amq.direct", &["q"], &["k"]).await;
@@ -258,8 +293,17 @@ async fn exchanges_route_into_exchanges(lab: Lab) {
     bind(&client, "both", "outer", "#").await;
     bind(&client, "both", "inner", "a.b").await;
     let names = ["direct", "through", "both"];
-    matrix(&lab, &client, "outer", &names, &["a.b", "a.c", "b", "a.b.c"]).await;
-    publish(client.channel(), "outer", "a.b", b"m", plain()).await.expect("what the case sets up");
+    matrix(
+        &lab,
+        &client,
+        "outer",
+        &names,
+        &["a.b", "a.c", "b", "a.b.c"],
+    )
+    .await;
+    publish(client.channel(), "outer", "a.b", b"m", plain())
+        .await
+        .expect("what the case sets up");
     lab.note("as seen", show::delivery(&take(&client, "through").await));
     let unbind = client.channel().exchange_unbind(
         "inner".into(),
@@ -299,14 +343,22 @@ async fn an_alternate_exchange_takes_what_nobody_wants(lab: Lab) {
     let client = lab.client().await;
     alternates(&client).await;
     matrix(&lab, &client, "e", &["wanted", "unwanted"], &["k", "other"]).await;
-    publish(client.channel(), "e", "other", b"m", plain()).await.expect("what the case sets up");
+    publish(client.channel(), "e", "other", b"m", plain())
+        .await
+        .expect("what the case sets up");
     lab.note("as seen", show::delivery(&take(&client, "unwanted").await));
 }
 
 async fn a_chain_of_alternate_exchanges_is_followed(lab: Lab) {
     let client = lab.client().await;
     alternates(&client).await;
-    exchange_with(&client, "f", ExchangeKind::Direct, &[("alternate-exchange", text("e"))]).await;
+    exchange_with(
+        &client,
+        "f",
+        ExchangeKind::Direct,
+        &[("alternate-exchange", text("e"))],
+    )
+    .await;
     let to_itself = [("alternate-exchange", text("self"))];
     exchange_with(&client, "self", ExchangeKind::Direct, &to_itself).await;
     matrix(&lab, &client, "f", &["wanted", "unwanted"], &["k", "other"]).await;
@@ -319,12 +371,18 @@ async fn an_alternate_exchange_saves_from_being_returned(lab: Lab) {
     alternates(&client).await;
     let mut wire = lab.wire().await;
     wire.call(1, say::confirm()).await;
-    wire.publish(1, say::mandatory("e", "other"), &plain(), b"m").await;
+    wire.publish(1, say::mandatory("e", "other"), &plain(), b"m")
+        .await;
     lab.note("taken", show::heard(&wire.hear().await));
-    let unbind =
-        client.channel().queue_unbind("unwanted".into(), "lost".into(), "".into(), Default::default());
+    let unbind = client.channel().queue_unbind(
+        "unwanted".into(),
+        "lost".into(),
+        "".into(),
+        Default::default(),
+    );
     unbind.await.expect("what the case sets up");
-    wire.publish(1, say::mandatory("e", "other"), &plain(), b"m").await;
+    wire.publish(1, say::mandatory("e", "other"), &plain(), b"m")
+        .await;
     lab.note("taken by nobody", show::all(&wire.hear_all(4).await));
 }
 
@@ -335,7 +393,8 @@ async fn an_alternate_exchange_that_is_missing_saves_nothing(lab: Lab) {
     exchange_with(&client, "e", ExchangeKind::Direct, &missing).await;
     let mut wire = lab.wire().await;
     wire.call(1, say::confirm()).await;
-    wire.publish(1, say::mandatory("e", "k"), &plain(), b"m").await;
+    wire.publish(1, say::mandatory("e", "k"), &plain(), b"m")
+        .await;
     lab.note("mandatory", show::all(&wire.hear_all(4).await));
     wire.publish(1, say::to("e", "k"), &plain(), b"m").await;
     lab.note("not mandatory", show::heard(&wire.hear().await));
@@ -349,28 +408,39 @@ async fn carbon_copies_go_to_more_keys(lab: Lab) {
     let client = lab.client().await;
     queues(&client, &["a", "b", "c"]).await;
     let copies = headers(&[("CC", keys(&["b", "a", "missing"]))]);
-    publish(client.channel(), "", "a", b"m", copies).await.expect("what the case sets up");
+    publish(client.channel(), "", "a", b"m", copies)
+        .await
+        .expect("what the case sets up");
     for queue in ["a", "b"] {
         lab.note(queue, show::delivery(&take(&client, queue).await));
     }
     lab.note("once", who_got_it(&client, &["a", "b", "c"]).await);
     bind(&client, "c", "amq.topic", "x.#").await;
     let copies = headers(&[("CC", keys(&["x.y"]))]);
-    publish(client.channel(), "amq.topic", "nobody", b"m", copies).await.expect("what the case sets up");
+    publish(client.channel(), "amq.topic", "nobody", b"m", copies)
+        .await
+        .expect("what the case sets up");
     lab.note("by topic", show::delivery(&take(&client, "c").await));
 }
 
 async fn blind_copies_are_not_seen(lab: Lab) {
     let client = lab.client().await;
     queues(&client, &["a", "b", "c"]).await;
-    let copies =
-        headers(&[("BCC", keys(&["b"])), ("CC", keys(&["c"])), ("other", int(1))]);
-    publish(client.channel(), "", "a", b"m", copies).await.expect("what the case sets up");
+    let copies = headers(&[
+        ("BCC", keys(&["b"])),
+        ("CC", keys(&["c"])),
+        ("other", int(1)),
+    ]);
+    publish(client.channel(), "", "a", b"m", copies)
+        .await
+        .expect("what the case sets up");
     for queue in ["a", "b", "c"] {
         lab.note(queue, show::delivery(&take(&client, queue).await));
     }
     let only = headers(&[("BCC", keys(&["b"]))]);
-    publish(client.channel(), "", "nobody", b"m", only).await.expect("what the case sets up");
+    publish(client.channel(), "", "nobody", b"m", only)
+        .await
+        .expect("what the case sets up");
     lab.note("only blind", show::delivery(&take(&client, "b").await));
 }
 
@@ -378,7 +448,9 @@ async fn a_message_keeps_the_key_it_was_sent_with(lab: Lab) {
     let client = lab.client().await;
     queues(&client, &["q"]).await;
     bind(&client, "q", "amq.topic", "a.#").await;
-    publish(client.channel(), "amq.topic", "a.b.c", b"m", plain()).await.expect("what the case sets up");
+    publish(client.channel(), "amq.topic", "a.b.c", b"m", plain())
+        .await
+        .expect("what the case sets up");
     lab.note("topic", show::delivery(&take(&client, "q").await));
     send(&client, "q", &["m"]).await;
     lab.note("default", show::delivery(&take(&client, "q").await));
@@ -390,7 +462,12 @@ async fn keys_may_be_long_or_empty(lab: Lab) {
     let long = "k".repeat(255);
     for key in ["", &long, "with space", "ünï", "a/b?c=d"] {
         bind(&client, "q", "amq.direct", key).await;
-        publish(client.channel(), "amq.direct", key, b"m", plain()).await.expect("what the case sets up");
-        lab.note(&key.chars().take(20).collect::<String>(), who_got_it(&client, &["q"]).await);
+        publish(client.channel(), "amq.direct", key, b"m", plain())
+            .await
+            .expect("what the case sets up");
+        lab.note(
+            &key.chars().take(20).collect::<String>(),
+            who_got_it(&client, &["q"]).await,
+        );
     }
 }

@@ -2,8 +2,8 @@
 
 use lapin::options::{BasicConsumeOptions, BasicGetOptions, BasicRecoverOptions};
 
+use crate::conformance::case::cases;
 use crate::conformance::lab::Lab;
-use crate::conformance::suite::cases;
 use crate::conformance::tools::{
     ack, consume, count, drain, get, nack, next, next_bodies, reject, send, within, word,
 };
@@ -98,7 +98,10 @@ async fn an_ack_may_settle_many(lab: Lab) {
     }
     nack(&channel, 2, false, true).await;
     ack(&channel, 4, true).await;
-    channel.close(200, "bye".into()).await.expect("what the case sets up");
+    channel
+        .close(200, "bye".into())
+        .await
+        .expect("what the case sets up");
     lab.ready("q", 2).await;
     lab.note("left", drain(&client, "q").await);
 }
@@ -127,7 +130,10 @@ async fn what_a_closed_channel_held_comes_back(lab: Lab) {
     // The second is on its way, whether anybody looks at it or not.
     lab.note("seen", next_bodies(&mut consumer, 1).await);
     lab.until("q", |depth| depth.unacked == 2).await;
-    channel.close(200, "bye".into()).await.expect("what the case sets up");
+    channel
+        .close(200, "bye".into())
+        .await
+        .expect("what the case sets up");
     lab.ready("q", 3).await;
     lab.note("left", drain(&client, "q").await);
 }
@@ -137,7 +143,9 @@ async fn what_a_lost_connection_held_comes_back(lab: Lab) {
     client.declare("q", &[]).await;
     send(&client, "q", &["1", "2", "3"]).await;
     let other = lab.client().await;
-    get(other.channel(), "q").await.expect("what the case sets up");
+    get(other.channel(), "q")
+        .await
+        .expect("what the case sets up");
     lab.reset_connections().await;
     lab.ready("q", 3).await;
     let client = lab.client().await;
@@ -162,8 +170,18 @@ async fn a_get_without_ack_is_final(lab: Lab) {
     send(&client, "q", &["1", "2"]).await;
     let channel = client.new_channel().await;
     let message = within(channel.basic_get("q".into(), BasicGetOptions { no_ack: true })).await;
-    lab.note("got", word(&message.expect("what the case sets up").expect("what the case sets up")));
-    channel.close(200, "bye".into()).await.expect("what the case sets up");
+    lab.note(
+        "got",
+        word(
+            &message
+                .expect("what the case sets up")
+                .expect("what the case sets up"),
+        ),
+    );
+    channel
+        .close(200, "bye".into())
+        .await
+        .expect("what the case sets up");
     lab.note("left", drain(&client, "q").await);
 }
 
@@ -181,15 +199,22 @@ async fn recover_gives_everything_back(lab: Lab) {
     for _ in 0..2 {
         get(&channel, "q").await.expect("what the case sets up");
     }
-    within(channel.basic_recover(BasicRecoverOptions { requeue: true })).await.expect("what the case sets up");
+    within(channel.basic_recover(BasicRecoverOptions { requeue: true }))
+        .await
+        .expect("what the case sets up");
     lab.ready("q", 3).await;
     lab.note("got again", drain(&client, "q").await);
     send(&client, "q", &["4"]).await;
     let mut consumer = consume(&channel, "q", 1).await;
     lab.note("consumed", next_bodies(&mut consumer, 1).await);
-    within(channel.basic_recover(BasicRecoverOptions { requeue: true })).await.expect("what the case sets up");
+    within(channel.basic_recover(BasicRecoverOptions { requeue: true }))
+        .await
+        .expect("what the case sets up");
     let delivery = next(&mut consumer).await;
-    lab.note("consumed again", format!("{} with tag {}", word(&delivery), delivery.delivery_tag));
+    lab.note(
+        "consumed again",
+        format!("{} with tag {}", word(&delivery), delivery.delivery_tag),
+    );
 }
 
 async fn a_rejected_message_is_gone(lab: Lab) {
@@ -202,7 +227,10 @@ async fn a_rejected_message_is_gone(lab: Lab) {
     reject(&channel, 1, false).await;
     nack(&channel, 3, true, false).await;
     lab.until("q", |depth| depth.unacked == 0).await;
-    channel.close(200, "bye".into()).await.expect("what the case sets up");
+    channel
+        .close(200, "bye".into())
+        .await
+        .expect("what the case sets up");
     lab.note("left", drain(&client, "q").await);
 }
 
@@ -241,7 +269,11 @@ async fn acks_of_what_is_gone_with_its_queue_are_accepted(lab: Lab) {
     let channel = client.new_channel().await;
     get(&channel, "q").await.expect("what the case sets up");
     get(&channel, "q").await.expect("what the case sets up");
-    client.channel().queue_delete("q".into(), Default::default()).await.expect("what the case sets up");
+    client
+        .channel()
+        .queue_delete("q".into(), Default::default())
+        .await
+        .expect("what the case sets up");
     ack(&channel, 1, false).await;
     nack(&channel, 2, false, true).await;
     lab.note("the channel", format!("{:?}", count(&channel, "r").await));

@@ -5,7 +5,7 @@ mod publishing;
 mod retries;
 mod stage;
 
-use super::suite::Case;
+use super::case::Case;
 
 pub(crate) fn cases() -> Vec<Case> {
     [retries::cases(), outages::cases(), publishing::cases()]

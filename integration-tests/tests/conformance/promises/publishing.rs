@@ -3,8 +3,8 @@
 use garenne::prelude::*;
 
 use super::stage::{Diary, Stage, obeys, work};
+use crate::conformance::case::cases;
 use crate::conformance::lab::{Lab, SOON};
-use crate::conformance::suite::cases;
 use crate::conformance::tools::{int, quorum, text};
 
 cases![
@@ -182,6 +182,14 @@ async fn what_a_sink_does_not_store_is_parked(lab: Lab) {
 async fn a_queue_that_exists_otherwise_is_adopted_when_told(lab: Lab) {
     let client = lab.client().await;
     client.declare("work", &[("x-max-length", int(1000))]).await;
+    // Who may declare nothing has everything else made by somebody else.
+    client.declare("work.failed", &[]).await;
+    let lane = [
+        ("x-message-ttl", int(50)),
+        ("x-dead-letter-exchange", text("")),
+        ("x-dead-letter-routing-key", text("work")),
+    ];
+    client.declare("work.retry.50ms", &lane).await;
     let stage = Stage::obeying(&lab, work().declare(Declare::Verify)).await;
     stage.send(&["ok", "fail once"]).await;
     stage.note_runs(3).await;

@@ -5,8 +5,8 @@ use std::time::Duration;
 use garenne::prelude::*;
 
 use super::stage::{Diary, Stage, work};
+use crate::conformance::case::cases;
 use crate::conformance::lab::Lab;
-use crate::conformance::suite::cases;
 use crate::conformance::tools::{count, headers, int, table, text};
 
 cases![
@@ -130,7 +130,7 @@ async fn a_wish_for_a_delay_is_granted(lab: Lab) {
     stage.note_runs(2).await;
     stage.counts(|status| status.acked == 2).await;
     stage
-        .end(&["work", "work.retry.80ms", "work.retry.1h", "work.failed"])
+        .end(&["work", "work.retry.80ms", "work.retry.3600s", "work.failed"])
         .await;
 }
 
@@ -215,7 +215,9 @@ async fn the_rest_goes_on_while_one_is_retried(lab: Lab) {
     let lines = stage.diary.has(4).await;
     lab.note("in order", lines.join(", "));
     stage.counts(|status| status.acked == 4).await;
-    stage.end(&["work", "work.retry.1h", "work.failed"]).await;
+    stage
+        .end(&["work", "work.retry.3600s", "work.failed"])
+        .await;
 }
 
 async fn hundreds_of_messages_end_where_they_belong(lab: Lab) {
@@ -223,7 +225,7 @@ async fn hundreds_of_messages_end_where_they_belong(lab: Lab) {
     let orders: Vec<&str> = ["ok", "fail once", "permanent", "fail"].repeat(50);
     stage.send(&orders).await;
     let status = stage
-        .counts(|status| status.in_flight == 0 && status.failed == 100)
+        .counts(|status| status.handled == 100 && status.failed == 100 && status.in_flight == 0)
         .await;
     lab.note("handled", status.handled);
     lab.note("retried", status.retried);
