@@ -91,7 +91,10 @@ async fn a_dead_letter_routing_key_needs_an_exchange(lab: Lab) {
     let mut trials = Trials::new(&lab).await;
     let key = ("x-dead-letter-routing-key", text("k"));
     trials
-        .attempt("key alone", &[say::declare("q", &[key.clone()])])
+        .attempt(
+            "key alone",
+            &[say::declare("q", std::slice::from_ref(&key))],
+        )
         .await;
     let exchange = ("x-dead-letter-exchange", text("missing is fine"));
     trials

@@ -225,7 +225,7 @@ async fn queue_types_conflict(lab: Lab) {
     trials
         .attempt(
             "as classic",
-            &[say::declare("replicated", &[classic.clone()])],
+            &[say::declare("replicated", std::slice::from_ref(&classic))],
         )
         .await;
     trials

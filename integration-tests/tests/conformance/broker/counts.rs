@@ -1,6 +1,8 @@
 //! What becomes of a quorum queue's delivery count when the message dies and goes on to another
 //! queue. It depends on how the message came back: given back by its consumer, or lost with it.
 
+use std::time::Duration;
+
 use integration_tests::Client;
 use lapin::message::BasicGetMessage;
 use lapin::types::{AMQPValue, ShortString};
@@ -100,7 +102,10 @@ async fn die_in_every_way(
 
 async fn take_step(lab: &Lab, client: &Client, step: Step) {
     match step {
-        Step::Expire => lab.ready("q", 0).await,
+        Step::Expire => {
+            lab.passes(Duration::from_millis(1000)).await;
+            lab.ready("q", 0).await;
+        }
         other => {
             settle(lab, client, "q", other).await;
         }

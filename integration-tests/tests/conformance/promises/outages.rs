@@ -100,6 +100,8 @@ async fn a_connection_closed_by_an_operator_comes_back(lab: Lab) {
     let stage = Stage::obeying(&lab, work()).await;
     stage.send(&["before"]).await;
     stage.counts(|status| status.acked == 1).await;
+    // The ack is written; the broker shall have read it before the connection goes.
+    lab.until("work", |depth| depth.unacked == 0).await;
     lab.close_connections().await;
     let client = lab.client().await;
     let stage = Stage { client, ..stage };

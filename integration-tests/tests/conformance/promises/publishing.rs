@@ -24,8 +24,13 @@ cases![
 fn told(result: Result<(), PublishError>) -> String {
     match result {
         Ok(()) => "ok".to_owned(),
-        Err(error) => format!("{error}"),
+        Err(error) => fault(&error.to_string()).to_owned(),
     }
+}
+
+/// What is wrong, without the advice that follows it.
+fn fault(text: &str) -> &str {
+    text.split_once(';').map_or(text, |(fault, _)| fault)
 }
 
 async fn a_send_that_is_ok_lies_in_its_queue(lab: Lab) {
@@ -211,7 +216,7 @@ async fn fails_to_start(lab: &Lab, url: &str) {
     let text = reason
         .to_string()
         .replace(&format!("127.0.0.1:{}", lab.port()), "HOST");
-    lab.note(&format!("exit code {}", reason.code()), text);
+    lab.note(&format!("exit code {}", reason.code()), fault(&text));
 }
 
 async fn a_queue_that_exists_otherwise_is_a_fault(lab: Lab) {
