@@ -43,6 +43,7 @@
 //! HTTP: stores and alerts that need them live elsewhere.
 
 pub mod admin;
+mod alert;
 mod body;
 mod consumer;
 mod delivery;
@@ -60,6 +61,7 @@ mod wire;
 pub use actix;
 pub use garenne_core as core;
 
+pub use alert::{Alert, AlertChannel, AlertError};
 pub use body::{Body, Bytes, Json, Text, Undecodable};
 pub use delivery::Delivery;
 pub use failure::{Failure, HandlerResult};

@@ -1,9 +1,11 @@
 //! What a service needs: `use garenne::prelude::*;`.
 
 pub use actix::{Actor, AsyncContext, Context, Handler};
+pub use garenne_core::alert::Pace;
 pub use garenne_core::{Declare, DurationExt, ExchangeKind, OutageWindow, Queue, Retry};
 
 pub use crate::{
-    Body, Bytes, Delays, Delivery, FailedMessage, Failure, HandlerResult, Json, LogSink, Outgoing,
-    PublishError, Publisher, SinkError, SystemBuilder, SystemHandle, Text, Tls, Undecodable,
+    Alert, AlertChannel, AlertError, Body, Bytes, Delays, Delivery, FailedMessage, Failure,
+    HandlerResult, Json, LogSink, Outgoing, PublishError, Publisher, SinkError, SystemBuilder,
+    SystemHandle, Text, Tls, Undecodable,
 };

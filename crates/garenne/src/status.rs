@@ -4,6 +4,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use crate::alert::Desk;
+
 /// What the system does as a whole.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -65,6 +67,30 @@ pub struct Status {
     pub outage: Option<OutageStatus>,
     /// One entry per registered queue, in their order.
     pub queues: Vec<QueueStatus>,
+    /// One entry per registered alert, in their order.
+    pub alerts: Vec<AlertStatus>,
+}
+
+/// What one alert told, and what it could not, since the start of this process.
+///
+/// News are counted one by one: ten thousand failures told in one call are ten thousand.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct AlertStatus {
+    /// The name of the alert.
+    pub name: String,
+    /// News that were told.
+    pub told: u64,
+    /// News that wait to be told.
+    pub pending: u64,
+    /// News that were dropped, because they could not be told in time.
+    pub dropped: u64,
+    /// Calls made.
+    pub calls: u64,
+    /// Calls that failed.
+    pub failed_calls: u64,
+    /// Why the last call failed; `None` when it succeeded.
+    pub last_error: Option<String>,
 }
 
 impl Status {
@@ -185,13 +211,15 @@ impl QueueCounters {
 pub(crate) struct Board {
     shared: Mutex<Status>,
     queues: Vec<(String, Arc<QueueCounters>)>,
+    desk: Desk,
 }
 
 impl Board {
-    pub(crate) fn new(queues: Vec<(String, Arc<QueueCounters>)>) -> Self {
+    pub(crate) fn new(queues: Vec<(String, Arc<QueueCounters>)>, desk: Desk) -> Self {
         Self {
             shared: Mutex::default(),
             queues,
+            desk,
         }
     }
 
@@ -210,6 +238,7 @@ impl Board {
             .iter()
             .map(|(name, counters)| counters.snapshot(name))
             .collect();
+        status.alerts = self.desk.status();
         status
     }
 }

@@ -372,6 +372,8 @@ where
                 queue = self.worker.queue.name(),
                 "the handler actor has not begun with a waiting message for its whole deadline; it is replaced"
             );
+            self.worker
+                .handler_died("it did not begin with a waiting message; replaced");
         }
     }
 

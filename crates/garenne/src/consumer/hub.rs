@@ -4,6 +4,7 @@ use actix::{Addr, Message, Recipient};
 use garenne_core::Epoch;
 use tokio::sync::watch;
 
+use crate::alert::Desk;
 use crate::link::{LinkError, LinkWatch};
 use crate::publish::RetryPublisher;
 use crate::sink::FailSink;
@@ -17,6 +18,7 @@ pub(crate) struct Hub {
     pub(crate) supervisor: Recipient<WorkerReport>,
     pub(crate) retry: Addr<RetryPublisher>,
     pub(crate) sink: Addr<FailSink>,
+    pub(crate) desk: Desk,
     pub(crate) identity: std::sync::Arc<Identity>,
 }
 

@@ -150,7 +150,10 @@ where
                     counted: false,
                 };
             }
-            Ok(Run::Panicked(text)) => return Ran::of(Outcome::Panicked, text),
+            Ok(Run::Panicked(text)) => {
+                worker.handler_died(&text);
+                return Ran::of(Outcome::Panicked, text);
+            }
             Ok(Run::DeadlineExceeded) => {
                 let deadline = humantime::format_duration(worker.settings.deadline);
                 return Ran::of(

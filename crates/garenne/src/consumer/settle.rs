@@ -167,6 +167,8 @@ impl<A, B> Failed<'_, A, B> {
         match held {
             Held::Taken(stored) => {
                 worker.counters.on_failed();
+                let error = &failed.error;
+                worker.hub.desk.failed(&failed.queue, reason, error);
                 self.span.in_scope(|| {
                     let place = match stored {
                         Stored::InSink => "the fail sink".to_owned(),

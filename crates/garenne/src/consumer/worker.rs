@@ -41,6 +41,11 @@ where
     A::Result: 'static,
     B: 'static,
 {
+    /// The handler panicked or hung.
+    pub(crate) fn handler_died(&self, why: &str) {
+        self.hub.desk.handler_died(&self.name, why);
+    }
+
     pub(crate) fn report(&self, news: WorkerNews) {
         self.hub.supervisor.do_send(WorkerReport {
             worker: self.id,

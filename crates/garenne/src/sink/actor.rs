@@ -11,6 +11,7 @@ use tracing::warn;
 use super::asked::{AskedSink, SinkFactory};
 use super::follower::Follower;
 use super::{FailedMessage, Parking};
+use crate::alert::Desk;
 use crate::publish::PublishError;
 
 /// How long the user's sink may take to store one record, unless told otherwise.
@@ -39,6 +40,7 @@ impl Default for Sinks {
 /// Answers when a failed message is durably stored.
 pub(crate) struct FailSink {
     parking: Parking,
+    desk: Desk,
     store: Option<Rc<AskedSink>>,
     followers: Rc<[Follower]>,
 }
@@ -61,10 +63,11 @@ impl Message for Store {
 }
 
 impl FailSink {
-    pub(crate) fn new(parking: Parking, sinks: Sinks) -> Self {
+    pub(crate) fn new(parking: Parking, desk: Desk, sinks: Sinks) -> Self {
         let asked = |factory| AskedSink::new(factory, sinks.timeout);
         Self {
             parking,
+            desk,
             store: sinks.store.map(asked).map(Rc::new),
             followers: sinks
                 .followers
@@ -95,9 +98,10 @@ impl Handler<Store> for FailSink {
 
     fn handle(&mut self, store: Store, _: &mut Self::Context) -> Self::Result {
         let (parking, sink) = (self.parking.clone(), self.store.clone());
+        let desk = self.desk.clone();
         let followers = Rc::clone(&self.followers);
         Box::pin(async move {
-            let stored = stored(&parking, sink.as_deref(), &store).await?;
+            let stored = stored(&parking, &desk, sink.as_deref(), &store).await?;
             for follower in followers.iter() {
                 follower.tell(&store.failed);
             }
@@ -108,19 +112,23 @@ impl Handler<Store> for FailSink {
 
 async fn stored(
     parking: &Parking,
+    desk: &Desk,
     sink: Option<&AskedSink>,
     Store { queue, failed }: &Store,
 ) -> Result<Stored, PublishError> {
     if let Some(sink) = sink {
         match sink.store(failed).await {
             Ok(()) => return Ok(Stored::InSink),
-            Err(error) => warn!(
-                event = "fail_sink_failed",
-                queue = queue.name(),
-                message_id = %failed.message_id,
-                %error,
-                "the fail sink did not store the message; parking it on the broker"
-            ),
+            Err(error) => {
+                desk.not_stored(queue.name(), &error.to_string());
+                warn!(
+                    event = "fail_sink_failed",
+                    queue = queue.name(),
+                    message_id = %failed.message_id,
+                    %error,
+                    "the fail sink did not store the message; parking it on the broker"
+                );
+            }
         }
     }
     parking.park(queue, failed).await?;

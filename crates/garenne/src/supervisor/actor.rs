@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use actix::{Actor, AsyncContext, Context, Handler, Message, SpawnHandle, StreamHandler};
 use actix_rt::Arbiter;
+use garenne_core::alert::OutageAlarm;
 use garenne_core::{
     Backoff, Ended, Epoch, Moment, Next, Outage, OutageWindow, STABLE_AFTER, StopReason,
 };
@@ -15,6 +16,7 @@ use tracing::{info, warn};
 
 use super::workers::{Registration, WorkerSlot};
 use super::zombie::Sight;
+use crate::alert::{Desk, Tellers};
 use crate::consumer::{Hub, Identity, Mode, WorkerId};
 use crate::link::{BrokerUrl, Kind, Link, LinkError, LinkEvent, LinkNews, LinkWatch, Purpose, Tls};
 use crate::publish::{ConfirmChannel, Limits, Publisher};
@@ -34,6 +36,8 @@ pub(crate) struct Plan {
     pub(crate) identity: Arc<Identity>,
     pub(crate) queues: Vec<Registration>,
     pub(crate) sinks: Sinks,
+    /// How long an outage lasts before people are told.
+    pub(crate) outage_alert_after: Duration,
 }
 
 /// One of the two links, as the supervisor holds it.
@@ -58,6 +62,9 @@ pub(crate) struct ConnectionSupervisor {
     pub(super) consume: Slot,
     pub(super) publish: Slot,
     pub(super) outage: Outage,
+    alarm: OutageAlarm,
+    pub(super) desk: Desk,
+    pub(super) tellers: Tellers,
     pub(super) backoff: Backoff,
     pub(super) connecting: bool,
     pub(super) retry_timer: Option<SpawnHandle>,
@@ -66,6 +73,8 @@ pub(crate) struct ConnectionSupervisor {
     pub(super) mode: watch::Sender<Mode>,
     pub(super) stopping: Option<StopReason>,
     pub(super) finishing: bool,
+    /// How long the alerts may still speak when the system ends; not at all without a time.
+    pub(super) last_words: Option<Instant>,
     pub(super) stopped: watch::Sender<Option<StopReason>>,
     pub(super) news: mpsc::UnboundedSender<LinkNews>,
     news_in: Option<mpsc::UnboundedReceiver<LinkNews>>,
@@ -87,6 +96,7 @@ impl ConnectionSupervisor {
         board: Arc<Board>,
         publish: watch::Sender<Option<Arc<Link>>>,
         publisher: Publisher,
+        (desk, tellers): (Desk, Tellers),
         stopped: watch::Sender<Option<StopReason>>,
     ) -> Self {
         let (news, news_in) = mpsc::unbounded_channel();
@@ -94,6 +104,9 @@ impl ConnectionSupervisor {
         crate::publish::start(&runtime, jobs, publish.subscribe(), plan.limits);
         Self {
             outage: Outage::starting(plan.window, STABLE_AFTER, Moment::default()),
+            alarm: OutageAlarm::new(plan.outage_alert_after),
+            desk,
+            tellers,
             plan,
             runtime,
             board,
@@ -113,6 +126,7 @@ impl ConnectionSupervisor {
             mode: watch::Sender::new(Mode::Run),
             stopping: None,
             finishing: false,
+            last_words: None,
             stopped,
             news,
             news_in: Some(news_in),
@@ -201,6 +215,9 @@ impl ConnectionSupervisor {
 
     pub(super) fn on_stable(&mut self, ended: &Ended) {
         self.backoff.reset();
+        if let Some(news) = self.alarm.ended(ended) {
+            self.desk.tell(&news);
+        }
         let lasted_ms = u64::try_from(ended.lasted.as_millis()).unwrap_or(u64::MAX);
         if ended.losses == 0 && ended.attempts == 0 {
             info!(
@@ -249,6 +266,7 @@ impl ConnectionSupervisor {
                 publish,
                 outage,
                 queues: Vec::new(),
+                alerts: Vec::new(),
             };
         });
     }
@@ -259,6 +277,9 @@ impl ConnectionSupervisor {
         }
         if let Some(ended) = self.outage.tick(self.now()) {
             self.on_stable(&ended);
+        }
+        if let Some(news) = self.alarm.look(&self.outage, self.now()) {
+            self.desk.tell(&news);
         }
         self.watch_children(ctx);
         self.watch_for_zombies(ctx);
@@ -344,6 +365,7 @@ impl Handler<StopNow> for ConnectionSupervisor {
 
     fn handle(&mut self, _: StopNow, ctx: &mut Self::Context) {
         self.stop(StopReason::Requested, ctx);
+        self.last_words = None;
         self.abandon(ctx);
     }
 }

@@ -1,9 +1,10 @@
 //! Stopping: drain, close, answer.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actix::{ActorFutureExt, AsyncContext, Context, WrapFuture};
 use garenne_core::StopReason;
+use garenne_core::alert::{News, Subject};
 use tracing::{error, info, warn};
 
 use super::ConnectionSupervisor;
@@ -12,6 +13,9 @@ use crate::status::Phase;
 
 /// How long closing a link may take; a broker that hangs must not delay a stop.
 const CLOSE_PATIENCE: Duration = Duration::from_secs(2);
+/// How long, from the beginning of a stop, alerts may take to tell what they know. The drain of the
+/// handlers goes on meanwhile.
+const ALERT_PATIENCE: Duration = Duration::from_secs(5);
 /// How long the workers may take to say what they abandoned.
 const LAST_WORDS: Duration = Duration::from_millis(500);
 
@@ -21,21 +25,32 @@ impl ConnectionSupervisor {
         if self.stopping.is_some() {
             return;
         }
-        match &reason {
-            StopReason::Requested => info!(
-                event = "stopping",
-                "stopping on request; finishing what is in hand"
-            ),
+        let subject = match &reason {
+            StopReason::Requested => {
+                info!(
+                    event = "stopping",
+                    "stopping on request; finishing what is in hand"
+                );
+                None
+            }
             StopReason::GaveUp(why) => {
                 error!(event = "gave_up", exit_code = reason.code(), "{why}");
+                Some(Subject::GaveUp)
             }
             StopReason::Configuration(why) => {
                 error!(event = "configuration", exit_code = reason.code(), "{why}");
+                Some(Subject::Configuration)
             }
             StopReason::Internal(why) => {
                 error!(event = "internal", exit_code = reason.code(), "{why}");
+                Some(Subject::Internal)
             }
+        };
+        if let Some(subject) = subject {
+            let text = format!("{reason} (exit code {})", reason.code());
+            self.desk.tell(&News::new(subject, &text));
         }
+        self.last_words = Some(Instant::now() + ALERT_PATIENCE);
         self.stopping = Some(reason);
         self.show();
         self.mode.send_replace(Mode::Drain);
@@ -75,6 +90,11 @@ impl ConnectionSupervisor {
             self.publish.announce.send_replace(None),
         ];
         let publisher = self.publisher.clone();
+        // What was told about while handlers finished gets as long as closing the links may take.
+        let until = self
+            .last_words
+            .map(|until| until.max(Instant::now() + CLOSE_PATIENCE).into());
+        let telling = std::mem::take(&mut self.tellers).finish(until);
         let closing = async move {
             // The program's own sends may still be waiting for their confirms.
             let _ = tokio::time::timeout(CLOSE_PATIENCE, publisher.idle()).await;
@@ -84,7 +104,8 @@ impl ConnectionSupervisor {
                 .map(|link| link.close(CLOSE_PATIENCE));
             futures_util::future::join_all(closing).await;
         };
-        ctx.spawn(closing.into_actor(self).map(|(), supervisor, _| {
+        let ending = futures_util::future::join(closing, telling);
+        ctx.spawn(ending.into_actor(self).map(|_, supervisor, _| {
             supervisor
                 .board
                 .update(|status| status.phase = Phase::Stopped);

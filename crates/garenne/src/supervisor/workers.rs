@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use actix::{Actor, AsyncContext, Context, Handler, Recipient};
 use actix_rt::{Arbiter, ArbiterHandle};
+use garenne_core::alert::{News, Subject};
 use garenne_core::{Epoch, Queue, RestartLimit, StopReason};
 use tracing::{error, warn};
 
@@ -52,8 +53,9 @@ pub(super) struct WorkerSlot {
 }
 
 impl ConnectionSupervisor {
-    /// Starts the publisher of retry copies, the fail sink and all workers.
+    /// Starts the publisher of retry copies, the fail sink, the alerts and all workers.
     pub(super) fn start_children(&mut self, ctx: &mut Context<Self>) {
+        self.tellers.start();
         let (consume, publish) = (
             self.consume.announce.subscribe(),
             self.publish.announce.subscribe(),
@@ -65,7 +67,8 @@ impl ConnectionSupervisor {
             mode: self.mode.subscribe(),
             supervisor: ctx.address().recipient(),
             retry: RetryPublisher::new(self.copies.clone(), consume).start(),
-            sink: FailSink::new(parking, self.plan.sinks.clone()).start(),
+            sink: FailSink::new(parking, self.desk.clone(), self.plan.sinks.clone()).start(),
+            desk: self.desk.clone(),
             identity: Arc::clone(&self.plan.identity),
         };
         let total: usize = self
@@ -154,6 +157,11 @@ impl ConnectionSupervisor {
             worker = id.0,
             "a worker panicked and is started again"
         );
+        let subject = Subject::WorkerDied {
+            queue: name.to_owned(),
+        };
+        let why = "it panicked and is started again";
+        self.desk.tell(&News::new(subject, why));
         slot.consuming = None;
         let (queue, arbiter) = (slot.queue, slot.arbiter);
         let actor = self.start_worker(id, queue, arbiter, hub, true);

@@ -7,7 +7,9 @@ use std::time::Duration;
 use actix::{Actor, Context, Handler};
 use garenne_core::{Declare, Fault, OutageWindow, PREFETCH, Queue, WORKERS};
 
+use super::alerting::OUTAGE_ALERT_AFTER;
 use super::{BuildError, System, env, logging, run};
+use crate::alert::AlertChannel;
 use crate::body::Body;
 use crate::consumer::{FnHandler, Identity, Recall, Settings, start_worker};
 use crate::delivery::Delivery;
@@ -52,6 +54,8 @@ pub struct SystemBuilder {
     pub(super) version: String,
     pub(super) confirm_timeout: Duration,
     pub(super) faults: Vec<Fault>,
+    pub(super) alerts: Vec<AlertChannel>,
+    pub(super) outage_alert_after: Duration,
     queues: Vec<(Queue, StartWorker)>,
     pub(super) sinks: Sinks,
     publisher: Publisher,
@@ -81,6 +85,8 @@ impl SystemBuilder {
             version: String::new(),
             confirm_timeout: CONFIRM_TIMEOUT,
             faults: Vec::new(),
+            alerts: Vec::new(),
+            outage_alert_after: OUTAGE_ALERT_AFTER,
             queues: Vec::new(),
             sinks: Sinks::default(),
         };
@@ -97,6 +103,7 @@ impl SystemBuilder {
     /// | `GARENNE_PREFETCH` | deliveries that one worker holds, 1–65535 | `100` |
     /// | `GARENNE_WORKERS` | workers per queue, 1–256 | `1` |
     /// | `GARENNE_TLS_CA`, `GARENNE_TLS_CERT`, `GARENNE_TLS_KEY` | PEM files for `amqps://` | the system's roots, no client certificate |
+    /// | `GARENNE_ALERT_OUTAGE_AFTER` | how long an outage lasts before the alerts tell of it | `30s` |
     /// | `GARENNE_LOG` | `text` or `json`, on standard error | `text` |
     /// | `RUST_LOG` | what is logged | `info` |
     ///
@@ -247,6 +254,7 @@ impl SystemBuilder {
             }
         }
         faults.extend(self.shared_names());
+        faults.extend(self.alerts.iter().flat_map(AlertChannel::all_faults));
         let mut names = std::collections::HashSet::new();
         let mut registrations = Vec::new();
         for (queue, start) in self.queues {
@@ -280,6 +288,7 @@ impl SystemBuilder {
         Ok(System {
             publisher: self.publisher,
             jobs: self.jobs,
+            alerts: self.alerts,
             publish: self.publish,
             plan: Plan {
                 brokers: self.brokers,
@@ -294,6 +303,7 @@ impl SystemBuilder {
                 }),
                 queues: registrations,
                 sinks: self.sinks,
+                outage_alert_after: self.outage_alert_after,
             },
         })
     }

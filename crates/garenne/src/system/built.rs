@@ -7,6 +7,7 @@ use garenne_core::StopReason;
 use tokio::sync::watch;
 
 use super::{SystemHandle, logging, run};
+use crate::alert::AlertChannel;
 use crate::link::Link;
 use crate::publish::{Jobs, Publisher};
 use crate::supervisor::Plan;
@@ -17,6 +18,7 @@ pub struct System {
     pub(super) plan: Plan,
     pub(super) publisher: Publisher,
     pub(super) jobs: Jobs,
+    pub(super) alerts: Vec<AlertChannel>,
     /// Where the publish link is announced.
     pub(super) publish: watch::Sender<Option<Arc<Link>>>,
 }

@@ -94,6 +94,21 @@ pub(super) fn apply(mut builder: SystemBuilder) -> SystemBuilder {
             "`text` or `json`",
         );
     }
+    apply_alerting(builder)
+}
+
+fn apply_alerting(mut builder: SystemBuilder) -> SystemBuilder {
+    if let Some(text) = read(&mut builder.faults, "GARENNE_ALERT_OUTAGE_AFTER") {
+        match parse_duration(&text) {
+            Ok(after) => builder.outage_alert_after = after,
+            Err(_) => note(
+                &mut builder.faults,
+                "GARENNE_ALERT_OUTAGE_AFTER",
+                &text,
+                "a duration such as `30s` or `5m`",
+            ),
+        }
+    }
     builder
 }
 

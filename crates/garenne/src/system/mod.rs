@@ -1,5 +1,6 @@
 //! The system: built, validated, run, watched, stopped.
 
+mod alerting;
 mod builder;
 mod built;
 mod env;

@@ -15,6 +15,7 @@ use tracing::warn;
 
 use super::logging::{self, Format};
 use super::{BuildError, System, SystemHandle};
+use crate::alert::Desk;
 use crate::publish::start as start_publisher;
 use crate::status::Board;
 use crate::supervisor::ConnectionSupervisor;
@@ -64,13 +65,15 @@ fn run(system: System, links: Runtime, signals: Signals, started: &SyncSender<Sy
             publisher,
             jobs,
             publish,
+            alerts,
         } = system;
+        let (desk, tellers) = Desk::new(alerts, &plan.identity);
         let (stopped, stopped_seen) = watch::channel(None);
         let queues = plan
             .queues
             .iter()
             .map(|q| (q.queue.name().to_owned(), Arc::clone(&q.counters)));
-        let board = Arc::new(Board::new(queues.collect()));
+        let board = Arc::new(Board::new(queues.collect(), desk.clone()));
         start_publisher(links.handle(), jobs, publish.subscribe(), plan.limits);
         let supervisor = ConnectionSupervisor::new(
             Arc::new(plan),
@@ -78,6 +81,7 @@ fn run(system: System, links: Runtime, signals: Signals, started: &SyncSender<Sy
             Arc::clone(&board),
             publish,
             publisher.clone(),
+            (desk, tellers),
             stopped,
         );
         let handle = SystemHandle {

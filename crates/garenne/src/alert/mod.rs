@@ -1,0 +1,16 @@
+//! Telling people: alerts of the user's, called by tasks that nothing waits for.
+//!
+//! Whoever has news tells the [`Desk`], which counts them and returns at once. One task per alert
+//! calls the user's actor when its pager says so.
+
+mod channel;
+mod desk;
+mod line;
+mod message;
+mod teller;
+mod voice;
+
+pub use channel::AlertChannel;
+pub(crate) use desk::Desk;
+pub use message::{Alert, AlertError};
+pub(crate) use teller::Tellers;
