@@ -70,3 +70,65 @@ impl Voice {
         self.running.insert(started).clone()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use actix::{Actor, Context, Handler, ResponseFuture};
+    use tokio::sync::watch;
+
+    use super::*;
+
+    /// Answers when it is let go.
+    struct Hangs(watch::Receiver<bool>);
+
+    impl Actor for Hangs {
+        type Context = Context<Self>;
+    }
+
+    impl Handler<Alert> for Hangs {
+        type Result = ResponseFuture<Result<(), AlertError>>;
+
+        fn handle(&mut self, alert: Alert, _: &mut Self::Context) -> Self::Result {
+            let mut let_go = self.0.clone();
+            Box::pin(async move {
+                let_go.wait_for(|let_go| *let_go).await?;
+                drop(alert);
+                Ok(())
+            })
+        }
+    }
+
+    fn digest() -> Digest {
+        Digest {
+            service: String::new(),
+            host: String::new(),
+            number: 0,
+            items: Vec::new(),
+            dropped: 0,
+        }
+    }
+
+    #[test]
+    fn calls_that_hang_do_not_pile_up() {
+        let (let_go, hold) = watch::channel(false);
+        let start: Start = Arc::new(move |arbiter| {
+            let hangs = Hangs(hold.clone());
+            Hangs::start_in_arbiter(arbiter, |_| hangs).recipient()
+        });
+        actix::System::new().block_on(async {
+            let mut voice = Voice::new(start, Duration::from_millis(50));
+            for _ in 0..MOST_HANGING {
+                let error = voice.call(digest()).await.unwrap_err();
+                assert_eq!(error.to_string(), "no answer within 50ms");
+            }
+            let error = voice.call(digest()).await.unwrap_err();
+            assert!(error.to_string().contains("earlier calls hang"), "{error}");
+            let_go.send_replace(true);
+            while voice.call(digest()).await.is_err() {
+                tokio::task::yield_now().await;
+            }
+        });
+    }
+}
