@@ -8,6 +8,7 @@ mod declaring;
 mod delays;
 mod delays_in_time;
 mod failures;
+mod golang_rabbitmq;
 mod handlers;
 mod hangs;
 mod links;
