@@ -3,6 +3,8 @@
 //! The other side is [`script::Script`]: it speaks the package's wire contract over plain AMQP and
 //! knows nothing of garenne.
 
+mod entities;
 mod ground;
+mod mended;
 mod migration;
 mod script;

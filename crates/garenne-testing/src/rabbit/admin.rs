@@ -63,6 +63,18 @@ impl RabbitNode {
         self.permit("guest", vhost).await;
     }
 
+    /// Makes a virtual host that `guest` may use, in which a queue is of this type (`classic`,
+    /// `quorum`) when its declaration does not say which.
+    pub async fn add_vhost_with_default_queue_type(&self, vhost: &str, kind: &str) {
+        self.run(&format!(
+            "rabbit_vhost:add({}, #{{default_queue_type => {}}}, <<\"test\">>)",
+            binary(vhost),
+            binary(kind)
+        ))
+        .await;
+        self.permit("guest", vhost).await;
+    }
+
     /// Deletes a virtual host with everything in it; its connections are closed.
     pub async fn delete_vhost(&self, vhost: &str) {
         self.run(&format!(

@@ -23,11 +23,23 @@ pub struct Vhost {
 impl Vhost {
     /// Makes a new one.
     pub async fn new() -> Self {
-        static NEXT: AtomicU32 = AtomicU32::new(1);
-        let node = shared_node().await;
-        let name = format!("test{}", NEXT.fetch_add(1, Ordering::Relaxed));
+        let (node, name) = Self::next().await;
         node.add_vhost(&name).await;
         Self { node, name }
+    }
+
+    /// Makes a new one in which a queue is of this type (`classic`, `quorum`) when its declaration
+    /// does not say which.
+    pub async fn with_default_queue_type(kind: &str) -> Self {
+        let (node, name) = Self::next().await;
+        node.add_vhost_with_default_queue_type(&name, kind).await;
+        Self { node, name }
+    }
+
+    async fn next() -> (&'static RabbitNode, String) {
+        static NEXT: AtomicU32 = AtomicU32::new(1);
+        let name = format!("test{}", NEXT.fetch_add(1, Ordering::Relaxed));
+        (shared_node().await, name)
     }
 
     /// The node it is on.

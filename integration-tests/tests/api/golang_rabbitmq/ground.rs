@@ -8,7 +8,7 @@ use garenne::prelude::*;
 use garenne_broker::Broker;
 use integration_tests::{Vhost, eventually};
 
-use super::script::Script;
+use super::script::{QUEUE, Script};
 use crate::api::logs;
 use crate::api::support::Seen;
 
@@ -31,6 +31,12 @@ impl Ground {
         logs::capture();
         let broker = Broker::start().await;
         Self::Embedded(broker.expect("a port of the loopback is free"))
+    }
+
+    /// A virtual host of RabbitMQ in which queues are of this type that do not say theirs.
+    pub(super) async fn rabbit_with_default_type(kind: &str) -> Self {
+        logs::capture();
+        Self::Rabbit(Vhost::with_default_queue_type(kind).await)
     }
 
     pub(super) fn url(&self) -> String {
@@ -57,13 +63,32 @@ impl Ground {
         Script::connect(&self.url(), "shop", "placed").await
     }
 
-    /// Lets what waits in a queue wait for so long, once there are so many messages in it. On
-    /// RabbitMQ time passes by itself; what follows waits.
-    pub(super) async fn pass(&self, script: &Script, queue: &str, held: u32, time: Duration) {
-        if let Self::Embedded(broker) = self {
-            self.holds(script, queue, held).await;
-            broker.advance(time).await.expect("it has not stopped");
+    /// Waits until a queue has so many messages, through all delays on the way. On the embedded
+    /// broker time flies whenever nobody has anything to do.
+    pub(super) async fn comes_to_hold(&self, script: &Script, queue: &str, wanted: u32) {
+        eventually(
+            LATE,
+            &format!("{queue} comes to hold {wanted}"),
+            async || match script.ready(queue).await {
+                ready if ready == wanted => return Ok(()),
+                ready => self
+                    .fly()
+                    .await
+                    .map_or(Err(format!("it holds {ready}")), Err),
+            },
+        )
+        .await;
+    }
+
+    async fn fly(&self) -> Option<String> {
+        let Self::Embedded(broker) = self else {
+            return None;
+        };
+        let view = broker.view().await.ok()?;
+        if view.ready(QUEUE) + view.unacked(QUEUE) == 0 {
+            broker.advance(1.secs()).await.ok()?;
         }
+        Some(format!("{:?}", view.queues))
     }
 
     /// Waits until a queue has so many messages that are in nobody's hands.

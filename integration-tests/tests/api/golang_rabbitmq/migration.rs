@@ -30,12 +30,7 @@ async fn take_over(ground: &Ground) {
         .system()
         .consume_fn(Queue::golang_rabbitmq(contract()), obeys(&runs));
     let running = Running::consuming(system).await;
-    ground.pass(&script, "orders_delay_2", 1, 2.secs()).await;
-    // All of them; then without the one that had failed three times, then without the next.
-    for held in [5, 4, 3] {
-        ground.pass(&script, RETRY, held, 20.secs()).await;
-    }
-    ground.holds(&script, "orders.failed", 5).await;
+    ground.comes_to_hold(&script, "orders.failed", 5).await;
     let mut seen = runs.all();
     seen.sort();
     let expected = [
@@ -101,8 +96,7 @@ async fn hand_back(ground: &Ground) {
     );
     assert_eq!(*waiting.properties.expiration(), None);
 
-    ground.pass(&script, RETRY, 1, 20.secs()).await;
-    ground.holds(&script, QUEUE, 1).await;
+    ground.comes_to_hold(&script, QUEUE, 1).await;
     let back = script.take(QUEUE).await.unwrap();
     assert_eq!(back.data, b"doomed there");
     assert_eq!(
@@ -117,10 +111,8 @@ async fn hand_back(ground: &Ground) {
         .system()
         .consume_fn(Queue::golang_rabbitmq(contract()), obeys(&runs));
     let running = Running::consuming(system).await;
-    ground.pass(&script, RETRY, 1, 20.secs()).await;
-    let seen = runs.reach(3).await;
-    assert_eq!(seen[2], ("doomed there".to_owned(), 3));
-    ground.holds(&script, RETRY, 1).await;
+    ground.comes_to_hold(&script, "orders.failed", 1).await;
+    let doomed_there = [1, 3, 4].map(|attempt| ("doomed there".to_owned(), attempt));
+    assert_eq!(runs.all()[1..], doomed_there);
     running.stop().await;
-    assert_eq!(failed(&script.take(RETRY).await.unwrap()), 3);
 }
