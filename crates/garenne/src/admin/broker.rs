@@ -9,7 +9,9 @@ use tokio::sync::{mpsc, watch};
 
 use super::{AdminError, Finding, ServerInfo};
 use crate::failed::ParkingStore;
-use crate::link::{BrokerUrl, Brokers, Link, Purpose, Tls, declare_queue, greeting, inspect};
+use crate::link::{
+    BrokerUrl, Brokers, Link, Purpose, Tls, declare_queue, greeting, inspect, message_count,
+};
 use crate::publish::{ConnectError, Publisher, PublisherBuilder};
 use crate::system::{broker_settings, host_name, links_runtime};
 
@@ -147,6 +149,23 @@ impl BrokerAdmin {
     /// Nothing is lost when the future is dropped.
     pub async fn inspect(&self, entity: &Entity) -> Result<Finding, AdminError> {
         inspect(&self.link, entity)
+            .await
+            .map_err(|error| AdminError::of(&error))
+    }
+
+    /// How many messages are ready in a queue; those that consumers hold do not count.
+    ///
+    /// # Errors
+    ///
+    /// [`AdminError`] when there is no such queue, or the broker refuses or does not answer.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost when the future is dropped.
+    pub async fn depth(&self, queue: &str) -> Result<u32, AdminError> {
+        let asking = message_count(&self.link, queue);
+        self.link
+            .while_up(asking)
             .await
             .map_err(|error| AdminError::of(&error))
     }

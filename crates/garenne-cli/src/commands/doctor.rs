@@ -1,0 +1,222 @@
+//! `garenne doctor`.
+
+use garenne::admin::{BrokerAdmin, Finding};
+use garenne::core::{Entity, Queue};
+use garenne::{Outgoing, PublishError};
+use serde_json::json;
+
+use super::topology::{check, name};
+use crate::args::Doctor;
+use crate::exit::{Done, Trouble, say};
+use crate::output::{BAD, FAINT, GOOD, Screen, clean, count, styled};
+
+/// The series of RabbitMQ that garenne is tested with.
+const TESTED: [&str; 2] = ["3.10.", "4.0."];
+/// Two hosts whose clocks are further apart than this make times in records misleading.
+const SKEW_MAX_SECS: u64 = 5;
+
+/// What one look has shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verdict {
+    Good,
+    Bad,
+    /// Nothing is wrong, but somebody should know; or it could not be seen.
+    Note,
+}
+
+struct Report {
+    screen: Screen,
+    json: bool,
+    bad: u64,
+}
+
+pub(crate) async fn run(doctor: &Doctor) -> Result<Done, Trouble> {
+    let queues: Vec<_> = doctor
+        .queue
+        .iter()
+        .map(|name| doctor.shape.queue(name))
+        .collect();
+    check(&queues)?;
+    let mut report = Report {
+        screen: Screen::new(),
+        json: doctor.json,
+        bad: 0,
+    };
+    let broker = BrokerAdmin::connect(doctor.url.as_deref()).await?;
+    let examined = examine(&broker, &queues, &mut report).await;
+    broker.close().await;
+    examined?;
+    if report.bad == 0 {
+        return Ok(Done::Everything);
+    }
+    say(&format!("{} to mend", count(report.bad, "thing")));
+    Ok(Done::NotEverything)
+}
+
+async fn examine(
+    broker: &BrokerAdmin,
+    queues: &[Queue],
+    report: &mut Report,
+) -> Result<(), Trouble> {
+    let login = format!("logged in to {} as {}", broker.address(), broker.user());
+    report.say(Verdict::Good, "connection", &login)?;
+    version(broker, report).await?;
+    publishing(broker, report).await?;
+    clock(broker, report).await?;
+    for queue in queues {
+        topology(broker, queue, report).await?;
+        reading(broker, queue, report).await?;
+    }
+    Ok(())
+}
+
+async fn version(broker: &BrokerAdmin, report: &mut Report) -> Result<(), Trouble> {
+    let server = match broker.server().await {
+        Ok(server) => server,
+        Err(error) => return report.say(Verdict::Note, "version", &error.to_string()),
+    };
+    let who = format!("{} {}", server.product, server.version);
+    let is_tested = TESTED
+        .iter()
+        .any(|series| server.version.starts_with(series));
+    if is_tested {
+        report.say(
+            Verdict::Good,
+            "version",
+            &format!("{who}, tested with garenne"),
+        )
+    } else {
+        let text = format!("{who}; garenne is tested with RabbitMQ 3.10 and 4.0");
+        report.say(Verdict::Note, "version", &text)
+    }
+}
+
+/// Sends a message that no queue takes: it comes back, and that is the proof.
+async fn publishing(broker: &BrokerAdmin, report: &mut Report) -> Result<(), Trouble> {
+    let publisher = broker.publisher().await?;
+    let nowhere = Outgoing::to_queue("garenne.doctor.nowhere", "");
+    let sent = publisher.send(nowhere).await;
+    publisher.close().await;
+    match sent {
+        Ok(()) | Err(PublishError::Unroutable { .. }) => report.say(
+            Verdict::Good,
+            "publishing",
+            "the broker takes messages and confirms them",
+        ),
+        Err(error @ PublishError::Refused { .. }) => {
+            let text = format!("{error}; give the user the right to write to `amq.default`");
+            report.say(Verdict::Bad, "publishing", &text)
+        }
+        Err(error) => report.say(Verdict::Bad, "publishing", &error.to_string()),
+    }
+}
+
+async fn clock(broker: &BrokerAdmin, report: &mut Report) -> Result<(), Trouble> {
+    let ahead = match broker.clock_ahead_secs().await {
+        Ok(ahead) => ahead,
+        Err(error) => {
+            let text = format!("the broker's clock could not be read: {error}");
+            return report.say(Verdict::Note, "clock", &text);
+        }
+    };
+    if ahead.unsigned_abs() <= SKEW_MAX_SECS {
+        return report.say(Verdict::Good, "clock", "the broker's and this host's agree");
+    }
+    let side = if ahead > 0 { "ahead of" } else { "behind" };
+    let text = format!(
+        "the broker's is {} s {side} this host's; see to NTP on both",
+        ahead.unsigned_abs()
+    );
+    report.say(Verdict::Bad, "clock", &text)
+}
+
+async fn topology(broker: &BrokerAdmin, queue: &Queue, report: &mut Report) -> Result<(), Trouble> {
+    for entity in queue.topology() {
+        let (what, name) = name(&entity);
+        let (verdict, text) = explain(broker.inspect(&entity).await?, &entity);
+        report.say(verdict, &format!("{what} {name}"), &text)?;
+    }
+    Ok(())
+}
+
+fn explain(finding: Finding, entity: &Entity) -> (Verdict, String) {
+    match finding {
+        Finding::Same {
+            messages: Some(messages),
+            consumers,
+        } => {
+            let messages = count(messages.into(), "message");
+            let consumers = count(consumers.unwrap_or(0).into(), "consumer");
+            (
+                Verdict::Good,
+                format!("as declared; {messages} ready, {consumers}"),
+            )
+        }
+        Finding::Same { .. } => (Verdict::Good, "there".to_owned()),
+        Finding::Differs {
+            argument,
+            wanted,
+            found,
+        } => (
+            Verdict::Bad,
+            format!(
+                "differs in {argument}: the service declares {wanted}, the broker has {found}; \
+                 declare it so, or adopt it with `Declare::Verify`"
+            ),
+        ),
+        Finding::Missing => {
+            let text = match entity {
+                Entity::Queue(_) => {
+                    "missing; the service makes it when it starts, unless it may not: then `garenne topology --declare`"
+                }
+                _ => "missing",
+            };
+            (Verdict::Bad, text.to_owned())
+        }
+        Finding::Unseen { reason } => (
+            Verdict::Note,
+            format!("there, but not comparable: {reason}"),
+        ),
+        Finding::Refused { reason } => (Verdict::Bad, reason),
+        _ => (Verdict::Note, "unknown".to_owned()),
+    }
+}
+
+async fn reading(broker: &BrokerAdmin, queue: &Queue, report: &mut Report) -> Result<(), Trouble> {
+    for name in [queue.name().to_owned(), queue.parking_name()] {
+        let what = format!("reading {name}");
+        match broker.may_read(&name).await {
+            Ok(Some(())) => report.say(Verdict::Good, &what, "allowed")?,
+            Ok(None) => {
+                let text = "not tried: it would take a message out";
+                report.say(Verdict::Note, &what, text)?;
+            }
+            Err(error) if error.to_string().contains("NOT_FOUND") => {}
+            Err(error) => {
+                let text = format!("{error}; give the user the right to read it");
+                report.say(Verdict::Bad, &what, &text)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+impl Report {
+    fn say(&mut self, verdict: Verdict, what: &str, text: &str) -> Result<(), Trouble> {
+        let (style, sign, name) = match verdict {
+            Verdict::Good => (GOOD, "ok  ", "ok"),
+            Verdict::Bad => (BAD, "BAD ", "bad"),
+            Verdict::Note => (FAINT, "note", "note"),
+        };
+        self.bad += u64::from(verdict == Verdict::Bad);
+        if self.json {
+            self.screen
+                .json(&json!({ "verdict": name, "what": what, "text": text }))?;
+        } else {
+            let sign = styled(style, sign);
+            self.screen
+                .line(&format!("{sign}  {}: {}", clean(what), clean(text)))?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,97 @@
+//! `garenne failed import`.
+
+use garenne::core::FailedMessage;
+use garenne::failed::{Inserted, from_line};
+use tokio::fs::File;
+use tokio::io::{AsyncBufRead, AsyncBufReadExt, BufReader};
+
+use crate::args::Import;
+use crate::exit::{Done, Trouble, say};
+use crate::interrupt::Interrupt;
+use crate::output::{Progress, count};
+use crate::store::Opened;
+
+/// How many records are stored at once, and how many bytes of bodies.
+const BATCH: usize = 256;
+const BATCH_BYTES: usize = 8 * 1024 * 1024;
+
+pub(crate) async fn run(import: &Import) -> Result<Done, Trouble> {
+    let interrupt = Interrupt::listen();
+    let lines: Box<dyn AsyncBufRead + Unpin + Send> = match &import.file {
+        Some(path) => {
+            let file = File::open(path).await.map_err(|e| {
+                Trouble::usage(format!("cannot read the file `{}`: {e}", path.display()))
+            })?;
+            Box::new(BufReader::new(file))
+        }
+        None => Box::new(BufReader::new(tokio::io::stdin())),
+    };
+    let opened = Opened::of(&import.target).await?;
+    let progress = Progress::new("importing", None);
+    let mut batches = Batches {
+        lines: lines.lines(),
+        number: 0,
+    };
+    let mut inserted = Inserted::default();
+    let stored = async {
+        loop {
+            let batch = tokio::select! {
+                biased;
+                () = interrupt.clone().asked() => return Ok(Done::NotEverything),
+                batch = batches.next() => batch?,
+            };
+            if batch.is_empty() {
+                return Ok(Done::Everything);
+            }
+            let Inserted { new, known } = opened.store.insert(batch).await?;
+            inserted.new += new;
+            inserted.known += known;
+            progress.at(inserted.new + inserted.known);
+        }
+    }
+    .await;
+    progress.clear();
+    opened.close().await;
+    say(&format!("imported {}", count(inserted.new, "message")));
+    if inserted.known > 0 {
+        say(&format!(
+            "{} there already",
+            count(inserted.known, "message")
+        ));
+    }
+    stored
+}
+
+/// Lines, read into records.
+struct Batches {
+    lines: tokio::io::Lines<Box<dyn AsyncBufRead + Unpin + Send>>,
+    number: u64,
+}
+
+impl Batches {
+    /// The next records; none at the end. A line that is none ends it: what comes before is stored.
+    async fn next(&mut self) -> Result<Vec<FailedMessage>, Trouble> {
+        let (mut batch, mut bytes) = (Vec::new(), 0);
+        while batch.len() < BATCH && bytes < BATCH_BYTES {
+            let line = self.lines.next_line().await.map_err(|e| {
+                Trouble::failed(format!("cannot read line {}: {e}", self.number + 1))
+            })?;
+            let Some(line) = line else {
+                break;
+            };
+            self.number += 1;
+            if line.trim().is_empty() {
+                continue;
+            }
+            let record = from_line(&line).map_err(|e| {
+                Trouble::failed(format!(
+                    "line {} is not an exported message ({e}); mend it and import the rest; what was stored before stays",
+                    self.number
+                ))
+            })?;
+            bytes += record.body.len();
+            batch.push(record);
+        }
+        Ok(batch)
+    }
+}

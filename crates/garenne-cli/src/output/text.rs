@@ -1,0 +1,91 @@
+//! Texts that came over a wire, made fit for a screen.
+
+use std::time::SystemTime;
+
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
+/// A text on one line, without anything that a terminal would obey: an error's text or a header can
+/// hold whatever a producer put there.
+pub(crate) fn clean(text: &str) -> String {
+    let mut clean = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\n' | '\r' | '\t' => clean.push(' '),
+            c if is_harmless(c) => clean.push(c),
+            c => clean.extend(c.escape_default()),
+        }
+    }
+    clean.trim_end().to_owned()
+}
+
+/// The same with its lines kept.
+pub(crate) fn clean_lines(text: &str) -> String {
+    let lines = text.split('\n').map(|line| {
+        let line = line.strip_suffix('\r').unwrap_or(line);
+        let mut clean = String::with_capacity(line.len());
+        for c in line.chars() {
+            match c {
+                '\t' => clean.push('\t'),
+                c if is_harmless(c) => clean.push(c),
+                c => clean.extend(c.escape_default()),
+            }
+        }
+        clean
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// Control characters steer terminals, and marks of direction make texts read as what they are not.
+fn is_harmless(c: char) -> bool {
+    let turns =
+        matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    !c.is_control() && !turns
+}
+
+/// At most so many columns of it; what is cut ends in `…`.
+pub(crate) fn cut(text: &str, columns: usize) -> String {
+    if text.width() <= columns {
+        return text.to_owned();
+    }
+    let room = columns.saturating_sub(1);
+    let mut used = 0;
+    let kept: String = text
+        .chars()
+        .take_while(|c| {
+            used += c.width().unwrap_or(0);
+            used <= room
+        })
+        .collect();
+    format!("{kept}…")
+}
+
+/// A time as people read it, UTC, to the second.
+pub(crate) fn time(time: SystemTime) -> String {
+    let text = humantime::format_rfc3339_seconds(time).to_string();
+    text.trim_end_matches('Z').replace('T', " ")
+}
+
+/// `1 message`, `2 messages`.
+pub(crate) fn count(number: u64, one: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {one}{plural}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_that_comes_over_a_wire_steers_the_terminal() {
+        let hostile = "a\u{1b}[2Jb\u{202e}c\r\nd\u{7}";
+        assert_eq!(clean(hostile), "a\\u{1b}[2Jb\\u{202e}c  d\\u{7}");
+        assert_eq!(clean_lines("a\r\nb\u{1b}[0m"), "a\nb\\u{1b}[0m");
+    }
+
+    #[test]
+    fn a_text_is_cut_by_what_it_takes_on_the_screen() {
+        assert_eq!(cut("déjà vu", 7), "déjà vu");
+        assert_eq!(cut("déjà vu", 5), "déjà…");
+        assert_eq!(cut("死信队列", 5), "死信…");
+    }
+}
