@@ -1,3 +1,9 @@
 //! Fail sinks and alerts for `garenne` that need heavy dependencies: databases and HTTP.
 //!
 //! It must not depend on lapin: whatever it stores or tells reaches it as a value.
+
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+mod sql;
+
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+pub use sql::{Migrate, SqlSink, SqlStore};

@@ -1,0 +1,197 @@
+//! Which database, and how to talk to it.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use garenne::core::Fault;
+#[cfg(feature = "postgres")]
+use sqlx::postgres::PgConnectOptions;
+#[cfg(feature = "sqlite")]
+use sqlx::sqlite::SqliteConnectOptions;
+use tokio::time::timeout;
+
+use super::error::SqlError;
+use super::session::Session;
+
+/// How long connecting or one statement may take, unless told otherwise.
+const TIMEOUT: Duration = Duration::from_secs(5);
+const TIMEOUT_MIN: Duration = Duration::from_millis(100);
+const TIMEOUT_MAX: Duration = Duration::from_secs(60);
+
+/// What is done about the tables when a connection is made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Migrate {
+    /// Make them, or bring them up to date; the default. Only what is missing is done, in one
+    /// transaction, and any number of services may start at once. It takes the right to create
+    /// tables only where something is missing. An `SQLite` file that does not exist is made.
+    #[default]
+    Apply,
+    /// Only look whether they are as they must be, and say so if not: for a service that may not
+    /// create tables. The SQL to apply by hand is [`SqlStore::schema`](crate::SqlStore::schema).
+    Verify,
+}
+
+/// What sort of database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Postgres,
+    Sqlite,
+}
+
+#[derive(Clone)]
+pub(super) enum Address {
+    #[cfg(feature = "postgres")]
+    Postgres(Box<PgConnectOptions>),
+    #[cfg(feature = "sqlite")]
+    Sqlite(Box<SqliteConnectOptions>),
+}
+
+/// A database and how to talk to it. Its `Debug` names it and leaves credentials out.
+#[derive(Clone)]
+pub(super) struct Database {
+    pub(super) address: Address,
+    pub(super) name: String,
+    pub(super) timeout: Duration,
+    pub(super) migrate: Migrate,
+}
+
+impl Database {
+    /// Reads a URL. What is wrong with it is told without quoting it: it holds a password.
+    pub(super) fn parse(url: &str) -> Result<Self, Fault> {
+        let (address, name) = parse(url).map_err(|why| {
+            Fault::new(
+                "database URL",
+                format_args!("{} ({why})", scheme(url)),
+                "`postgres://user:password@host:5432/database` or `sqlite:///path/to/file`",
+            )
+        })?;
+        Ok(Self {
+            address,
+            name,
+            timeout: TIMEOUT,
+            migrate: Migrate::default(),
+        })
+    }
+
+    pub(super) fn faults(&self) -> Option<Fault> {
+        let is_in_bounds = (TIMEOUT_MIN..=TIMEOUT_MAX).contains(&self.timeout);
+        (!is_in_bounds).then(|| {
+            Fault::new(
+                "database timeout",
+                humantime::format_duration(self.timeout),
+                "from 100ms to 1m",
+            )
+        })
+    }
+
+    pub(super) fn kind(&self) -> Kind {
+        match self.address {
+            #[cfg(feature = "postgres")]
+            Address::Postgres(_) => Kind::Postgres,
+            #[cfg(feature = "sqlite")]
+            Address::Sqlite(_) => Kind::Sqlite,
+        }
+    }
+
+    /// Connects and sees to the tables, in time.
+    pub(super) async fn connect(&self) -> Result<Box<dyn Session>, SqlError> {
+        let connected = timeout(self.timeout, self.connect_in_peace()).await;
+        connected.unwrap_or_else(|_| Err(SqlError::timeout(&self.name, self.timeout)))
+    }
+
+    async fn connect_in_peace(&self) -> Result<Box<dyn Session>, SqlError> {
+        let mut session = self.open().await.map_err(|e| self.error(&e))?;
+        super::migrate::migrate(&mut *session, self).await?;
+        Ok(session)
+    }
+
+    async fn open(&self) -> Result<Box<dyn Session>, sqlx::Error> {
+        match &self.address {
+            #[cfg(feature = "postgres")]
+            Address::Postgres(options) => Ok(Box::new(
+                super::postgres::open(options, self.server_timeout()).await?,
+            )),
+            #[cfg(feature = "sqlite")]
+            Address::Sqlite(options) => {
+                let options = options.as_ref().clone().busy_timeout(self.server_timeout());
+                Ok(Box::new(super::sqlite::open(options, self.migrate).await?))
+            }
+        }
+    }
+
+    /// The database gives up before we do: then it is certain that nothing was stored.
+    fn server_timeout(&self) -> Duration {
+        self.timeout * 4 / 5
+    }
+
+    pub(super) fn error(&self, error: &sqlx::Error) -> SqlError {
+        SqlError::of(self.kind(), &self.name, error)
+    }
+
+    /// What `run` gives, in time.
+    pub(super) async fn in_time<T>(
+        &self,
+        run: impl Future<Output = Result<T, sqlx::Error>>,
+    ) -> Result<T, SqlError> {
+        match timeout(self.timeout, run).await {
+            Ok(result) => result.map_err(|e| self.error(&e)),
+            Err(_) => Err(SqlError::timeout(&self.name, self.timeout)),
+        }
+    }
+}
+
+impl fmt::Debug for Database {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Database")
+            .field("name", &self.name)
+            .field("timeout", &self.timeout)
+            .field("migrate", &self.migrate)
+            .finish_non_exhaustive()
+    }
+}
+
+fn parse(url: &str) -> Result<(Address, String), String> {
+    match scheme(url) {
+        #[cfg(feature = "postgres")]
+        "postgres" | "postgresql" => {
+            let options = PgConnectOptions::from_str(url).map_err(|e| e.to_string())?;
+            let options = match options.get_application_name() {
+                Some(_) => options,
+                None => options.application_name("garenne"),
+            };
+            let place = match options.get_socket() {
+                Some(socket) => socket.display().to_string(),
+                None => format!("{}:{}", options.get_host(), options.get_port()),
+            };
+            let database = options.get_database().unwrap_or(options.get_username());
+            let name = format!("PostgreSQL database `{database}` at {place}");
+            Ok((Address::Postgres(Box::new(options)), name))
+        }
+        #[cfg(feature = "sqlite")]
+        "sqlite" => {
+            let options = SqliteConnectOptions::from_str(url).map_err(|e| e.to_string())?;
+            let file = options.get_filename();
+            if file.as_os_str().is_empty()
+                || url.contains(":memory:")
+                || url.contains("mode=memory")
+            {
+                return Err("it names no file, and what is in memory is not stored".to_owned());
+            }
+            let name = format!("SQLite file {}", file.display());
+            Ok((Address::Sqlite(Box::new(options)), name))
+        }
+        _ => Err("no database that this program was built for".to_owned()),
+    }
+}
+
+/// What stands before the first colon; it holds no secret.
+fn scheme(url: &str) -> &str {
+    let scheme = url.split_once(':').map_or("", |(scheme, _)| scheme);
+    let is_scheme = |c: char| c.is_ascii_alphanumeric() || "+-.".contains(c);
+    if !scheme.is_empty() && scheme.chars().all(is_scheme) {
+        scheme
+    } else {
+        "(no scheme)"
+    }
+}

@@ -1,0 +1,113 @@
+//! `SQLite`.
+
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteRow, SqliteSynchronous};
+use sqlx::{
+    ConnectOptions, Connection, Executor, QueryBuilder, Row as _, Sqlite, SqliteConnection,
+};
+
+use super::database::Migrate;
+use super::row::{ReadRow, Row};
+use super::session::{Session, Sql, Wanted, insertion};
+
+const READ: &str = "SELECT id, message_id, queue, exchange, routing_key, reason, error, error_chain, attempts, \
+     first_failed_at, last_failed_at, host, service, version, properties, headers, body FROM failed_messages WHERE id IN (";
+
+struct File(SqliteConnection);
+
+/// Opens the file. It is written so that a stored message survives a loss of power.
+pub(super) async fn open(
+    options: SqliteConnectOptions,
+    migrate: Migrate,
+) -> Result<impl Session, sqlx::Error> {
+    let options = options
+        .synchronous(SqliteSynchronous::Full)
+        .disable_statement_logging();
+    let options = match migrate {
+        // Readers of a log ahead of the file do not keep the writer waiting, nor it them.
+        Migrate::Apply => options
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal),
+        Migrate::Verify => options,
+    };
+    SqliteConnection::connect_with(&options).await.map(File)
+}
+
+impl Session for File {
+    fn run<'a>(&'a mut self, sql: &'a str) -> Sql<'a, ()> {
+        Box::pin(async move { self.0.execute(sqlx::raw_sql(sql)).await.map(|_| ()) })
+    }
+
+    fn number<'a>(&'a mut self, sql: &'a str) -> Sql<'a, Option<i64>> {
+        Box::pin(sqlx::query_scalar(sql).fetch_optional(&mut self.0))
+    }
+
+    fn begin_alone(&mut self) -> Sql<'_, ()> {
+        self.run("BEGIN IMMEDIATE")
+    }
+
+    fn insert<'a>(&'a mut self, rows: &'a [Row]) -> Sql<'a, u64> {
+        Box::pin(async move {
+            let mut sql = insertion(rows, "", "");
+            let query = sql.build().persistent(rows.len() == 1);
+            Ok(query.execute(&mut self.0).await?.rows_affected())
+        })
+    }
+
+    fn sizes<'a>(&'a mut self, wanted: &'a Wanted) -> Sql<'a, Vec<(i64, i64)>> {
+        Box::pin(async move {
+            let mut sql = wanted.build::<Sqlite>("");
+            let rows = sql.build().fetch_all(&mut self.0).await?;
+            let pair = |row: &SqliteRow| Ok((row.try_get(0)?, row.try_get(1)?));
+            rows.iter().map(pair).collect()
+        })
+    }
+
+    fn rows<'a>(&'a mut self, ids: &'a [i64]) -> Sql<'a, Vec<ReadRow>> {
+        Box::pin(async move {
+            let mut sql = list(READ, ids);
+            let rows = sql
+                .push(" ORDER BY id")
+                .build()
+                .fetch_all(&mut self.0)
+                .await?;
+            rows.iter().map(read).collect()
+        })
+    }
+
+    fn delete<'a>(&'a mut self, ids: &'a [i64]) -> Sql<'a, ()> {
+        Box::pin(async move {
+            let mut sql = list("DELETE FROM failed_messages WHERE id IN (", ids);
+            sql.build().execute(&mut self.0).await.map(|_| ())
+        })
+    }
+
+    fn close(self: Box<Self>) -> Sql<'static, ()> {
+        Box::pin(self.0.close())
+    }
+}
+
+/// A statement that ends with a list of ids.
+fn list<'a>(begin: &str, ids: &[i64]) -> QueryBuilder<'a, Sqlite> {
+    let mut sql = QueryBuilder::new(begin);
+    let mut separated = sql.separated(", ");
+    for id in ids {
+        separated.push_bind(*id);
+    }
+    sql.push(")");
+    sql
+}
+
+fn read(row: &SqliteRow) -> Result<ReadRow, sqlx::Error> {
+    let text = |n: usize| row.try_get::<String, _>(n);
+    Ok(ReadRow {
+        id: row.try_get(0)?,
+        texts: [text(1)?, text(2)?, text(3)?, text(4)?, text(5)?, text(6)?],
+        error_chain: text(7)?,
+        attempts: row.try_get(8)?,
+        times: [text(9)?, text(10)?],
+        names: [text(11)?, text(12)?, text(13)?],
+        properties: text(14)?,
+        headers: text(15)?,
+        body: row.try_get(16)?,
+    })
+}
