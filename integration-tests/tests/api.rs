@@ -15,6 +15,7 @@ mod links;
 mod logs;
 mod neighbours;
 mod outages;
+mod outgoing;
 mod panics;
 mod plain;
 mod publish_faults;

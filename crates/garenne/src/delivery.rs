@@ -4,6 +4,7 @@ use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use actix::Message;
 use bytes::Bytes;
@@ -11,7 +12,9 @@ use garenne_core::{Attempt, Properties, Value};
 use lapin::BasicProperties;
 
 use crate::body::{Body, Undecodable};
+use crate::consumer::{Outbox, derived_id};
 use crate::failure::Failure;
+use crate::publish::Outgoing;
 use crate::wire;
 
 /// A message as it is handed to a handler: a typed body, what the broker said about it, and the
@@ -22,6 +25,7 @@ use crate::wire;
 pub struct Delivery<B> {
     body: B,
     meta: Arc<Meta>,
+    outbox: Arc<Outbox>,
     witness: Witness,
 }
 
@@ -38,6 +42,7 @@ impl<B> Delivery<B> {
                 neighbours: None,
             },
             meta,
+            outbox: Arc::default(),
         }
     }
 
@@ -48,6 +53,10 @@ impl<B> Delivery<B> {
 
     pub(crate) fn meta(&self) -> &Arc<Meta> {
         &self.meta
+    }
+
+    pub(crate) fn outbox(&self) -> &Arc<Outbox> {
+        &self.outbox
     }
 
     /// A delivery made by hand, to test a handler without a broker. The body is decoded from the
@@ -154,6 +163,54 @@ impl<B> Delivery<B> {
     #[must_use]
     pub fn bytes(&self) -> &Bytes {
         &self.meta.bytes
+    }
+
+    /// Has a message sent if the handler succeeds: after it has returned `Ok`, and before the
+    /// delivery is acked.
+    ///
+    /// ```
+    /// # use garenne::prelude::*;
+    /// async fn charge(order: Delivery<Text>) -> Result<(), Failure> {
+    ///     order.publish(Outgoing::to_queue("invoices", order.body().clone()));
+    ///     Ok(())
+    /// }
+    /// ```
+    ///
+    /// The delivery is acked when every message is confirmed. What is not confirmed is sent again,
+    /// with back-off and the same id, for as long as it takes; the delivery is held meanwhile, like
+    /// one whose retry copy is not stored yet. So for each delivery that is acked all its messages
+    /// were stored, some perhaps more than once. When the handler does not return `Ok`, none is sent.
+    ///
+    /// A message that no queue takes makes this a failed attempt, retried by the queue's policy; one
+    /// that can never be sent (too large, refused) a permanent failure. Messages that were confirmed
+    /// before are then sent again by the next attempt.
+    ///
+    /// What is given after the handler has returned, by a task that it left behind, is not sent and
+    /// is logged (`outgoing_too_late`).
+    pub fn publish(&self, message: Outgoing) {
+        self.outbox.put(None, |_| message);
+    }
+
+    /// Like [`Delivery::publish`], with a message id that is derived from this delivery: from its
+    /// queue, its message id and the position of the message among those that this run sends. The
+    /// message is then recognised wherever it is received more than once, because it was confirmed
+    /// late, or because this handler ran again.
+    ///
+    /// So each run must send the same messages in the same order. A delivery without an id gives the
+    /// message the id it has.
+    pub fn publish_derived(&self, message: Outgoing) {
+        self.outbox
+            .put(None, |position| match derived_id(&self.meta, position) {
+                Some(id) => message.with_message_id(id),
+                None => message,
+            });
+    }
+
+    /// Like [`Delivery::publish`], with a delay: see
+    /// [`Publisher::send_after`](crate::Publisher::send_after). It counts from when the message is
+    /// sent.
+    pub fn publish_after(&self, message: Outgoing, delay: Duration) {
+        self.outbox.put(Some(delay), |_| message);
     }
 }
 

@@ -46,6 +46,7 @@ pub mod admin;
 mod alert;
 mod body;
 mod consumer;
+mod dedup;
 mod delivery;
 pub mod failed;
 mod failure;
@@ -63,6 +64,7 @@ pub use garenne_core as core;
 
 pub use alert::{Alert, AlertChannel, AlertError};
 pub use body::{Body, Bytes, Json, Text, Undecodable};
+pub use dedup::Dedup;
 pub use delivery::Delivery;
 pub use failure::{Failure, HandlerResult};
 pub use garenne_core::{GolangRabbitmq, StopReason, Wish};

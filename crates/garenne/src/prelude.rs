@@ -5,7 +5,7 @@ pub use garenne_core::alert::Pace;
 pub use garenne_core::{Declare, DurationExt, ExchangeKind, OutageWindow, Queue, Retry};
 
 pub use crate::{
-    Alert, AlertChannel, AlertError, Body, Bytes, Delays, Delivery, FailedMessage, Failure,
+    Alert, AlertChannel, AlertError, Body, Bytes, Dedup, Delays, Delivery, FailedMessage, Failure,
     HandlerResult, Json, LogSink, Outgoing, PublishError, Publisher, SinkError, SystemBuilder,
     SystemHandle, Text, Tls, Undecodable,
 };

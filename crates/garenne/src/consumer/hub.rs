@@ -6,7 +6,7 @@ use tokio::sync::watch;
 
 use crate::alert::Desk;
 use crate::link::{LinkError, LinkWatch};
-use crate::publish::RetryPublisher;
+use crate::publish::{Publisher, RetryPublisher};
 use crate::sink::FailSink;
 
 /// The ways from a worker to the others.
@@ -17,6 +17,8 @@ pub(crate) struct Hub {
     pub(crate) mode: watch::Receiver<Mode>,
     pub(crate) supervisor: Recipient<WorkerReport>,
     pub(crate) retry: Addr<RetryPublisher>,
+    /// The system's own, for what handlers send with their acks.
+    pub(crate) publisher: Publisher,
     pub(crate) sink: Addr<FailSink>,
     pub(crate) desk: Desk,
     pub(crate) identity: std::sync::Arc<Identity>,

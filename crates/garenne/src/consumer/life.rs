@@ -17,6 +17,7 @@ use tracing::{Span, info_span};
 
 use super::handler::{Lost, Run, panic_text};
 use super::line::Line;
+use super::outbox::{Parcel, sent};
 use super::settle::{Settled, settle};
 use super::{Worker, WorkerNews};
 use crate::body::{Body, Undecodable};
@@ -33,6 +34,8 @@ pub(crate) struct Ran {
     pub(crate) outcome: Outcome,
     pub(crate) error: String,
     pub(crate) chain: Vec<String>,
+    /// What the handler wants sent if it has succeeded.
+    pub(super) outgoing: Vec<Parcel>,
     /// It is part of the counters already.
     pub(crate) counted: bool,
 }
@@ -63,6 +66,7 @@ where
             Err(why) => Ran::of(Outcome::Undecodable, why.as_str()),
         },
     };
+    let ran = sent(&worker, &line, ran, &span).await;
     let settlement = decide(&ran.outcome, meta.attempt, worker.queue.get_retry());
     settle(&worker, &line, &meta, ran, settlement, &span).await
 }
@@ -136,18 +140,23 @@ where
             Ok(body) => Delivery::new(body, Arc::clone(meta)),
             Err(why) => return Ran::of(Outcome::Undecodable, Undecodable::as_str(&why)),
         };
+        let outbox = Arc::clone(delivery.outbox());
         let run = worker
             .handler
             .run(delivery, meta, worker.settings.deadline, span)
             .await;
+        let outgoing = outbox.close();
         match run {
-            Ok(Run::Finished(Ok(()))) => return Ran::of(Outcome::Done, ""),
+            Ok(Run::Finished(Ok(()))) => {
+                return Ran {
+                    outgoing,
+                    ..Ran::of(Outcome::Done, "")
+                };
+            }
             Ok(Run::Finished(Err(failure))) => {
                 return Ran {
-                    outcome: Outcome::Failed(failure.wish()),
-                    error: failure.error().to_owned(),
                     chain: failure.chain().to_vec(),
-                    counted: false,
+                    ..Ran::of(Outcome::Failed(failure.wish()), failure.error())
                 };
             }
             Ok(Run::Panicked(text)) => {
@@ -199,6 +208,7 @@ impl Ran {
             outcome,
             error: error.into(),
             chain: Vec::new(),
+            outgoing: Vec::new(),
             counted: false,
         }
     }

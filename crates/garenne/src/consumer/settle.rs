@@ -5,13 +5,14 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use garenne_core::{
-    Backoff, FailReason, FailedMessage as Record, Origin, Outcome, Settlement, original, retry_copy,
+    FailReason, FailedMessage as Record, Origin, Outcome, Settlement, original, retry_copy,
 };
 use tracing::{Span, debug, error, info, warn};
 
+use super::Worker;
+use super::hold::{Held, hold};
 use super::life::Ran;
 use super::line::Line;
-use super::{Hub, Worker};
 use crate::delivery::Meta;
 use crate::publish::{PublishError, RetryCopy, new_message_id};
 use crate::sink::{FailedMessage, Store, Stored};
@@ -188,32 +189,12 @@ impl<A, B> Failed<'_, A, B> {
         }
     }
 
-    /// Tries until the copy is stored, with back-off: the message stays in this worker's hands, so
-    /// memory is bounded by its prefetch. It is never requeued meanwhile: a quorum queue's delivery
-    /// limit would drop it.
-    async fn hold<T, F>(&self, what: &str, mut store: impl FnMut() -> F) -> Held<T>
+    /// See [`hold`].
+    async fn hold<T, F>(&self, what: &str, store: impl FnMut() -> F) -> Held<T>
     where
         F: Future<Output = Result<T, PublishError>>,
     {
-        let mut backoff = Backoff::default();
-        loop {
-            let result = tokio::select! {
-                result = store() => result,
-                () = self.line.gone() => return Held::LineGone,
-            };
-            let error = match result {
-                Ok(taken) => return Held::Taken(taken),
-                Err(error) => error,
-            };
-            let pause = backoff.next(fastrand::f64());
-            self.span.in_scope(|| {
-                warn!(event = "message_held", %error, "the {what} is not stored yet; holding the message and trying again");
-            });
-            tokio::select! {
-                () = pause_or_link(&self.worker.hub, &error, pause) => {}
-                () = self.line.gone() => return Held::LineGone,
-            }
-        }
+        hold(&self.worker.hub, self.line, self.span, what, store).await
     }
 
     /// The link is gone before the copy was stored. The broker hands the message out again; what the
@@ -264,22 +245,6 @@ impl<A, B> Failed<'_, A, B> {
             service: worker.hub.identity.service.clone(),
             version: worker.hub.identity.version.clone(),
         }
-    }
-}
-
-enum Held<T> {
-    Taken(T),
-    LineGone,
-}
-
-/// With the publish link down, waiting for it beats any back-off.
-async fn pause_or_link(hub: &Hub, error: &PublishError, pause: Duration) {
-    let mut publish = hub.publish.clone();
-    let is_down = publish.borrow_and_update().is_none();
-    if is_down && matches!(error, PublishError::Disconnected { .. }) {
-        let _ = tokio::time::timeout(pause.max(Duration::from_secs(30)), publish.changed()).await;
-    } else {
-        tokio::time::sleep(pause).await;
     }
 }
 

@@ -69,6 +69,7 @@ impl ConnectionSupervisor {
             retry: RetryPublisher::new(self.copies.clone(), consume).start(),
             sink: FailSink::new(parking, self.desk.clone(), self.plan.sinks.clone()).start(),
             desk: self.desk.clone(),
+            publisher: self.publisher.clone(),
             identity: Arc::clone(&self.plan.identity),
         };
         let total: usize = self

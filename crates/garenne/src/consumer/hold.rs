@@ -1,0 +1,61 @@
+//! Holding a message until somebody else has what must be stored before it may be acked.
+
+use std::time::Duration;
+
+use garenne_core::Backoff;
+use tracing::{Span, warn};
+
+use super::Hub;
+use super::line::Line;
+use crate::publish::PublishError;
+
+/// How holding ended.
+pub(super) enum Held<T> {
+    Taken(T),
+    LineGone,
+}
+
+/// Tries until it is stored, with back-off: the message stays in its worker's hands, so memory is
+/// bounded by the prefetch. It is never requeued meanwhile: a quorum queue's delivery limit would
+/// drop it.
+pub(super) async fn hold<T, F>(
+    hub: &Hub,
+    line: &Line,
+    span: &Span,
+    what: &str,
+    mut store: impl FnMut() -> F,
+) -> Held<T>
+where
+    F: Future<Output = Result<T, PublishError>>,
+{
+    let mut backoff = Backoff::default();
+    loop {
+        let result = tokio::select! {
+            result = store() => result,
+            () = line.gone() => return Held::LineGone,
+        };
+        let error = match result {
+            Ok(taken) => return Held::Taken(taken),
+            Err(error) => error,
+        };
+        let pause = backoff.next(fastrand::f64());
+        span.in_scope(|| {
+            warn!(event = "message_held", %error, "the {what} is not stored yet; holding the message and trying again");
+        });
+        tokio::select! {
+            () = pause_or_link(hub, &error, pause) => {}
+            () = line.gone() => return Held::LineGone,
+        }
+    }
+}
+
+/// With the publish link down, waiting for it beats any back-off.
+async fn pause_or_link(hub: &Hub, error: &PublishError, pause: Duration) {
+    let mut publish = hub.publish.clone();
+    let is_down = publish.borrow_and_update().is_none();
+    if is_down && matches!(error, PublishError::Disconnected { .. }) {
+        let _ = tokio::time::timeout(pause.max(Duration::from_secs(30)), publish.changed()).await;
+    } else {
+        tokio::time::sleep(pause).await;
+    }
+}
