@@ -25,5 +25,6 @@ mod secrets;
 mod sink_chain;
 mod sinks;
 mod stopping;
+mod storms;
 mod support;
 mod system;

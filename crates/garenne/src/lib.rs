@@ -71,7 +71,7 @@ pub use garenne_core::{GolangRabbitmq, StopReason, Wish};
 pub use link::{BrokerUrl, Tls};
 pub use publish::{
     ConnectError, ConnectErrorKind, Delays, Outgoing, Payload, PublishError, Publisher,
-    PublisherBuilder,
+    PublisherBuilder, SendAll, Sent, WhenDown,
 };
 pub use sink::{ByFactory, FailedMessage, IntoFailSink, LogSink, SinkError};
 pub use system::{BuildError, System, SystemBuilder, SystemHandle, init_logging};

@@ -5,6 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::alert::Desk;
+use crate::link::Link;
+pub use crate::publish::PublisherStatus;
 
 /// What the system does as a whole.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -39,6 +41,19 @@ pub enum LinkState {
         /// Why the broker blocks publishing on it, while it does (memory or disk alarm).
         blocked: Option<String>,
     },
+}
+
+impl LinkState {
+    pub(crate) fn of(link: Option<&Link>) -> Self {
+        match link {
+            None => Self::Down,
+            Some(link) => Self::Up {
+                broker: link.broker.clone(),
+                epoch: link.epoch.0,
+                blocked: link.blocked().borrow().clone(),
+            },
+        }
+    }
 }
 
 /// The outage that is going on.

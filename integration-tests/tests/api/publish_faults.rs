@@ -31,7 +31,7 @@ async fn during_an_alarm_every_send_is_answered_and_after_it_sends_arrive() {
     node.raise_memory_alarm().await;
     eventually(SOON, "sends are blocked", async || {
         match publisher.send(Outgoing::to_queue("q", "x")).await {
-            Err(PublishError::Blocked { reason }) if !reason.is_empty() => Ok(()),
+            Err(PublishError::Blocked { reason, .. }) if !reason.is_empty() => Ok(()),
             other => Err(format!("{other:?}")),
         }
     })

@@ -73,33 +73,37 @@ impl Place {
         self.client.take_all(queue).await.remove(0)
     }
 
-    /// Takes everything out of a queue that nobody publishes to any more, and counts it by message
-    /// id.
+    /// See [`take_ids`].
     pub(super) async fn take_ids(&self, queue: &str) -> BTreeMap<String, usize> {
-        let channel = self.client.new_channel().await;
-        let options = QueueDeclareOptions {
-            passive: true,
-            ..QueueDeclareOptions::default()
-        };
-        let declared = channel.queue_declare(queue.into(), options, FieldTable::default());
-        let waiting = declared.await.unwrap().message_count();
-        let options = BasicConsumeOptions {
-            no_ack: true,
-            ..BasicConsumeOptions::default()
-        };
-        let consumer = channel
-            .basic_consume(queue.into(), "".into(), options, FieldTable::default())
-            .await
-            .unwrap();
-        let mut ids = BTreeMap::new();
-        let mut messages = consumer.take(waiting as usize);
-        while let Some(message) = messages.next().await {
-            let id = message.unwrap().properties.message_id().clone();
-            *ids.entry(id.unwrap_or_default().to_string()).or_default() += 1;
-        }
-        channel.close(200, "done".into()).await.unwrap();
-        ids
+        take_ids(&self.client, queue).await
     }
+}
+
+/// Takes everything out of a queue that nobody publishes to any more, and counts it by message id.
+pub(super) async fn take_ids(client: &Client, queue: &str) -> BTreeMap<String, usize> {
+    let channel = client.new_channel().await;
+    let options = QueueDeclareOptions {
+        passive: true,
+        ..QueueDeclareOptions::default()
+    };
+    let declared = channel.queue_declare(queue.into(), options, FieldTable::default());
+    let waiting = declared.await.unwrap().message_count();
+    let options = BasicConsumeOptions {
+        no_ack: true,
+        ..BasicConsumeOptions::default()
+    };
+    let consumer = channel
+        .basic_consume(queue.into(), "".into(), options, FieldTable::default())
+        .await
+        .unwrap();
+    let mut ids = BTreeMap::new();
+    let mut messages = consumer.take(waiting as usize);
+    while let Some(message) = messages.next().await {
+        let id = message.unwrap().properties.message_id().clone();
+        *ids.entry(id.unwrap_or_default().to_string()).or_default() += 1;
+    }
+    channel.close(200, "done".into()).await.unwrap();
+    ids
 }
 
 /// Properties with this message id.

@@ -139,6 +139,12 @@ impl Link {
 pub(crate) struct Loss(watch_channel::Receiver<bool>);
 
 impl Loss {
+    /// Waits for it.
+    pub(crate) async fn happened(&mut self) {
+        // A link that is dropped is lost as well.
+        let _ = self.0.wait_for(|lost| *lost).await;
+    }
+
     /// Awaits something that is done over the link, for as long as there is a link.
     ///
     /// A call that is made while the client takes the connection down gets no answer at all: without

@@ -6,9 +6,13 @@ use std::time::Duration;
 use garenne_core::Fault;
 
 use super::keeper::{Destination, Home};
+use super::room::{MAX_BYTES, MAX_MESSAGES, Room};
 use super::{CONFIRM_TIMEOUT, Limits, Publisher};
 use crate::link::{BrokerUrl, Kind, LinkError, Tls};
 use crate::system::{broker_settings, host_name, links_runtime, program_name};
+
+/// More are of no use, and none of the memory that they take is.
+const MOST_MESSAGES: usize = 1_000_000;
 
 /// How a [`Publisher`] that needs no consumer is made, with other settings than
 /// [`Publisher::connect`] has.
@@ -32,6 +36,8 @@ pub struct PublisherBuilder {
     service: String,
     confirm_timeout: Duration,
     connect_within: Duration,
+    max_messages: usize,
+    max_bytes: u32,
     faults: Vec<Fault>,
 }
 
@@ -44,6 +50,8 @@ impl PublisherBuilder {
             service: program_name(),
             confirm_timeout: CONFIRM_TIMEOUT,
             connect_within: Duration::ZERO,
+            max_messages: MAX_MESSAGES,
+            max_bytes: MAX_BYTES,
             faults,
         }
     }
@@ -103,6 +111,23 @@ impl PublisherBuilder {
         }
     }
 
+    /// The window: how many messages the publisher holds at once, from 1 to 1,000,000; 1,024 by
+    /// default. Senders beyond that wait. Too few, and every confirm is waited for; 256 of them are on
+    /// the wire at once, and more than a few thousand gain nothing.
+    pub fn max_messages(self, max_messages: usize) -> Self {
+        Self {
+            max_messages,
+            ..self
+        }
+    }
+
+    /// How many bytes of messages (bodies, properties, names) the publisher holds at once, from 1 to
+    /// 4,294,967,295; 64 MiB by default. Senders beyond that wait. A message that is larger than all
+    /// of it is sent while no other is held.
+    pub fn max_bytes(self, max_bytes: u32) -> Self {
+        Self { max_bytes, ..self }
+    }
+
     /// Connects, on a thread of the publisher's own.
     ///
     /// It answers within a bounded time: an address takes 20 s at most (connect 5 s, TLS 5 s, AMQP
@@ -116,11 +141,7 @@ impl PublisherBuilder {
     ///
     /// Dropping the future ends the attempt and its thread.
     pub async fn connect(mut self) -> Result<Publisher, ConnectError> {
-        if self.confirm_timeout.is_zero() {
-            let accepted = "a duration above zero";
-            self.faults
-                .push(Fault::new("confirm timeout", "0s", accepted));
-        }
+        self.check();
         if !self.faults.is_empty() {
             return Err(ConnectError::faulty(&self.faults));
         }
@@ -132,7 +153,26 @@ impl PublisherBuilder {
         };
         let home = Home::found(runtime, destination, self.connect_within);
         let home = home.await.map_err(|error| ConnectError::of(&error))?;
-        Ok(Publisher::at_home(home, Limits::new(self.confirm_timeout)))
+        let room = Room::new(self.max_messages, self.max_bytes);
+        let limits = Limits::new(self.confirm_timeout);
+        Ok(Publisher::at_home(home, limits, room))
+    }
+
+    fn check(&mut self) {
+        if self.confirm_timeout.is_zero() {
+            let accepted = "a duration above zero";
+            let fault = Fault::new("confirm timeout", "0s", accepted);
+            self.faults.push(fault);
+        }
+        if !(1..=MOST_MESSAGES).contains(&self.max_messages) {
+            let accepted = format!("1 to {MOST_MESSAGES}");
+            let fault = Fault::new("messages in the window", self.max_messages, accepted);
+            self.faults.push(fault);
+        }
+        if self.max_bytes == 0 {
+            let fault = Fault::new("bytes in the window", 0, "1 or more");
+            self.faults.push(fault);
+        }
     }
 }
 

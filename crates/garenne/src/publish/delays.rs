@@ -134,7 +134,7 @@ impl Publisher {
         let levels = &self.levels;
         let message = levels.delayed(message, delay, &destination)?;
         levels
-            .ready(&*self.link()?, &message, delay, &destination)
+            .ready(&*self.link(&message).await?, &message, delay, &destination)
             .await?;
         match self.send(message.clone()).await {
             // Somebody deleted a level: put it back, once, and publish again.
@@ -142,7 +142,7 @@ impl Publisher {
                 warn!(event = "delay_level_missing", level = %message.exchange, "a level of the delays is gone; declaring all again");
                 levels.forget().await;
                 levels
-                    .ready(&*self.link()?, &message, delay, &destination)
+                    .ready(&*self.link(&message).await?, &message, delay, &destination)
                     .await?;
                 self.send(message).await
             }

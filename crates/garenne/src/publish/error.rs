@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use garenne_core::DelayError;
+use garenne_core::{DelayError, compact};
 
 /// Why a send failed. What it means for the message is said by [`PublishError::may_be_stored`].
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,10 +25,13 @@ pub enum PublishError {
         /// How long was waited; time in which the broker blocked the connection is not counted.
         after: Duration,
     },
-    /// The broker blocks publishers (memory or disk alarm) and did so for the whole wait.
+    /// The broker blocks publishers (memory or disk alarm), for longer than the message may wait.
     Blocked {
         /// The broker's reason, for example `low on memory`.
         reason: String,
+        /// Whether the message had been handed to the connection before. Then it may be stored once
+        /// the alarm is over.
+        sent: bool,
     },
     /// There is no link to a broker, or it was lost before the confirm came. In the second case the
     /// message may be stored.
@@ -36,6 +39,24 @@ pub enum PublishError {
         /// What is known about the loss.
         reason: String,
         /// Whether the message had been handed to the connection before.
+        sent: bool,
+    },
+    /// The buffer of [`WhenDown::Buffer`](crate::WhenDown::Buffer) has no place for this message.
+    BufferFull {
+        /// How many messages may be held.
+        max_messages: usize,
+        /// How many bytes of messages may be held.
+        max_bytes: usize,
+        /// Why messages are held at all: what keeps the broker from taking them.
+        reason: String,
+    },
+    /// The message has waited in the buffer for its whole `max_age`.
+    TooOld {
+        /// The `max_age` of its buffer.
+        after: Duration,
+        /// What kept the broker from taking it.
+        reason: String,
+        /// Whether it had been handed to a connection that was lost before the confirm came.
         sent: bool,
     },
     /// The body is over the broker's message size limit, or properties and headers do not fit into
@@ -62,7 +83,10 @@ impl PublishError {
     pub fn may_be_stored(&self) -> bool {
         matches!(
             self,
-            Self::Timeout { .. } | Self::Blocked { .. } | Self::Disconnected { sent: true, .. }
+            Self::Timeout { .. }
+                | Self::Blocked { sent: true, .. }
+                | Self::Disconnected { sent: true, .. }
+                | Self::TooOld { sent: true, .. }
         )
     }
 
@@ -100,16 +124,35 @@ impl fmt::Display for PublishError {
             Self::Timeout { after } => {
                 write!(
                     f,
-                    "no confirm within {} s; the message may be stored",
-                    after.as_secs()
+                    "no confirm within {}; the message may be stored",
+                    compact(*after)
                 )
             }
-            Self::Blocked { reason } => {
+            Self::Blocked { reason, sent } => {
                 write!(
                     f,
-                    "the broker blocks publishers ({reason}); free its memory or disk"
+                    "the broker blocks publishers ({reason}); free its memory or disk{}",
+                    may_be_stored(*sent)
                 )
             }
+            Self::BufferFull {
+                max_messages,
+                max_bytes,
+                reason,
+            } => write!(
+                f,
+                "the buffer is full ({max_messages} messages or {max_bytes} bytes at most) while the broker takes nothing ({reason}); send less, or allow more"
+            ),
+            Self::TooOld {
+                after,
+                reason,
+                sent,
+            } => write!(
+                f,
+                "the message waited {} for a broker that takes it ({reason}){}",
+                compact(*after),
+                may_be_stored(*sent)
+            ),
             Self::Disconnected {
                 reason,
                 sent: false,
@@ -125,6 +168,14 @@ impl fmt::Display for PublishError {
             Self::Delay(error) => error.fmt(f),
             Self::Refused { reason } => write!(f, "the broker refused the message: {reason}"),
         }
+    }
+}
+
+fn may_be_stored(sent: bool) -> &'static str {
+    if sent {
+        "; the message may be stored"
+    } else {
+        ""
     }
 }
 

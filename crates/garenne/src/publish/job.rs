@@ -1,10 +1,16 @@
 //! One message on its way to the broker.
 
+use std::hash::{BuildHasher, RandomState};
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
 use bytes::Bytes;
 use garenne_core::Properties;
 use tokio::sync::oneshot;
 
-use super::PublishError;
+use super::gate::Gate;
+use super::room::Place;
+use super::{Patience, PublishError};
 use crate::wire::SHORT_STRING_MAX;
 
 /// One message to be published with confirm, and who waits for the answer.
@@ -14,26 +20,42 @@ pub(crate) struct Job {
     pub(crate) properties: Properties,
     pub(crate) body: Bytes,
     pub(crate) mandatory: bool,
-    pub(crate) when_blocked: WhenBlocked,
+    pub(super) patience: Patience,
+    /// When the send began.
+    pub(super) since: Instant,
     /// How often it has been handed to a channel, not counting the times when the channel broke
-    /// over another message.
+    /// over another message, or with its link.
     pub(super) tries: u32,
+    /// Whether it was ever handed to a channel: it may be stored.
+    pub(super) sent: bool,
+    /// How long it has been on a channel without a confirm while the broker was not blocking.
+    pub(super) aloft: Duration,
+    /// Its place in its publisher's window; a copy of garenne's own needs none.
+    pub(super) place: Option<Place>,
     /// Gone once it was answered; a message whose answer was "no confirm in time" stays in flight
     /// without one, because its confirm may still come.
     pub(super) reply: Option<oneshot::Sender<Result<(), PublishError>>>,
 }
 
-/// What to do while the broker blocks publishers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum WhenBlocked {
-    /// Wait: the message has nowhere else to go.
-    Wait,
-    /// Answer `Blocked` after the confirm timeout.
-    GiveUp,
-}
+/// What the broker's `basic.return` is matched by, since lapin attaches returns to the wrong confirms:
+/// a hash of message id, exchange and routing key. Two messages with one key are never in flight
+/// together, so a collision costs a moment, never an answer.
+pub(super) type Key = u64;
 
-/// What the broker's `basic.return` is matched by. lapin attaches returns to the wrong confirms.
-pub(super) type Key = (String, String, String);
+/// Makes keys.
+#[derive(Clone, Default)]
+pub(super) struct KeyMaker(RandomState);
+
+impl KeyMaker {
+    pub(super) fn of(&self, message_id: &str, exchange: &str, routing_key: &str) -> Key {
+        self.0.hash_one((message_id, exchange, routing_key))
+    }
+
+    pub(super) fn of_job(&self, job: &Job) -> Key {
+        let id = job.properties.message_id.as_deref().unwrap_or_default();
+        self.of(id, &job.exchange, &job.routing_key)
+    }
+}
 
 /// How often a message is handed to a channel that breaks without saying over which one.
 const MAX_TRIES: u32 = 3;
@@ -48,7 +70,7 @@ impl Job {
         routing_key: impl Into<String>,
         properties: Properties,
         body: Bytes,
-        when_blocked: WhenBlocked,
+        patience: Patience,
     ) -> (Self, oneshot::Receiver<Result<(), PublishError>>) {
         let (reply, answer) = oneshot::channel();
         let job = Self {
@@ -57,22 +79,55 @@ impl Job {
             properties,
             body,
             mandatory: true,
-            when_blocked,
+            patience,
+            since: Instant::now(),
             tries: 0,
+            sent: false,
+            aloft: Duration::ZERO,
+            place: None,
             reply: Some(reply),
         };
         (job, answer)
     }
 
-    pub(super) fn key(&self) -> Key {
-        let id = self.properties.message_id.clone().unwrap_or_default();
-        (id, self.exchange.clone(), self.routing_key.clone())
+    pub(super) fn answer(&mut self, result: Result<(), PublishError>) {
+        let Some(reply) = self.reply.take() else {
+            return;
+        };
+        if let Some(place) = &self.place {
+            place.tally().answered(&result);
+        }
+        // Who stopped waiting does not want to know.
+        let _ = reply.send(result);
     }
 
-    pub(super) fn answer(&mut self, result: Result<(), PublishError>) {
-        if let Some(reply) = self.reply.take() {
-            // Who stopped waiting does not want to know.
-            let _ = reply.send(result);
+    /// Whether it may wait in line, while there is a link, for the channel to take it.
+    pub(super) fn may_wait_in_line(&self, now: Instant, confirm_timeout: Duration) -> bool {
+        self.patience.lasts(now) || now.saturating_duration_since(self.since) < confirm_timeout
+    }
+
+    /// Answers that the broker did not take it in time; what is known of the broker says why.
+    pub(super) fn refuse(&mut self, gate: &Gate, confirm_timeout: Duration) {
+        let error = match self.patience {
+            Patience::Buffered { max_age, .. } if gate.is_closed() => PublishError::TooOld {
+                after: max_age,
+                reason: gate.reason(),
+                sent: self.sent,
+            },
+            _ => gate.refusal(self.sent, confirm_timeout),
+        };
+        self.answer(Err(error));
+    }
+
+    /// It is handed to a channel.
+    pub(super) fn starts(&mut self) {
+        self.tries += 1;
+        let again = std::mem::replace(&mut self.sent, true);
+        if again && let Some(place) = &self.place {
+            place
+                .tally()
+                .possible_duplicates
+                .fetch_add(1, Ordering::Relaxed);
         }
     }
 

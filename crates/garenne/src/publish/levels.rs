@@ -83,7 +83,10 @@ impl Levels {
         match timeout(PATIENCE, self.declared(link, destination)).await {
             Ok(result) => result,
             Err(_) => Err(match link.blocked().borrow().clone() {
-                Some(reason) => PublishError::Blocked { reason },
+                Some(reason) => PublishError::Blocked {
+                    reason,
+                    sent: false,
+                },
                 None => PublishError::Timeout { after: PATIENCE },
             }),
         }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use garenne_core::{Properties, Value};
 use serde::Serialize;
 
-use super::PublishError;
+use super::{PublishError, WhenDown};
 use crate::body::{Json, Text};
 
 /// How a value becomes the bytes of a message.
@@ -77,6 +77,7 @@ pub struct Outgoing {
     pub(super) properties: Properties,
     pub(super) body: Result<Bytes, PublishError>,
     pub(super) mandatory: bool,
+    pub(super) when_down: Option<WhenDown>,
 }
 
 impl Outgoing {
@@ -111,6 +112,7 @@ impl Outgoing {
             properties,
             body,
             mandatory: true,
+            when_down: None,
         }
     }
 
@@ -128,6 +130,7 @@ impl Outgoing {
             properties,
             body: Ok(body),
             mandatory: true,
+            when_down: None,
         }
     }
 
@@ -146,6 +149,44 @@ impl Outgoing {
     /// Sets a header. Names that begin with `x-` belong to the broker.
     pub fn header(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
         self.properties.headers.insert(name.into(), value.into());
+        self
+    }
+
+    /// Sets many headers.
+    pub fn headers(mut self, headers: impl IntoIterator<Item = (String, Value)>) -> Self {
+        self.properties.headers.extend(headers);
+        self
+    }
+
+    /// Sets how the body is encoded beyond its content type, such as `gzip`. garenne encodes nothing
+    /// by itself.
+    pub fn content_encoding(mut self, encoding: impl Into<String>) -> Self {
+        self.properties.content_encoding = Some(encoding.into());
+        self
+    }
+
+    /// Sets what AMQP calls `type`: the producer's name for this sort of message.
+    pub fn kind(mut self, kind: impl Into<String>) -> Self {
+        self.properties.kind = Some(kind.into());
+        self
+    }
+
+    /// Replaces the time of the message, to the second; times before 1970 are 1970.
+    pub fn timestamp(mut self, time: SystemTime) -> Self {
+        let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+        self.properties.timestamp = Some(since.as_secs());
+        self
+    }
+
+    /// Sets the queue that an answer should go to.
+    pub fn reply_to(mut self, queue: impl Into<String>) -> Self {
+        self.properties.reply_to = Some(queue.into());
+        self
+    }
+
+    /// Names the user who sends. The broker refuses any but the user of the connection.
+    pub fn user_id(mut self, user: impl Into<String>) -> Self {
+        self.properties.user_id = Some(user.into());
         self
     }
 
@@ -184,6 +225,20 @@ impl Outgoing {
     pub fn transient(mut self) -> Self {
         self.properties.delivery_mode = Some(1);
         self
+    }
+
+    /// What becomes of this message while the broker cannot take it, whatever its publisher does
+    /// with others.
+    pub fn when_down(mut self, when_down: WhenDown) -> Self {
+        self.when_down = Some(when_down);
+        self
+    }
+
+    /// About how much memory it takes: its body, properties and names.
+    pub(super) fn size(&self) -> usize {
+        let body = self.body.as_ref().map_or(0, Bytes::len);
+        let names = self.exchange.len() + self.routing_key.len();
+        body + names + self.properties.encoded_len()
     }
 
     /// The message id that it will be sent with.

@@ -8,15 +8,15 @@ use std::time::{Duration, Instant};
 use futures_util::FutureExt;
 use lapin::options::ConfirmSelectOptions;
 use tokio::runtime::Handle;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::MissedTickBehavior;
 use tracing::{debug, error, warn};
 
+use super::gate::Gate;
 use super::session::Session;
 use super::{Job, PublishError};
 use crate::link::{Link, LinkError, LinkWatch, call};
 
-/// How many messages may be on their way to the owner task; senders beyond that wait themselves.
-const QUEUE: usize = 256;
 /// The pause before a channel is opened again that could not be opened.
 const PAUSE: Duration = Duration::from_millis(500);
 /// RabbitMQ's code for a frame on a channel that it has closed. It closes the channel over one
@@ -24,11 +24,15 @@ const PAUSE: Duration = Duration::from_millis(500);
 const CHANNEL_ERROR: u16 = 504;
 /// How long messages wait for a new link after a loss that one of them caused.
 const GRACE: Duration = Duration::from_secs(5);
+/// How often the patience of messages is looked at while there is no channel.
+const TICK: Duration = Duration::from_millis(250);
 
-/// The sending end of a confirm channel.
+/// The sending end of a confirm channel. What it takes in is bounded by those who send: by the window
+/// of a publisher, by the prefetch of consumers.
 #[derive(Clone)]
 pub(crate) struct ConfirmChannel {
-    jobs: mpsc::Sender<Job>,
+    jobs: mpsc::UnboundedSender<Job>,
+    gate: watch::Receiver<Gate>,
 }
 
 impl ConfirmChannel {
@@ -43,18 +47,27 @@ impl ConfirmChannel {
         job: Job,
         answer: oneshot::Receiver<Result<(), PublishError>>,
     ) -> Result<(), PublishError> {
-        let gone = |sent| PublishError::Disconnected {
-            reason: "the publisher has stopped".to_owned(),
-            sent,
-        };
-        self.jobs.send(job).await.map_err(|_| gone(false))?;
-        answer.await.map_err(|_| gone(true))?
+        self.hand_over(job);
+        answer.await.map_err(|_| stopped(true))?
     }
 
-    /// Whether a further message could be taken at once.
-    pub(crate) async fn ready(&self) {
-        // A closed channel is found by the send that follows.
-        let _ = self.jobs.reserve().await;
+    /// Hands a message to the owner task, which answers it.
+    pub(super) fn hand_over(&self, job: Job) {
+        if let Err(mpsc::error::SendError(mut job)) = self.jobs.send(job) {
+            job.answer(Err(stopped(false)));
+        }
+    }
+
+    /// Sees whether the broker takes messages.
+    pub(super) fn gate(&self) -> watch::Receiver<Gate> {
+        self.gate.clone()
+    }
+}
+
+pub(super) fn stopped(sent: bool) -> PublishError {
+    PublishError::Disconnected {
+        reason: "the publisher has stopped".to_owned(),
+        sent,
     }
 }
 
@@ -78,22 +91,32 @@ impl Limits {
 }
 
 /// The receiving end of a confirm channel, until its owner task is started.
-pub(crate) struct Jobs(mpsc::Receiver<Job>);
+pub(crate) struct Jobs {
+    waiting: mpsc::UnboundedReceiver<Job>,
+    gate: watch::Sender<Gate>,
+}
 
 /// A confirm channel whose messages wait until its owner task is started.
 pub(crate) fn channel() -> (ConfirmChannel, Jobs) {
-    let (jobs, waiting) = mpsc::channel(QUEUE);
-    (ConfirmChannel { jobs }, Jobs(waiting))
+    let (jobs, waiting) = mpsc::unbounded_channel();
+    let (gate, gate_seen) = watch::channel(Gate::Open);
+    let channel = ConfirmChannel {
+        jobs,
+        gate: gate_seen,
+    };
+    (channel, Jobs { waiting, gate })
 }
 
 /// Starts the owner task on the links' runtime.
-pub(crate) fn start(runtime: &Handle, Jobs(waiting): Jobs, links: LinkWatch, limits: Limits) {
+pub(crate) fn start(runtime: &Handle, jobs: Jobs, links: LinkWatch, limits: Limits) {
     let mut owner = Owner {
         links,
-        waiting,
-        again: VecDeque::new(),
+        waiting: jobs.waiting,
+        held: VecDeque::new(),
         grace: None,
+        last_loss: None,
         limits,
+        gate: jobs.gate,
     };
     runtime.spawn(async move {
         // A bug here must not silence every publisher for the rest of the process: whoever was in
@@ -104,29 +127,44 @@ pub(crate) fn start(runtime: &Handle, Jobs(waiting): Jobs, links: LinkWatch, lim
                 "the publisher's task panicked and was started again"
             );
         }
+        owner.farewell();
     });
 }
 
 struct Owner {
     links: LinkWatch,
-    waiting: mpsc::Receiver<Job>,
-    /// What was in flight when the channel broke over another message.
-    again: VecDeque<Job>,
+    waiting: mpsc::UnboundedReceiver<Job>,
+    /// What waits for a channel: in flight when the last one broke, or come since.
+    held: VecDeque<Job>,
     /// Until then a link that is down is waited for: it was lost over one of our own messages, and
-    /// its neighbours are not to blame.
+    /// its neighbours are not to blame. RabbitMQ may end the connection some time after the channel.
     grace: Option<Instant>,
+    /// Why the last link was lost.
+    last_loss: Option<String>,
     limits: Limits,
+    gate: watch::Sender<Gate>,
+}
+
+/// Whether there is still anybody who sends, or who made links.
+enum Left {
+    Somebody,
+    Nobody,
 }
 
 impl Owner {
-    /// Runs until nobody can send any more.
+    /// Runs until nobody can send any more, or nobody makes links any more.
     async fn run(&mut self) {
         while let Some(link) = self.next_link().await {
-            match link.while_up(open(&link)).await {
+            let opening = link.while_up(open(&link));
+            let Some(opened) = self.meanwhile(opening).await else {
+                return;
+            };
+            match opened {
                 Ok(channel) => {
-                    let mut session =
-                        Session::new(&link, channel, self.limits, std::mem::take(&mut self.again));
-                    let end = session.run(&mut self.waiting).await;
+                    self.grace = None;
+                    let held = std::mem::take(&mut self.held);
+                    let mut session = Session::new(&link, channel, self.limits, held);
+                    let end = session.run(&mut self.waiting, &self.gate).await;
                     let left = session.into_unanswered();
                     match end {
                         Ok(()) => return,
@@ -135,14 +173,15 @@ impl Owner {
                 }
                 Err(error) => {
                     debug!(%error, "cannot open the confirm channel");
-                    tokio::time::sleep(PAUSE).await;
+                    if self.meanwhile(tokio::time::sleep(PAUSE)).await.is_none() {
+                        return;
+                    }
                 }
             }
         }
     }
 
-    /// Waits for a link that is up. Meanwhile every message is answered, not kept: whether to wait
-    /// is for its sender to say.
+    /// Waits for a link that is up. Meanwhile messages are held for as long as each may wait.
     async fn next_link(&mut self) -> Option<Arc<Link>> {
         loop {
             let up = self
@@ -151,34 +190,83 @@ impl Owner {
                 .clone()
                 .filter(|link| link.is_up());
             if up.is_some() {
-                self.grace = None;
                 return up;
             }
-            if self.grace.is_some_and(|until| Instant::now() < until) {
-                tokio::select! {
-                    changed = self.links.changed() => changed.ok()?,
-                    () = tokio::time::sleep(PAUSE) => {}
-                }
-                continue;
-            }
-            let disconnected = |sent| PublishError::Disconnected {
-                reason: "the publish link is down".to_owned(),
-                sent,
-            };
-            for mut job in self.again.drain(..) {
-                job.answer(Err(disconnected(true)));
-            }
-            tokio::select! {
-                changed = self.links.changed() => changed.ok()?,
-                job = self.waiting.recv() => job?.answer(Err(disconnected(false))),
-                // A link can be found dead before its loss is announced.
-                () = tokio::time::sleep(PAUSE) => {}
+            let mut links = self.links.clone();
+            // A link can be found dead before its loss is announced.
+            let change = async { tokio::time::timeout(PAUSE, links.changed()).await };
+            if let Ok(Err(_)) = self.meanwhile(change).await? {
+                return None;
             }
         }
     }
 
+    /// Awaits something, and meanwhile takes messages in and answers those that have waited long
+    /// enough. `None` when there is nobody left to answer.
+    async fn meanwhile<T>(&mut self, work: impl Future<Output = T>) -> Option<T> {
+        let mut work = std::pin::pin!(work);
+        let mut ticks = tokio::time::interval(TICK);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut left = Left::Somebody;
+        loop {
+            self.look_at_held();
+            if matches!(left, Left::Nobody) && self.held.is_empty() {
+                return None;
+            }
+            tokio::select! {
+                result = &mut work => return Some(result),
+                job = self.waiting.recv(), if matches!(left, Left::Somebody) => match job {
+                    Some(job) => self.held.push_back(job),
+                    None => left = Left::Nobody,
+                },
+                _ = ticks.tick(), if !self.held.is_empty() => {}
+            }
+        }
+    }
+
+    fn in_grace(&self) -> bool {
+        self.grace.is_some_and(|until| Instant::now() < until)
+    }
+
+    /// Whether the broker takes messages, for this task and for those who send.
+    fn look_at_gate(&mut self) -> Gate {
+        let link = self.links.borrow().clone().filter(|link| link.is_up());
+        let gate = match (&link, &self.last_loss) {
+            (Some(link), _) => match link.blocked().borrow().clone() {
+                Some(reason) => Gate::Blocked(reason),
+                None => Gate::Open,
+            },
+            (None, None) => Gate::Down("the publish link is down".to_owned()),
+            (None, Some(why)) => Gate::Down(format!("the publish link is down ({why})")),
+        };
+        if !self.in_grace() && *self.gate.borrow() != gate {
+            self.gate.send_replace(gate.clone());
+        }
+        gate
+    }
+
+    /// Answers every held message that may not wait any longer.
+    fn look_at_held(&mut self) {
+        let gate = self.look_at_gate();
+        let now = Instant::now();
+        let patience = self.limits.confirm_timeout;
+        let in_grace = self.in_grace();
+        for job in &mut self.held {
+            let may_wait = match gate {
+                // A channel is being opened.
+                Gate::Open | Gate::Blocked(_) => job.may_wait_in_line(now, patience),
+                Gate::Down(_) => in_grace || job.patience.lasts(now),
+            };
+            if !may_wait {
+                job.refuse(&gate, patience);
+            }
+        }
+        self.held.retain(Job::is_wanted);
+    }
+
     /// The channel broke with messages in flight. The one that broke it is told so; the others are
-    /// published again while the link lasts: what was not confirmed may not be stored.
+    /// published again while the link lasts, and over the next one if they may wait for it: what was
+    /// not confirmed may not be stored.
     fn sort_out(&mut self, link: &Link, error: &lapin::Error, left: Vec<Job>) {
         let (code, text) = match error.kind() {
             lapin::ErrorKind::ProtocolError(amqp) => {
@@ -186,32 +274,49 @@ impl Owner {
             }
             _ => (0, LinkError::of(error).to_string()),
         };
-        if link.is_up() {
+        let is_up = link.is_up();
+        if is_up {
             warn!(event = "confirm_channel_lost", in_flight = left.len(), error = %text, "the confirm channel broke");
         }
-        let own_fault = code == CHANNEL_ERROR;
-        self.grace = own_fault.then(|| Instant::now() + GRACE);
         let blamed: Vec<_> = left.iter().map(|job| job.blame(code, &text)).collect();
         let culprit_found = blamed.iter().any(Option::is_some);
+        // A link that is lost right after its channel was broken by one of our messages.
+        let own_fault = code == CHANNEL_ERROR || culprit_found;
+        let link_lost = !is_up && !own_fault;
+        let now = Instant::now();
+        self.grace = (!link_lost).then(|| now + GRACE);
+        self.last_loss = (!is_up).then(|| text.clone());
+        // Known before anybody is answered because of it.
+        self.look_at_gate();
         for (mut job, blame) in left.into_iter().zip(blamed) {
             if let Some(blame) = blame {
                 job.answer(Err(blame));
-            } else if !link.is_up() && !own_fault {
-                job.answer(Err(PublishError::Disconnected {
-                    reason: text.clone(),
-                    sent: true,
-                }));
-            } else if job.is_last_try() && !culprit_found {
+            } else if link_lost && !job.patience.lasts(now) {
+                job.refuse(&Gate::Down(text.clone()), self.limits.confirm_timeout);
+            } else if job.is_last_try() && !culprit_found && !link_lost {
                 // It was alone on the channel.
                 job.answer(Err(PublishError::Refused {
                     reason: text.clone(),
                 }));
             } else {
-                if culprit_found {
+                if culprit_found || link_lost {
                     job.tries = job.tries.saturating_sub(1);
                 }
-                self.again.push_back(job);
+                self.held.push_back(job);
             }
+        }
+    }
+
+    /// Nothing will be published any more: whoever still waits is told so.
+    fn farewell(&mut self) {
+        self.waiting.close();
+        let mut left = std::mem::take(&mut self.held);
+        while let Ok(job) = self.waiting.try_recv() {
+            left.push_back(job);
+        }
+        for mut job in left {
+            let sent = job.sent;
+            job.answer(Err(stopped(sent)));
         }
     }
 }

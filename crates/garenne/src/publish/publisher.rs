@@ -1,17 +1,18 @@
 //! The user's own messages.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::watch;
+use futures_util::Stream;
 use tokio::time::timeout;
 
+use super::entrance::{Entrance, Entry};
 use super::keeper::Home;
 use super::levels::Levels;
+use super::room::{MAX_BYTES, MAX_MESSAGES, Room};
 use super::{
-    ConfirmChannel, ConnectError, Job, Limits, Outgoing, PublishError, PublisherBuilder,
-    WhenBlocked,
+    ConfirmChannel, ConnectError, Limits, Outgoing, PublishError, PublisherBuilder,
+    PublisherStatus, SendAll, WhenDown,
 };
 use crate::link::{Link, LinkWatch};
 
@@ -29,17 +30,13 @@ use crate::link::{Link, LinkWatch};
 pub struct Publisher {
     shared: Arc<Shared>,
     pub(super) levels: Arc<Levels>,
+    when_down: WhenDown,
 }
 
 /// What all clones of a publisher have in common.
 struct Shared {
-    channel: ConfirmChannel,
+    entrance: Entrance,
     links: LinkWatch,
-    /// Set when the system is built.
-    patience: OnceLock<Duration>,
-    /// One receiver for each send that is under way.
-    under_way: watch::Sender<()>,
-    closed: AtomicBool,
     /// The link's own thread, where no system has one.
     home: Option<Home>,
 }
@@ -92,43 +89,54 @@ impl Publisher {
     }
 
     pub(crate) fn new(channel: ConfirmChannel, links: LinkWatch) -> Self {
-        Self::made_of(channel, links, None)
+        let room = Room::new(MAX_MESSAGES, MAX_BYTES);
+        Self::made_of(Entrance::new(channel, room), links, None)
     }
 
     /// A publisher with a link of its own.
-    pub(super) fn at_home(home: Home, limits: Limits) -> Self {
+    pub(super) fn at_home(home: Home, limits: Limits, room: Room) -> Self {
         let (channel, jobs) = super::channel();
         let links = home.links();
         if let Some(runtime) = home.runtime() {
             super::start(runtime, jobs, links.clone(), limits);
         }
-        let publisher = Self::made_of(channel, links, Some(home));
+        let publisher = Self::made_of(Entrance::new(channel, room), links, Some(home));
         publisher.set_patience(limits.confirm_timeout);
         publisher
     }
 
-    fn made_of(channel: ConfirmChannel, links: LinkWatch, home: Option<Home>) -> Self {
+    fn made_of(entrance: Entrance, links: LinkWatch, home: Option<Home>) -> Self {
         Self {
             shared: Arc::new(Shared {
-                channel,
+                entrance,
                 links,
-                patience: OnceLock::new(),
-                under_way: watch::Sender::new(()),
-                closed: AtomicBool::new(false),
                 home,
             }),
             levels: Levels::new(),
+            when_down: WhenDown::default(),
         }
     }
 
     /// Returns when no send is under way.
     pub(crate) async fn idle(&self) {
-        self.shared.under_way.closed().await;
+        self.shared.entrance.idle().await;
     }
 
     pub(crate) fn set_patience(&self, confirm_timeout: Duration) {
-        // A system is built once.
-        let _ = self.shared.patience.set(confirm_timeout);
+        self.shared.entrance.set_confirm_timeout(confirm_timeout);
+    }
+
+    /// The same publisher, whose messages do this while the broker cannot take them, unless a message
+    /// says otherwise. Other clones keep what they do; by default it is [`WhenDown::FailFast`].
+    #[must_use = "the clone that it is called on is given back changed"]
+    pub fn when_down(self, when_down: WhenDown) -> Self {
+        Self { when_down, ..self }
+    }
+
+    /// What it holds, what it has done, and its link.
+    #[must_use]
+    pub fn status(&self) -> PublisherStatus {
+        PublisherStatus::of(&self.shared.links, self.shared.entrance.tally())
     }
 
     /// Ends the publisher and all its clones: takes no new message, waits until every send that is
@@ -143,7 +151,7 @@ impl Publisher {
     /// Dropping the future leaves the publisher without new messages; calling it again goes on.
     pub async fn close(&self) {
         if let Some(home) = &self.shared.home {
-            self.shared.closed.store(true, Ordering::SeqCst);
+            self.shared.entrance.close();
             self.idle().await;
             home.close().await;
         } else {
@@ -151,10 +159,20 @@ impl Publisher {
         }
     }
 
-    /// The publish link, if there is one now.
-    pub(super) fn link(&self) -> Result<Arc<Link>, PublishError> {
-        let link = self.shared.links.borrow().clone();
-        link.ok_or_else(|| PublishError::Disconnected {
+    /// The publish link, for what a message needs before it is sent. One that is down is waited for as
+    /// long as the message may wait.
+    pub(super) async fn link(&self, message: &Outgoing) -> Result<Arc<Link>, PublishError> {
+        let mut links = self.shared.links.clone();
+        let when_down = message.when_down.unwrap_or(self.when_down);
+        let patience = match when_down {
+            WhenDown::FailFast => Duration::ZERO,
+            WhenDown::WaitUpTo(wait) | WhenDown::Buffer { max_age: wait, .. } => wait,
+        };
+        match timeout(patience, links.wait_for(Option::is_some)).await {
+            Ok(Ok(link)) => link.clone(),
+            Ok(Err(_)) | Err(_) => None,
+        }
+        .ok_or_else(|| PublishError::Disconnected {
             reason: "the publish link is down".to_owned(),
             sent: false,
         })
@@ -163,8 +181,10 @@ impl Publisher {
     /// Publishes one message and returns when the broker has taken responsibility for it: it lies in
     /// every queue that it was routed to, on disk where queue and message are durable.
     ///
-    /// It answers within a bounded time: a link that is down is an error at once; the confirm is
-    /// waited for 10 s by default.
+    /// It always answers. While the broker cannot take messages, [`WhenDown`] decides; after that
+    /// there are the waits for a place in the window and for the confirm, each as long as the confirm
+    /// timeout (10 s unless set) and not counted while the broker blocks. All in all: what `WhenDown`
+    /// allows or the confirm timeout, whichever is longer, and at most two confirm timeouts more.
     ///
     /// # Errors
     ///
@@ -176,47 +196,47 @@ impl Publisher {
     /// A message whose future is dropped before it was handed to the link is not sent; after that
     /// it may be stored.
     pub async fn send(&self, message: Outgoing) -> Result<(), PublishError> {
-        let Outgoing {
-            exchange,
-            routing_key,
-            properties,
-            body,
-            mandatory,
-        } = message;
-        let (mut job, answer) = Job::new(
-            exchange,
-            routing_key,
-            properties,
-            body?,
-            WhenBlocked::GiveUp,
-        );
-        job.mandatory = mandatory;
-        let _under_way = self.shared.under_way.subscribe();
-        if self.shared.closed.load(Ordering::SeqCst) {
-            let reason = "the publisher was closed".to_owned();
-            return Err(PublishError::Disconnected {
-                reason,
-                sent: false,
-            });
-        }
-        let patience = *self.shared.patience.get().unwrap_or(&CONFIRM_TIMEOUT);
-        // With the window full, waiting for room is bounded like waiting for the confirm.
-        if timeout(patience, self.shared.channel.ready())
-            .await
-            .is_err()
-        {
-            let blocked = self
-                .shared
-                .links
-                .borrow()
-                .as_ref()
-                .and_then(|link| link.blocked().borrow().clone());
-            return Err(match blocked {
-                Some(reason) => PublishError::Blocked { reason },
-                None => PublishError::Timeout { after: patience },
-            });
-        }
-        self.shared.channel.publish(job, answer).await
+        let ticket = match self.try_hand_over(message) {
+            Entry::Entered(ticket) => ticket?,
+            Entry::Waits(waiting) => waiting.enter().await?,
+        };
+        ticket.await
+    }
+
+    /// Publishes many messages, pipelined, and gives their results in the order of the messages.
+    ///
+    /// It pulls the next message when there is a place for it in the window, so a source of any
+    /// length takes bounded memory: 1,024 messages and 64 MiB unless the publisher was made with
+    /// other bounds, and one message that waits for its place. Results that nobody takes stop it too:
+    /// see [`SendAll`].
+    ///
+    /// ```no_run
+    /// # use garenne::prelude::*;
+    /// # async fn example(publisher: Publisher) {
+    /// let orders = (0..1_000_000).map(|n: u32| Outgoing::to_queue("orders", Json(n)));
+    /// let sent = publisher.send_all(orders).finish().await;
+    /// println!("{} confirmed, {} failed", sent.confirmed, sent.failed);
+    /// # }
+    /// ```
+    pub fn send_all<'a, M>(&self, messages: M) -> SendAll<'a>
+    where
+        M: IntoIterator<Item = Outgoing>,
+        M::IntoIter: Send + 'a,
+    {
+        self.send_stream(futures_util::stream::iter(messages))
+    }
+
+    /// Like [`Publisher::send_all`], for messages that come over time.
+    pub fn send_stream<'a>(
+        &self,
+        messages: impl Stream<Item = Outgoing> + Send + 'a,
+    ) -> SendAll<'a> {
+        SendAll::new(self.clone(), Box::pin(messages))
+    }
+
+    /// Hands a message over if there is a place for it at once.
+    pub(super) fn try_hand_over(&self, message: Outgoing) -> Entry {
+        self.shared.entrance.try_enter(message, self.when_down)
     }
 }
 

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use garenne_core::{Declare, Epoch, Properties, Queue};
 use tracing::warn;
 
-use super::{ConfirmChannel, Job, PublishError, WhenBlocked};
+use super::{ConfirmChannel, Job, Patience, PublishError};
 use crate::link::{LinkWatch, declare_lane, declare_queue};
 
 /// Publishes retry copies, each persistent, mandatory and confirmed, and sees to it that the lane
@@ -167,7 +167,7 @@ impl Lane {
             &self.name,
             copy.properties.clone(),
             copy.body.clone(),
-            WhenBlocked::Wait,
+            Patience::Copy,
         );
         channel.publish(job, answer).await
     }

@@ -12,42 +12,47 @@
 //!    published and nothing believed until all that is in flight has landed: then every return has
 //!    surfaced, and is matched by message id, exchange and routing key.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::future::Future;
+use std::io::{Error, ErrorKind};
 use std::pin::Pin;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-use lapin::message::BasicReturnMessage;
+use lapin::Channel;
 use lapin::options::BasicPublishOptions;
-use lapin::{Channel, Confirmation};
 use tokio::sync::{mpsc, watch};
-use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio::time::{MissedTickBehavior, interval};
 
-use super::job::{Key, WhenBlocked};
+use super::flight::{Flight, Held, Landing, Verdict};
+use super::gate::Gate;
+use super::job::{Key, KeyMaker};
 use super::owner::Limits;
-use super::{Job, PublishError};
-use crate::link::Link;
+use super::{Job, Patience, PublishError};
+use crate::link::{Link, Loss};
 use crate::wire::{basic_properties, short};
 
 /// How many messages are in flight at once. Confirms come in batches: more gains nothing.
 const WINDOW: usize = 256;
-/// How many more wait behind those. What waits here is answered in time even while nothing moves.
-const BACKLOG: usize = 1024;
 /// How often deadlines are looked at.
 const TICK: Duration = Duration::from_millis(250);
 
 pub(super) struct Session {
     channel: Channel,
+    loss: Loss,
     blocked: watch::Receiver<Option<String>>,
+    /// Why the broker blocks us, while it does. Then nothing is started: what is not handed over can
+    /// still be withdrawn.
+    blocked_by: Option<String>,
     frame_max: usize,
     limits: Limits,
     /// Every message handed to the channel whose fate is not decided.
     flights: HashMap<u64, Flight>,
     in_the_air: FuturesUnordered<Pin<Box<dyn Future<Output = Event> + Send>>>,
-    /// Message ids in flight: two with the same key could not be told apart when one is returned.
-    keys: HashMap<Key, u64>,
+    key_maker: KeyMaker,
+    /// What is in flight: two with the same key could not be told apart when one is returned.
+    keys: HashSet<Key>,
     /// Held back by a full window, by the returns of rule 2, or by another one with the same key.
     waiting: VecDeque<Held>,
     /// Landed before the marker that is under way; believed when it arrives.
@@ -59,22 +64,8 @@ pub(super) struct Session {
     returned: HashMap<Key, String>,
     /// Time that passed while the broker did not block us.
     open_time: Duration,
-    last_tick: Instant,
+    last_look: Instant,
     next_id: u64,
-}
-
-/// A message in our hands, and since when.
-struct Held {
-    job: Job,
-    since: Instant,
-    /// The same in time that passed while the broker did not block us.
-    since_open: Duration,
-}
-
-struct Flight {
-    held: Held,
-    key: Key,
-    landed: bool,
 }
 
 enum Event {
@@ -82,66 +73,49 @@ enum Event {
     Marker,
 }
 
-/// What a confirm said, and whosever return came with it.
-struct Landing {
-    verdict: Verdict,
-    returned: Option<Box<(Key, String)>>,
-}
-
-impl From<Confirmation> for Landing {
-    fn from(confirmation: Confirmation) -> Self {
-        let (verdict, returned) = match confirmation {
-            Confirmation::Ack(returned) => (Verdict::Ack, returned),
-            Confirmation::Nack(returned) => (Verdict::Nack, returned),
-            Confirmation::NotRequested => (Verdict::Ack, None),
-        };
-        Self {
-            verdict,
-            returned: returned.map(|message| Box::new(return_of(&message))),
-        }
-    }
-}
-
-#[derive(Clone, Copy)]
-enum Verdict {
-    Ack,
-    Nack,
-}
-
 impl Session {
-    pub(super) fn new(link: &Link, channel: Channel, limits: Limits, again: VecDeque<Job>) -> Self {
-        let now = Instant::now();
-        let waiting = again.into_iter().map(|job| Held {
+    pub(super) fn new(link: &Link, channel: Channel, limits: Limits, held: VecDeque<Job>) -> Self {
+        let waiting = held.into_iter().map(|job| Held {
             job,
-            since: now,
             since_open: Duration::ZERO,
         });
+        let mut blocked = link.blocked();
+        let reason = blocked.borrow_and_update().clone();
         Self {
             channel,
-            blocked: link.blocked(),
+            loss: link.loss(),
+            blocked,
+            blocked_by: reason,
             frame_max: link.frame_max(),
             limits,
             flights: HashMap::new(),
             in_the_air: FuturesUnordered::new(),
-            keys: HashMap::new(),
+            key_maker: KeyMaker::default(),
+            keys: HashSet::new(),
             waiting: waiting.collect(),
             before_marker: Vec::new(),
             after_marker: Vec::new(),
             marker_under_way: false,
             returned: HashMap::new(),
             open_time: Duration::ZERO,
-            last_tick: now,
+            last_look: Instant::now(),
             next_id: 0,
         }
     }
 
     /// Publishes until the channel breaks (an error) or nobody can send any more and everything has
-    /// landed.
-    pub(super) async fn run(&mut self, jobs: &mut mpsc::Receiver<Job>) -> lapin::Result<()> {
+    /// landed. The gate says whether the broker blocks.
+    pub(super) async fn run(
+        &mut self,
+        jobs: &mut mpsc::UnboundedReceiver<Job>,
+        gate: &watch::Sender<Gate>,
+    ) -> lapin::Result<()> {
         let mut ticks = interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut open = true;
+        gate.send_replace(self.gate());
         loop {
+            self.look_at_the_alarm(gate)?;
             self.start_waiting();
             if !open && self.flights.is_empty() && self.waiting.is_empty() {
                 return Ok(());
@@ -149,7 +123,12 @@ impl Session {
             tokio::select! {
                 biased;
                 Some(event) = self.in_the_air.next(), if !self.in_the_air.is_empty() => self.on_event(event)?,
-                job = jobs.recv(), if open && self.waiting.len() < BACKLOG => match job {
+                // What is in the air ends with the link, and knows better why.
+                () = self.loss.happened(), if self.in_the_air.is_empty() => {
+                    return Err(broken(ErrorKind::ConnectionAborted, "the link was lost"));
+                }
+                Ok(()) = self.blocked.changed() => self.blocked.mark_changed(),
+                job = jobs.recv(), if open => match job {
                     Some(job) => self.take(job),
                     None => open = false,
                 },
@@ -159,65 +138,79 @@ impl Session {
         }
     }
 
-    fn take(&mut self, job: Job) {
+    fn gate(&self) -> Gate {
+        match &self.blocked_by {
+            Some(reason) => Gate::Blocked(reason.clone()),
+            None => Gate::Open,
+        }
+    }
+
+    fn take(&mut self, mut job: Job) {
+        if self.blocked_by.is_some() && job.patience == Patience::FailFast {
+            return job.refuse(&self.gate(), self.limits.confirm_timeout);
+        }
         if self.flights.is_empty() && self.waiting.is_empty() {
             // Nobody looked at the time while there was nothing to wait for.
-            self.last_tick = Instant::now();
+            self.look_at_the_clock();
         }
         self.waiting.push_back(Held {
             job,
-            since: Instant::now(),
             since_open: self.open_time,
         });
     }
 
-    /// What was not answered, for whoever sorts it out.
+    /// What was not answered, in the order in which it came, for whoever sorts it out.
     pub(super) fn into_unanswered(self) -> Vec<Job> {
-        let flights = self.flights.into_values().map(|flight| flight.held);
-        let held = flights.chain(self.waiting).map(|held| held.job);
-        held.filter(Job::is_wanted).collect()
+        let mut flights: Vec<_> = self.flights.into_iter().collect();
+        flights.sort_unstable_by_key(|(id, _)| *id);
+        let open_time = self.open_time;
+        let flights = flights.into_iter().map(|(_, mut flight)| {
+            flight.job.aloft += open_time.saturating_sub(flight.started_open);
+            flight.job
+        });
+        let jobs = flights.chain(self.waiting.into_iter().map(|held| held.job));
+        jobs.filter(Job::is_wanted).collect()
     }
 
     fn has_room(&self) -> bool {
-        self.returned.is_empty() && self.flights.len() < WINDOW && !self.is_alone()
+        self.returned.is_empty()
+            && self.blocked_by.is_none()
+            && self.flights.len() < WINDOW
+            && !self.is_alone()
     }
 
     /// Whether what is in flight must stay alone.
     fn is_alone(&self) -> bool {
-        self.flights.len() == 1
-            && self
-                .flights
-                .values()
-                .all(|flight| flight.held.job.is_last_try())
+        self.flights.len() == 1 && self.flights.values().all(|flight| flight.job.is_last_try())
     }
 
     fn start_waiting(&mut self) {
         while self.has_room() {
             // The first one whose key is free; in nearly every case the first one.
             let can_start = |held: &Held| {
-                !self.keys.contains_key(&held.job.key())
+                !self.keys.contains(&self.key_maker.of_job(&held.job))
                     && (self.flights.is_empty() || !held.job.is_next_try_the_last())
             };
-            let free = self.waiting.iter().position(can_start);
+            let free = self.waiting.iter().take(WINDOW).position(can_start);
             let Some(held) = free.and_then(|index| self.waiting.remove(index)) else {
                 return;
             };
-            self.start(held);
+            self.start(held.job);
         }
     }
 
-    fn start(&mut self, mut held: Held) {
-        let job = &mut held.job;
+    fn start(&mut self, mut job: Job) {
         if !job.is_wanted() {
             return;
         }
         if let Err(error) = job.fits(self.frame_max, self.limits.max_message_size) {
             return job.answer(Err(error));
         }
-        job.tries += 1;
+        job.starts();
         let id = self.next_id;
         self.next_id += 1;
         let channel = self.channel.clone();
+        let key_maker = self.key_maker.clone();
         let (exchange, routing_key) = (short(&job.exchange), short(&job.routing_key));
         let properties = basic_properties(&job.properties);
         let options = BasicPublishOptions {
@@ -230,16 +223,18 @@ impl Session {
                 .basic_publish(exchange, routing_key, options, &body, properties)
                 .await;
             let landing = match published {
-                Ok(confirm) => confirm.await.map(Landing::from),
+                Ok(confirm) => confirm.await.map(|c| Landing::of(c, &key_maker)),
                 Err(error) => Err(error),
             };
             Event::Landed(id, landing)
         }));
-        let key = job.key();
-        self.keys.insert(key.clone(), id);
+        let key = self.key_maker.of_job(&job);
+        self.keys.insert(key);
         let flight = Flight {
-            held,
+            job,
             key,
+            started: Instant::now(),
+            started_open: self.open_time,
             landed: false,
         };
         self.flights.insert(id, flight);
@@ -289,10 +284,9 @@ impl Session {
     }
 
     fn decide(&mut self, id: u64, verdict: Verdict) {
-        let Some(Flight { held, key, .. }) = self.flights.remove(&id) else {
+        let Some(Flight { mut job, key, .. }) = self.flights.remove(&id) else {
             return;
         };
-        let mut job = held.job;
         self.keys.remove(&key);
         let result = match (self.returned.get(&key), verdict) {
             (Some(reason), _) => Err(PublishError::Unroutable {
@@ -310,73 +304,53 @@ impl Session {
     /// message in flight stays there; when half of the window is such messages, or one of them stands
     /// in the way of deciding returns, the channel is given up.
     fn on_tick(&mut self) -> lapin::Result<()> {
-        let now = Instant::now();
-        let blocked = self.blocked.borrow().clone();
-        if blocked.is_none() {
-            self.open_time += now.saturating_duration_since(self.last_tick);
-        }
-        self.last_tick = now;
-        let patience = self.limits.confirm_timeout;
-        let open_time = self.open_time;
+        self.look_at_the_clock();
+        let (now, open_time, patience) =
+            (self.last_look, self.open_time, self.limits.confirm_timeout);
+        let gate = self.gate();
         let mut late = 0;
-        let in_flight = self.flights.values_mut().filter(|flight| !flight.landed);
-        for flight in in_flight {
-            late += usize::from(flight.held.is_late(open_time, patience));
-            flight.held.look(now, open_time, patience, blocked.as_ref());
+        for flight in self.flights.values_mut().filter(|flight| !flight.landed) {
+            if flight.is_late(open_time, patience) {
+                late += 1;
+                flight.job.refuse(&Gate::Open, patience);
+            } else if gate.is_closed() && !flight.may_stay(now, patience) {
+                flight.job.refuse(&gate, patience);
+            }
         }
         for held in &mut self.waiting {
-            held.look(now, open_time, patience, blocked.as_ref());
+            if !held.may_wait(now, open_time, &gate, patience) {
+                held.job.refuse(&gate, patience);
+            }
         }
         self.waiting.retain(|held| held.job.is_wanted());
         let blocks_others = !self.returned.is_empty() || self.is_alone();
         if late > WINDOW / 2 || (late > 0 && blocks_others) {
-            return Err(std::io::Error::new(
-                std::io::ErrorKind::TimedOut,
-                "too many confirms did not come",
-            )
-            .into());
+            let why = "too many confirms did not come";
+            return Err(broken(ErrorKind::TimedOut, why));
         }
         Ok(())
     }
-}
 
-impl Held {
-    fn is_late(&self, open_time: Duration, patience: Duration) -> bool {
-        open_time.saturating_sub(self.since_open) >= patience
-    }
-
-    /// Answers it if it has waited too long.
-    fn look(
-        &mut self,
-        now: Instant,
-        open_time: Duration,
-        patience: Duration,
-        blocked: Option<&String>,
-    ) {
-        if self.is_late(open_time, patience) {
-            let timeout = PublishError::Timeout { after: patience };
-            self.job.answer(Err(timeout));
-        } else if let Some(reason) = blocked
-            && self.job.when_blocked == WhenBlocked::GiveUp
-            && now.saturating_duration_since(self.since) >= patience
-        {
-            let reason = reason.clone();
-            self.job.answer(Err(PublishError::Blocked { reason }));
+    /// Whether the broker blocks us is looked at before anything is started.
+    fn look_at_the_alarm(&mut self, gate: &watch::Sender<Gate>) -> lapin::Result<()> {
+        if !self.blocked.has_changed().unwrap_or(false) {
+            return Ok(());
         }
+        self.look_at_the_clock();
+        self.blocked_by = self.blocked.borrow_and_update().clone();
+        gate.send_replace(self.gate());
+        self.on_tick()
+    }
+
+    fn look_at_the_clock(&mut self) {
+        let now = Instant::now();
+        if self.blocked_by.is_none() {
+            self.open_time += now.saturating_duration_since(self.last_look);
+        }
+        self.last_look = now;
     }
 }
 
-/// Which message was returned, and why.
-fn return_of(message: &BasicReturnMessage) -> (Key, String) {
-    let text = |text: &lapin::types::ShortString| text.as_str().to_owned();
-    let id = message
-        .properties
-        .message_id()
-        .as_ref()
-        .map(text)
-        .unwrap_or_default();
-    (
-        (id, text(&message.exchange), text(&message.routing_key)),
-        text(&message.reply_text),
-    )
+fn broken(kind: ErrorKind, why: &str) -> lapin::Error {
+    Error::new(kind, why).into()
 }

@@ -6,7 +6,7 @@ use tracing::warn;
 
 use super::FailedMessage;
 use crate::link::{LinkWatch, declare_queue};
-use crate::publish::{ConfirmChannel, Job, PublishError, WhenBlocked};
+use crate::publish::{ConfirmChannel, Job, Patience, PublishError};
 
 /// What the properties of a parked message may take of a frame besides the record's headers.
 const FRAME_RESERVE: usize = 512;
@@ -62,13 +62,7 @@ impl Parking {
             .map_or(4096, |link| link.frame_max());
         let properties = failed.parking_properties(frame_max.saturating_sub(FRAME_RESERVE));
         let body = Bytes::copy_from_slice(&failed.body);
-        let (job, answer) = Job::new(
-            "",
-            queue.parking_name(),
-            properties,
-            body,
-            WhenBlocked::Wait,
-        );
+        let (job, answer) = Job::new("", queue.parking_name(), properties, body, Patience::Copy);
         self.channel.publish(job, answer).await
     }
 }

@@ -250,14 +250,7 @@ impl ConnectionSupervisor {
             attempts: summary.attempts,
             last_error: summary.last_error,
         });
-        let state = |slot: &Slot| match slot.link() {
-            None => LinkState::Down,
-            Some(link) => LinkState::Up {
-                broker: link.broker.clone(),
-                epoch: link.epoch.0,
-                blocked: link.blocked().borrow().clone(),
-            },
-        };
+        let state = |slot: &Slot| LinkState::of(slot.link().as_deref());
         let (consume, publish) = (state(&self.consume), state(&self.publish));
         self.board.update(|status| {
             *status = crate::status::Status {

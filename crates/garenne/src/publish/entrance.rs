@@ -1,0 +1,217 @@
+//! The way of a message into its publisher: a place in the window, then the owner task.
+
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
+
+use tokio::sync::{oneshot, watch};
+use tokio::time::{Instant as Deadline, sleep_until};
+
+use super::gate::Gate;
+use super::owner::stopped;
+use super::room::{Place, Room, Tally};
+use super::when_down::after;
+use super::{CONFIRM_TIMEOUT, ConfirmChannel, Job, Outgoing, PublishError, WhenDown};
+
+/// Where messages enter. Clones share it.
+#[derive(Clone)]
+pub(super) struct Entrance(Arc<Inner>);
+
+struct Inner {
+    channel: ConfirmChannel,
+    room: Room,
+    /// Set when the system is built.
+    confirm_timeout: OnceLock<Duration>,
+    /// One receiver for each message whose answer is waited for.
+    under_way: watch::Sender<()>,
+    closed: AtomicBool,
+}
+
+/// A message that is handed over, until its answer comes. Dropping it withdraws the message if it
+/// was not handed to the link yet.
+pub(super) struct Ticket {
+    answer: oneshot::Receiver<Result<(), PublishError>>,
+    _under_way: watch::Receiver<()>,
+}
+
+/// Whether a message had a place at once.
+pub(super) enum Entry {
+    /// It is handed over, or there is no place for it ever.
+    Entered(Result<Ticket, PublishError>),
+    /// It waits for one.
+    Waits(Box<Waiting>),
+}
+
+/// A message that waits for its place.
+pub(super) struct Waiting {
+    entrance: Entrance,
+    message: Entering,
+}
+
+/// A message on its way in.
+struct Entering {
+    job: Job,
+    ticket: Ticket,
+    size: usize,
+    when_down: WhenDown,
+}
+
+impl Entrance {
+    pub(super) fn new(channel: ConfirmChannel, room: Room) -> Self {
+        Self(Arc::new(Inner {
+            channel,
+            room,
+            confirm_timeout: OnceLock::new(),
+            under_way: watch::Sender::new(()),
+            closed: AtomicBool::new(false),
+        }))
+    }
+
+    pub(super) fn set_confirm_timeout(&self, confirm_timeout: Duration) {
+        // A system is built once.
+        let _ = self.0.confirm_timeout.set(confirm_timeout);
+    }
+
+    pub(super) fn tally(&self) -> &Tally {
+        self.0.room.tally()
+    }
+
+    /// Takes no new messages from now on.
+    pub(super) fn close(&self) {
+        self.0.closed.store(true, Ordering::SeqCst);
+    }
+
+    /// Returns when nobody waits for an answer.
+    pub(super) async fn idle(&self) {
+        self.0.under_way.closed().await;
+    }
+
+    /// Hands a message over if it has a place at once.
+    pub(super) fn try_enter(&self, message: Outgoing, when_down: WhenDown) -> Entry {
+        let message = match self.entering(message, when_down) {
+            Ok(message) => message,
+            Err(error) => return Entry::Entered(Err(error)),
+        };
+        let place = match self.buffered(&message) {
+            Some(Ok(place)) => Some(place),
+            Some(Err(error)) => return Entry::Entered(Err(error)),
+            None => self.0.room.try_enter(message.size),
+        };
+        match place {
+            Some(place) => Entry::Entered(Ok(self.hand_over(message, place))),
+            None => Entry::Waits(Box::new(Waiting {
+                entrance: self.clone(),
+                message,
+            })),
+        }
+    }
+
+    fn entering(&self, message: Outgoing, when_down: WhenDown) -> Result<Entering, PublishError> {
+        let under_way = self.0.under_way.subscribe();
+        if self.0.closed.load(Ordering::SeqCst) {
+            let reason = "the publisher was closed".to_owned();
+            return Err(PublishError::Disconnected {
+                reason,
+                sent: false,
+            });
+        }
+        let size = message.size();
+        let when_down = message.when_down.unwrap_or(when_down);
+        let Outgoing {
+            exchange,
+            routing_key,
+            properties,
+            body,
+            mandatory,
+            ..
+        } = message;
+        let patience = when_down.patience(Instant::now());
+        let (mut job, answer) = Job::new(exchange, routing_key, properties, body?, patience);
+        job.mandatory = mandatory;
+        Ok(Entering {
+            job,
+            ticket: Ticket {
+                answer,
+                _under_way: under_way,
+            },
+            size,
+            when_down,
+        })
+    }
+
+    fn hand_over(&self, message: Entering, place: Place) -> Ticket {
+        let mut job = message.job;
+        job.place = Some(place);
+        self.0.channel.hand_over(job);
+        message.ticket
+    }
+
+    /// A place in the buffer, if this message has one and the broker is away.
+    fn buffered(&self, message: &Entering) -> Option<Result<Place, PublishError>> {
+        let WhenDown::Buffer {
+            max_messages,
+            max_bytes,
+            ..
+        } = message.when_down
+        else {
+            return None;
+        };
+        let gate = self.0.channel.gate();
+        let gate = gate.borrow();
+        gate.is_closed().then(|| {
+            let place = self.0.room.buffer(message.size, max_messages, max_bytes);
+            place.map_err(|_| PublishError::BufferFull {
+                max_messages,
+                max_bytes,
+                reason: gate.reason(),
+            })
+        })
+    }
+
+    /// What the closing of the gate means for a message that waits for its place: an error, a place in
+    /// its buffer, or nothing.
+    async fn closes(&self, message: &Entering) -> Result<Place, PublishError> {
+        let mut gate = self.0.channel.gate();
+        let refusal = match gate.wait_for(Gate::is_closed).await {
+            Ok(gate) => gate.refusal(false, Duration::ZERO),
+            Err(_) => return Err(stopped(false)),
+        };
+        if matches!(message.when_down, WhenDown::WaitUpTo(_)) {
+            // It waits for its place, whatever the gate does.
+            std::future::pending::<()>().await;
+        }
+        self.buffered(message).unwrap_or(Err(refusal))
+    }
+}
+
+impl Waiting {
+    /// Waits for a place and hands the message over.
+    pub(super) async fn enter(self) -> Result<Ticket, PublishError> {
+        let Self { entrance, message } = self;
+        let confirm_timeout = *entrance.0.confirm_timeout.get().unwrap_or(&CONFIRM_TIMEOUT);
+        let since = message.job.since;
+        let patient = message.job.patience.until().unwrap_or(since);
+        let until = patient.max(after(since, confirm_timeout));
+        let place = tokio::select! {
+            biased;
+            place = entrance.0.room.enter(message.size) => place,
+            place = entrance.closes(&message) => place?,
+            () = sleep_until(Deadline::from_std(until)) => {
+                let gate = entrance.0.channel.gate();
+                return Err(gate.borrow().refusal(false, until - since));
+            }
+        };
+        Ok(entrance.hand_over(message, place))
+    }
+}
+
+impl Future for Ticket {
+    type Output = Result<(), PublishError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let answer = ready!(Pin::new(&mut self.answer).poll(cx));
+        Poll::Ready(answer.unwrap_or_else(|_| Err(stopped(true))))
+    }
+}

@@ -1,0 +1,93 @@
+//! What a confirm channel has in hand: messages in line, messages in flight, and what came back.
+
+use std::time::{Duration, Instant};
+
+use lapin::Confirmation;
+use lapin::message::BasicReturnMessage;
+
+use super::gate::Gate;
+use super::job::{Key, KeyMaker};
+use super::{Job, Patience};
+
+/// A message in line.
+pub(super) struct Held {
+    pub(super) job: Job,
+    /// When it came, in time that passed while the broker did not block us.
+    pub(super) since_open: Duration,
+}
+
+pub(super) struct Flight {
+    pub(super) job: Job,
+    pub(super) key: Key,
+    pub(super) started: Instant,
+    /// When it was started, in time that passed while the broker did not block us.
+    pub(super) started_open: Duration,
+    pub(super) landed: bool,
+}
+
+/// What a confirm said, and whosever return came with it.
+pub(super) struct Landing {
+    pub(super) verdict: Verdict,
+    pub(super) returned: Option<Box<(Key, String)>>,
+}
+
+impl Landing {
+    pub(super) fn of(confirmation: Confirmation, keys: &KeyMaker) -> Self {
+        let (verdict, returned) = match confirmation {
+            Confirmation::Ack(returned) => (Verdict::Ack, returned),
+            Confirmation::Nack(returned) => (Verdict::Nack, returned),
+            Confirmation::NotRequested => (Verdict::Ack, None),
+        };
+        Self {
+            verdict,
+            returned: returned.map(|message| Box::new(return_of(&message, keys))),
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+pub(super) enum Verdict {
+    Ack,
+    Nack,
+}
+
+impl Flight {
+    pub(super) fn is_late(&self, open_time: Duration, patience: Duration) -> bool {
+        self.job.aloft + open_time.saturating_sub(self.started_open) >= patience
+    }
+
+    /// Whether it may stay unanswered while the broker blocks.
+    pub(super) fn may_stay(&self, now: Instant, patience: Duration) -> bool {
+        self.job.patience == Patience::Copy
+            || self.job.patience.lasts(now)
+            || now.saturating_duration_since(self.started) < patience
+    }
+}
+
+impl Held {
+    /// Whether it may stay in line.
+    pub(super) fn may_wait(
+        &self,
+        now: Instant,
+        open_time: Duration,
+        gate: &Gate,
+        patience: Duration,
+    ) -> bool {
+        match self.job.patience {
+            Patience::Copy => open_time.saturating_sub(self.since_open) < patience,
+            Patience::FailFast if gate.is_closed() => false,
+            _ if gate.is_closed() => self.job.patience.lasts(now),
+            _ => {
+                self.job.patience.lasts(now) || open_time.saturating_sub(self.since_open) < patience
+            }
+        }
+    }
+}
+
+/// Which message was returned, and why.
+fn return_of(message: &BasicReturnMessage, keys: &KeyMaker) -> (Key, String) {
+    let id = message.properties.message_id();
+    let id = id.as_ref().map_or("", lapin::types::ShortString::as_str);
+    let key = keys.of(id, message.exchange.as_str(), message.routing_key.as_str());
+    (key, message.reply_text.as_str().to_owned())
+}
