@@ -13,6 +13,7 @@ use crate::builder::BrokerBuilder;
 use crate::engine::{Engine, Options, Time};
 use crate::error::Error;
 use crate::faults::Faults;
+use crate::password::Password;
 use crate::server::{Call, Server};
 
 /// An AMQP 0-9-1 broker inside this process, on a thread of its own.
@@ -24,7 +25,7 @@ pub struct Broker {
     handle: Handle,
     addr: SocketAddr,
     user: String,
-    password: String,
+    password: Password,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -55,7 +56,7 @@ impl Broker {
     pub(crate) async fn launch(
         addr: SocketAddr,
         user: String,
-        password: String,
+        password: Password,
         options: Options,
     ) -> Result<Self, Error> {
         let (calls, received) = mpsc::unbounded_channel();
@@ -97,7 +98,7 @@ impl Broker {
     /// The URL for a virtual host.
     #[must_use]
     pub fn url_for(&self, vhost: &str) -> String {
-        let (user, password) = (escape(&self.user), escape(&self.password));
+        let (user, password) = (escape(&self.user), escape(self.password.reveal()));
         format!("amqp://{user}:{password}@{}/{}", self.addr, escape(vhost))
     }
 

@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use crate::broker::Broker;
 use crate::engine::Options;
 use crate::error::Error;
+use crate::password::Password;
 
 /// The smallest frame that the protocol lets a peer insist on.
 const FRAME_MIN: u32 = 4096;
@@ -18,7 +19,7 @@ pub struct BrokerBuilder {
     addr: IpAddr,
     port: u16,
     user: String,
-    password: String,
+    password: Password,
     vhosts: Vec<String>,
     frame_max: u32,
     channel_max: u16,
@@ -35,7 +36,7 @@ impl Default for BrokerBuilder {
             addr: IpAddr::V4(Ipv4Addr::LOCALHOST),
             port: 0,
             user: "guest".to_owned(),
-            password: "guest".to_owned(),
+            password: Password::new("guest"),
             vhosts: vec!["/".to_owned()],
             frame_max: 131_072,
             channel_max: 2047,
@@ -65,7 +66,7 @@ impl BrokerBuilder {
     /// The only user, who may do everything. Default: `guest`, `guest`.
     pub fn credentials(mut self, user: impl Into<String>, password: impl Into<String>) -> Self {
         self.user = user.into();
-        self.password = password.into();
+        self.password = Password::new(password);
         self
     }
 

@@ -118,6 +118,7 @@ mod error;
 mod exception;
 mod eyes;
 mod faults;
+mod password;
 mod server;
 mod view;
 mod wire;

@@ -7,6 +7,7 @@ use amq_protocol::types::parsing::parse_field_table;
 
 use super::values::string;
 use crate::exception::{Exception, command_invalid, erlang_binary, syntax_error};
+use crate::password::Password;
 use crate::wire::table_is_shallow;
 
 /// The mechanisms that are offered, in this order.
@@ -20,7 +21,7 @@ pub(super) enum Login {
 
 /// Checks a response against the users.
 pub(super) fn login(
-    users: &HashMap<String, String>,
+    users: &HashMap<String, Password>,
     mechanism: &str,
     response: &[u8],
 ) -> Result<Login, Exception> {
@@ -34,7 +35,7 @@ pub(super) fn login(
         }
     };
     match users.get(&user) {
-        Some(expected) if *expected == password => Ok(Login::Welcome(user)),
+        Some(expected) if *expected == Password::new(password) => Ok(Login::Welcome(user)),
         _ => Ok(Login::Refused),
     }
 }
@@ -81,8 +82,8 @@ fn lossy(bytes: &[u8]) -> String {
 mod tests {
     use super::*;
 
-    fn users() -> HashMap<String, String> {
-        HashMap::from([("guest".to_owned(), "secret".to_owned())])
+    fn users() -> HashMap<String, Password> {
+        HashMap::from([("guest".to_owned(), Password::new("secret"))])
     }
 
     #[test]

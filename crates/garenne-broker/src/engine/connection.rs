@@ -22,7 +22,7 @@ pub(crate) enum Stage {
     Tuning,
     Opening,
     Running,
-    /// A close was sent; only its answer counts.
+    /// One side asked for the end; only closes and their answers count.
     Closing,
     /// Nothing counts any more.
     Closed,
@@ -192,9 +192,7 @@ impl Engine {
                 self.on_open(id, open.virtual_host.as_str())
             }
             (_, AMQPClass::Connection(connection::AMQPMethod::Close(_))) => {
-                self.leave(id);
-                self.send_zero(id, connection::AMQPMethod::CloseOk(connection::CloseOk {}));
-                self.hang_up(id);
+                self.on_close(id);
                 Ok(())
             }
             (Stage::Running, AMQPClass::Connection(connection::AMQPMethod::UpdateSecret(_))) => {
@@ -207,6 +205,15 @@ impl Engine {
                 format!("{stage:?}").to_lowercase()
             ))),
         }
+    }
+
+    /// A client takes its leave. Whoever asks for the end of a connection ends the socket, too: as
+    /// RabbitMQ does, this side waits for it, and answers those who ask twice.
+    fn on_close(&mut self, id: ConnectionId) {
+        self.leave(id);
+        self.set_stage(id, Stage::Closing);
+        self.send_zero(id, connection::AMQPMethod::CloseOk(connection::CloseOk {}));
+        self.effects.push(Effect::Closing(id));
     }
 
     fn on_frame_while_closing(&mut self, id: ConnectionId, channel: u16, frame: &Frame) {

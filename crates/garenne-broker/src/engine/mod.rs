@@ -48,6 +48,7 @@ pub(crate) use queue::{Queue, QueueId};
 use timers::{Timer, Timers};
 
 use crate::exception::Exception;
+use crate::password::Password;
 use crate::wire::Output;
 
 /// A name, shared by everything that bears it.
@@ -78,7 +79,7 @@ pub(crate) enum Effect {
     },
     /// Stop (or go on) reading from a connection that is blocked.
     Block(ConnectionId, bool),
-    /// A close was sent: give the peer a moment to answer.
+    /// A close was sent or answered: give the peer a moment to answer, or to end the socket.
     Closing(ConnectionId),
     /// Everything is said: close when it is written.
     Hangup(ConnectionId),
@@ -87,7 +88,7 @@ pub(crate) enum Effect {
 /// What a broker is told once and for all.
 #[derive(Clone, Debug)]
 pub(crate) struct Options {
-    pub(crate) users: HashMap<String, String>,
+    pub(crate) users: HashMap<String, Password>,
     pub(crate) vhosts: Vec<String>,
     pub(crate) channel_max: u16,
     pub(crate) frame_max: u32,

@@ -35,7 +35,7 @@ pub(crate) enum End {
 enum Phase {
     Handshake,
     Open,
-    /// A close was sent and is to be answered.
+    /// A close was sent and is to be answered, or was answered and the client is to go.
     Leaving,
     /// Everything is said.
     HangingUp,
@@ -163,7 +163,7 @@ impl Link {
         }
     }
 
-    /// A close was sent: the client has a moment to answer.
+    /// A close was sent or answered: the client has a moment to answer, or to go.
     pub(super) fn expect_end(&self) {
         self.leave(Phase::Leaving);
     }

@@ -2,7 +2,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::{Duration, Instant};
 
 use garenne_broker::{Broker, Error};
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::support::{broker, channel, connect_to, declare, reason, send, waiting, within};
@@ -103,17 +103,30 @@ async fn a_broker_starts_in_less_than_fifty_milliseconds() {
     assert!(best < Duration::from_millis(50), "{best:?}");
 }
 
+/// Whoever asks for the end of a connection ends its socket; the broker waits and answers again.
 #[tokio::test]
-async fn the_program_prints_its_url_and_serves() {
-    let mut program = tokio::process::Command::new(env!("CARGO_BIN_EXE_garenne-broker"))
-        .stdout(std::process::Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()
+async fn a_client_that_closes_twice_is_answered_twice_and_ends_the_socket_itself() {
+    const CLOSE: &[u8] = b"\x01\0\0\0\0\0\x0b\0\x0a\0\x32\0\xc8\0\0\0\0\0\xce";
+    const CLOSE_OK: &[u8] = b"\x01\0\0\0\0\0\x04\0\x0a\0\x33\xce";
+    let broker = broker().await;
+    let mut stream = TcpStream::connect(broker.addr()).await.unwrap();
+    stream.write_all(b"AMQP\0\0\x09\x01").await.unwrap();
+    let mut header = [0; 7];
+    within(stream.read_exact(&mut header)).await.unwrap();
+    let size = u32::from_be_bytes([header[3], header[4], header[5], header[6]]) as usize;
+    let mut start = vec![0; size + 1];
+    within(stream.read_exact(&mut start)).await.unwrap();
+    for _ in 0..2 {
+        stream.write_all(CLOSE).await.unwrap();
+        let mut answer = [0; CLOSE_OK.len()];
+        within(stream.read_exact(&mut answer)).await.unwrap();
+        assert_eq!(answer, CLOSE_OK);
+    }
+    drop(stream);
+    broker
+        .wait_until(|view| view.connections.is_empty())
+        .await
         .unwrap();
-    let mut lines = BufReader::new(program.stdout.take().unwrap()).lines();
-    let url = within(lines.next_line()).await.unwrap().unwrap();
-    connect_to(&url).await.unwrap();
-    program.kill().await.unwrap();
 }
 
 #[tokio::test]

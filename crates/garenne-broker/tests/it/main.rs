@@ -14,6 +14,7 @@ mod faults;
 mod handshake;
 mod leaks;
 mod limits;
+mod program;
 mod publish;
 mod support;
 mod topology;

@@ -10,13 +10,14 @@ use amq_protocol::types::{AMQPValue, FieldTable};
 use bytes::Bytes;
 
 use crate::engine::{ConnectionId, Effect, Engine, Options};
+use crate::password::Password;
 use crate::wire::{
     CONTENT_BODY, CONTENT_HEADER, Frame, Input, METHOD, Output, encode, encode_properties,
 };
 
 pub(super) fn options() -> Options {
     Options {
-        users: HashMap::from([("guest".to_owned(), "guest".to_owned())]),
+        users: HashMap::from([("guest".to_owned(), Password::new("guest"))]),
         vhosts: vec!["/".to_owned()],
         channel_max: 16,
         frame_max: 131_072,
