@@ -1,31 +1,27 @@
-//! A TCP proxy that misbehaves on demand.
+//! The handle of the proxy.
 
-use std::collections::BTreeSet;
-use std::io;
-use std::net::Ipv4Addr;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::tcp::{ReadHalf, WriteHalf};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{broadcast, watch};
-
+use super::door;
+use super::shared::{Condition, Direction, Door, End, Shared};
 use crate::ports::PortBlock;
 use crate::rabbit::RabbitNode;
 use crate::wait::eventually;
 
-/// Which way bytes go.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Direction {
-    /// From the client to the broker.
-    ToBroker,
-    /// From the broker to the client.
-    ToClient,
-}
-
 /// A proxy on loopback between clients and one broker.
+///
+/// | what happens to a network | here |
+/// |---|---|
+/// | nobody listens; somebody listens and says nothing | [`refuse`](Self::refuse), [`accept_nothing`](Self::accept_nothing) |
+/// | a connection ends: reset, closed, in the middle of a frame | [`cut`](Self::cut), [`close`](Self::close), [`cut_after`](Self::cut_after) |
+/// | it ends and the client is not told | [`half_open`](Self::half_open) |
+/// | bytes do not arrive, in one direction or both | [`freeze`](Self::freeze), [`freeze_way`](Self::freeze_way) |
+/// | they arrive late, or slowly | [`delay`](Self::delay), [`throttle`](Self::throttle) |
+///
+/// What is wrong stays wrong, also for connections that come later, until it is put right:
+/// [`accept`](Self::accept), [`thaw`](Self::thaw), a delay of zero, [`unthrottle`](Self::unthrottle).
 ///
 /// Its tasks belong to the runtime in which it was started; they end when it is dropped.
 #[derive(Debug)]
@@ -33,42 +29,6 @@ pub struct FaultProxy {
     port: u16,
     shared: Arc<Shared>,
     _block: PortBlock,
-}
-
-#[derive(Debug)]
-struct Shared {
-    upstream: u16,
-    door: watch::Sender<Door>,
-    listening: watch::Sender<bool>,
-    /// How all open connections are to end.
-    ends: broadcast::Sender<End>,
-    ways: [Way; 2],
-    accepted: AtomicUsize,
-    /// The numbers of the open connections.
-    open: Mutex<BTreeSet<usize>>,
-}
-
-/// What happens to the bytes of one direction.
-#[derive(Debug)]
-struct Way {
-    frozen: watch::Sender<bool>,
-    bytes: AtomicU64,
-    /// How many more bytes may pass before everything is cut.
-    allowance: Mutex<Option<usize>>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Door {
-    Open,
-    Refusing,
-    Silent,
-    Gone,
-}
-
-#[derive(Clone, Copy, Debug)]
-enum End {
-    Reset,
-    Close,
 }
 
 impl FaultProxy {
@@ -81,21 +41,8 @@ impl FaultProxy {
     pub async fn before_port(upstream: u16) -> Self {
         let block = PortBlock::claim();
         let port = block.port(0);
-        let way = || Way {
-            frozen: watch::Sender::new(false),
-            bytes: AtomicU64::new(0),
-            allowance: Mutex::new(None),
-        };
-        let shared = Arc::new(Shared {
-            upstream,
-            door: watch::Sender::new(Door::Open),
-            listening: watch::Sender::new(false),
-            ends: broadcast::Sender::new(16),
-            ways: [way(), way()],
-            accepted: AtomicUsize::new(0),
-            open: Mutex::new(BTreeSet::new()),
-        });
-        tokio::spawn(keep_door(Arc::clone(&shared), port));
+        let shared = Arc::new(Shared::new(upstream));
+        tokio::spawn(door::keep(Arc::clone(&shared), port));
         let proxy = Self {
             port,
             shared,
@@ -103,6 +50,12 @@ impl FaultProxy {
         };
         proxy.accept().await;
         proxy
+    }
+
+    /// The port of the loopback on which clients find it.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
     }
 
     /// The URL of a virtual host of the broker behind it, for the user `guest`.
@@ -136,6 +89,14 @@ impl FaultProxy {
         self.end(End::Close).await;
     }
 
+    /// Ends all connections on the broker's side, with a TCP reset, and tells the clients nothing: what
+    /// they say is taken and never answered, as when the broker's machine has lost its power. Such a
+    /// connection is no longer [`open`](Self::open); it ends when its client ends it, or with
+    /// [`cut`](Self::cut) or [`close`](Self::close).
+    pub async fn half_open(&self) {
+        self.end(End::HalfOpen).await;
+    }
+
     /// Holds back all bytes of both directions; nothing is lost yet.
     pub fn freeze(&self) {
         self.freeze_way(Direction::ToBroker);
@@ -144,14 +105,55 @@ impl FaultProxy {
 
     /// Holds back the bytes of one direction.
     pub fn freeze_way(&self, direction: Direction) {
-        self.shared.way(direction).frozen.send_replace(true);
+        self.change(direction, |condition| condition.frozen = true);
     }
 
-    /// Lets everything pass again, first of all what was held back.
+    /// Lets everything pass again, first of all what was held back. Delays and limits of the
+    /// bandwidth stay.
     pub fn thaw(&self) {
-        for way in &self.shared.ways {
-            way.frozen.send_replace(false);
-        }
+        self.change_all(|condition| condition.frozen = false);
+    }
+
+    /// Lets all bytes of both directions arrive so much later than they were sent, in their order and
+    /// without loss; zero, as in the beginning, is at once. A question and its answer take twice that.
+    ///
+    /// It counts for bytes that are on their way, too. A megabyte or so of each connection and
+    /// direction can be on its way; who sends more has to wait.
+    pub fn delay(&self, by: Duration) {
+        self.change_all(|condition| condition.delay = by);
+    }
+
+    /// The same in one direction.
+    pub fn delay_way(&self, by: Duration, direction: Direction) {
+        self.change(direction, |condition| condition.delay = by);
+    }
+
+    /// Lets at most so many bytes per second pass, in each direction of each connection. In the
+    /// beginning there is no limit; one that is high does nothing, one that is low makes heartbeats
+    /// late as well.
+    ///
+    /// # Panics
+    ///
+    /// When it is 0: that is [`freeze`](Self::freeze).
+    pub fn throttle(&self, bytes_per_second: u64) {
+        self.throttle_way(bytes_per_second, Direction::ToBroker);
+        self.throttle_way(bytes_per_second, Direction::ToClient);
+    }
+
+    /// The same in one direction.
+    ///
+    /// # Panics
+    ///
+    /// When it is 0: that is [`freeze_way`](Self::freeze_way).
+    pub fn throttle_way(&self, bytes_per_second: u64, direction: Direction) {
+        assert!(bytes_per_second > 0, "0 bytes per second: freeze instead");
+        let limit = Some(bytes_per_second);
+        self.change(direction, |condition| condition.bandwidth = limit);
+    }
+
+    /// Lets bytes pass as fast as they come again.
+    pub fn unthrottle(&self) {
+        self.change_all(|condition| condition.bandwidth = None);
     }
 
     /// Cuts all connections once `bytes` more bytes have passed in one direction, in the middle of
@@ -166,7 +168,7 @@ impl FaultProxy {
         self.shared.accepted.load(Ordering::Relaxed)
     }
 
-    /// How many connections are open.
+    /// How many connections are open on both sides.
     #[must_use]
     pub fn open(&self) -> usize {
         self.shared.open().len()
@@ -176,6 +178,16 @@ impl FaultProxy {
     #[must_use]
     pub fn bytes(&self, direction: Direction) -> u64 {
         self.shared.way(direction).bytes.load(Ordering::Relaxed)
+    }
+
+    fn change(&self, direction: Direction, change: impl FnOnce(&mut Condition)) {
+        self.shared.way(direction).condition.send_modify(change);
+    }
+
+    fn change_all(&self, change: impl Fn(&mut Condition)) {
+        for way in self.shared.ways() {
+            way.condition.send_modify(&change);
+        }
     }
 
     async fn turn_door(&self, door: Door) {
@@ -213,158 +225,5 @@ impl Drop for FaultProxy {
     fn drop(&mut self) {
         self.shared.door.send_replace(Door::Gone);
         let _nobody = self.shared.ends.send(End::Reset);
-    }
-}
-
-impl Shared {
-    fn open(&self) -> MutexGuard<'_, BTreeSet<usize>> {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn way(&self, direction: Direction) -> &Way {
-        match direction {
-            Direction::ToBroker => &self.ways[0],
-            Direction::ToClient => &self.ways[1],
-        }
-    }
-}
-
-impl Way {
-    fn allowance(&self) -> MutexGuard<'_, Option<usize>> {
-        self.allowance
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// How many of `wanted` bytes may pass, and whether everything is cut after them.
-    fn admit(&self, wanted: usize) -> (usize, bool) {
-        let mut allowance = self.allowance();
-        match *allowance {
-            None => (wanted, false),
-            Some(left) if wanted < left => {
-                *allowance = Some(left - wanted);
-                (wanted, false)
-            }
-            Some(left) => {
-                *allowance = None;
-                (left, true)
-            }
-        }
-    }
-}
-
-async fn keep_door(shared: Arc<Shared>, port: u16) {
-    let mut door = shared.door.subscribe();
-    loop {
-        let now = *door.borrow_and_update();
-        match now {
-            Door::Gone => return,
-            Door::Refusing => {
-                shared.listening.send_replace(false);
-            }
-            Door::Open | Door::Silent => {
-                let bound = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await;
-                let listener = bound.unwrap_or_else(|error| {
-                    panic!("failed to listen on our own port {port}: {error}")
-                });
-                shared.listening.send_replace(true);
-                serve(&shared, &listener).await;
-                continue;
-            }
-        }
-        if door.changed().await.is_err() {
-            return;
-        }
-    }
-}
-
-/// Accepts connections until the door is neither open nor silent.
-async fn serve(shared: &Arc<Shared>, listener: &TcpListener) {
-    let mut door = shared.door.subscribe();
-    loop {
-        let socket = tokio::select! {
-            _ = door.wait_for(|door| !matches!(door, Door::Open | Door::Silent)) => return,
-            accepted = listener.accept() => accepted,
-        };
-        if let Ok((client, _)) = socket {
-            let number = shared.accepted.fetch_add(1, Ordering::Relaxed);
-            let ends = shared.ends.subscribe();
-            shared.open().insert(number);
-            let shared = Arc::clone(shared);
-            tokio::spawn(async move {
-                connect(&shared, client, ends).await;
-                shared.open().remove(&number);
-            });
-        }
-    }
-}
-
-/// The life of one connection.
-async fn connect(shared: &Shared, client: TcpStream, mut ends: broadcast::Receiver<End>) {
-    // A broker that is down looks to the client like one that hangs up.
-    let broker = if *shared.door.borrow() == Door::Open {
-        TcpStream::connect((Ipv4Addr::LOCALHOST, shared.upstream))
-            .await
-            .ok()
-    } else {
-        let _ended = ends.recv().await;
-        None
-    };
-    if let Some(broker) = broker {
-        forward(shared, client, broker, ends).await;
-    }
-}
-
-async fn forward(
-    shared: &Shared,
-    mut client: TcpStream,
-    mut broker: TcpStream,
-    mut ends: broadcast::Receiver<End>,
-) {
-    let end = {
-        let (from_client, to_client) = client.split();
-        let (from_broker, to_broker) = broker.split();
-        tokio::select! {
-            end = ends.recv() => end.unwrap_or(End::Reset),
-            end = pump(shared, shared.way(Direction::ToBroker), from_client, to_broker) => end,
-            end = pump(shared, shared.way(Direction::ToClient), from_broker, to_client) => end,
-        }
-    };
-    if let End::Reset = end {
-        for socket in [&client, &broker] {
-            // A socket that the peer has reset cannot be reset any more.
-            let _gone = socket.set_zero_linger();
-        }
-    }
-}
-
-/// Forwards the bytes of one direction until one side ends, and says how to end the other.
-async fn pump(shared: &Shared, way: &Way, from: ReadHalf<'_>, to: WriteHalf<'_>) -> End {
-    match copy(way, from, to).await {
-        Ok(End::Reset) => {
-            let _nobody = shared.ends.send(End::Reset);
-            End::Reset
-        }
-        Ok(End::Close) => End::Close,
-        Err(_) => End::Reset,
-    }
-}
-
-async fn copy(way: &Way, mut from: ReadHalf<'_>, mut to: WriteHalf<'_>) -> io::Result<End> {
-    let mut frozen = way.frozen.subscribe();
-    let mut buffer = vec![0; 16 * 1024];
-    loop {
-        let read = from.read(&mut buffer).await?;
-        if read == 0 {
-            return Ok(End::Close);
-        }
-        let thawed = frozen.wait_for(|frozen| !frozen).await.map(|_| ());
-        thawed.map_err(io::Error::other)?;
-        let (passing, cut) = way.admit(read);
-        to.write_all(&buffer[..passing]).await?;
-        way.bytes.fetch_add(passing as u64, Ordering::Relaxed);
-        if cut {
-            return Ok(End::Reset);
-        }
     }
 }

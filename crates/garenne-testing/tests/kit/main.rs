@@ -6,6 +6,7 @@ mod end;
 mod orders;
 mod outages;
 mod performed;
+mod proxy;
 mod published;
 mod runtimes;
 mod settlements;
