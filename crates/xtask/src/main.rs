@@ -5,6 +5,7 @@
 //! cargo xtask test --fast         without the tests that need a real broker
 //! cargo xtask test --rabbitmq 4   the tests that need a real broker, on RabbitMQ 4
 //! cargo xtask rabbitmq4           RabbitMQ 4 in a root folder of its own: target/rabbitmq4
+//! cargo xtask interop             clients of others on the embedded broker and on RabbitMQ 4, compared
 //! cargo xtask tidy                what can be checked by a program
 //! ```
 #![expect(
@@ -14,6 +15,7 @@
 )]
 
 mod install;
+mod interop;
 mod rabbitmq4;
 mod steps;
 mod test;
@@ -23,7 +25,8 @@ use std::path::Path;
 use std::process::ExitCode;
 
 const USAGE: &str = "usage: cargo xtask test [--fast | --rabbitmq 3 | --rabbitmq 4] | \
-                     cargo xtask rabbitmq4 [FOLDER] | cargo xtask tidy";
+                     cargo xtask rabbitmq4 [FOLDER] | cargo xtask interop [--rabbitmq 3 | --rabbitmq 4] | \
+                     cargo xtask tidy";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -35,6 +38,8 @@ fn main() -> ExitCode {
         ["test", "--rabbitmq", "4"] => test::on_rabbitmq_4(),
         ["rabbitmq4"] => rabbitmq4::prepare(&rabbitmq4::folder()),
         ["rabbitmq4", folder] if !folder.starts_with('-') => rabbitmq4::prepare(Path::new(folder)),
+        ["interop"] | ["interop", "--rabbitmq", "4"] => interop::run(interop::Rabbit::V4),
+        ["interop", "--rabbitmq", "3"] => interop::run(interop::Rabbit::V3),
         ["tidy"] => tidy::check(),
         ["help" | "--help" | "-h"] => {
             println!("{USAGE}");
