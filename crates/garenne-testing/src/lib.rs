@@ -60,7 +60,7 @@
 //! | [`RabbitNode`] | a private RabbitMQ node as a child process, to kill, pause, alarm and restart |
 //! | [`RabbitCluster`] | three of them that know each other |
 //! | [`Vhost`] | a virtual host for one test, on a node that all tests of the process share |
-//! | [`FaultProxy`] | a TCP proxy between a client and a broker that cuts, freezes, refuses and counts |
+//! | [`FaultProxy`] | a TCP proxy between a client and a broker that cuts, freezes, delays, throttles, refuses and counts |
 //! | [`Certs`] | a private certificate authority, for tests with TLS |
 //! | [`ProcessGroup`] | a child process that cannot outlive the test |
 //! | [`eventually`], [`stays`] | the only two ways to wait |

@@ -1,5 +1,7 @@
 //! From the socket to the engine.
 
+use std::future::pending;
+
 use tokio::io::AsyncReadExt;
 use tokio::net::tcp::ReadHalf;
 
@@ -19,7 +21,8 @@ pub(super) async fn run(server: &Server, link: &Link, mut read: ReadHalf<'_>) ->
         link.until_unblocked().await;
         frames.buffer().reserve(CHUNK);
         let count = match read.read_buf(frames.buffer()).await {
-            Ok(0) | Err(_) => return End::Gone,
+            Ok(0) => return last_words(link).await,
+            Err(_) => return End::Gone,
             Ok(count) => count,
         };
         server.trouble.thawed().await;
@@ -30,10 +33,20 @@ pub(super) async fn run(server: &Server, link: &Link, mut read: ReadHalf<'_>) ->
         frames.buffer().truncate(kept);
         match process(server, link, &mut frames).await {
             Next::Read if !cut => {}
-            Next::Ignore => return ignore(&mut read).await,
+            Next::Ignore => {
+                ignore(&mut read).await;
+                return last_words(link).await;
+            }
             Next::Cut | Next::Read => return End::Reset,
         }
     }
+}
+
+/// A client that says no more may still listen: what it asked for is written before the end, which
+/// the writer brings about.
+async fn last_words(link: &Link) -> End {
+    link.hang_up();
+    pending().await
 }
 
 /// What to do when there is no whole frame left.
@@ -45,10 +58,9 @@ enum Next {
 }
 
 /// Reads what nobody wants, until the client has enough of it.
-async fn ignore(read: &mut ReadHalf<'_>) -> End {
+async fn ignore(read: &mut ReadHalf<'_>) {
     let mut rest = [0; 4096];
     while read.read(&mut rest).await.is_ok_and(|count| count > 0) {}
-    End::Gone
 }
 
 /// Hands all whole frames to the engine.

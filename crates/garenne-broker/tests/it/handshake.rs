@@ -103,6 +103,22 @@ async fn a_broker_starts_in_less_than_fifty_milliseconds() {
     assert!(best < Duration::from_millis(50), "{best:?}");
 }
 
+#[tokio::test]
+async fn a_client_that_says_all_at_once_and_no_more_gets_all_its_answers() {
+    const CLOSE: &[u8] = b"\x01\0\0\0\0\0\x0b\0\x0a\0\x32\0\xc8\0\0\0\0\0\xce";
+    let broker = broker().await;
+    for _ in 0..20 {
+        let mut stream = TcpStream::connect(broker.addr()).await.unwrap();
+        let all = [b"AMQP\0\0\x09\x01", CLOSE].concat();
+        stream.write_all(&all).await.unwrap();
+        stream.shutdown().await.unwrap();
+        let mut answers = Vec::new();
+        within(stream.read_to_end(&mut answers)).await.unwrap();
+        let close_ok = b"\x01\0\0\0\0\0\x04\0\x0a\0\x33\xce";
+        assert!(answers.ends_with(close_ok), "{answers:?}");
+    }
+}
+
 /// Whoever asks for the end of a connection ends its socket; the broker waits and answers again.
 #[tokio::test]
 async fn a_client_that_closes_twice_is_answered_twice_and_ends_the_socket_itself() {
