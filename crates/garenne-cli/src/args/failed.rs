@@ -29,6 +29,10 @@ pub(crate) struct Target {
     #[arg(long, value_name = "URL")]
     pub(crate) url: Option<String>,
 
+    /// A database in place of parking queues: postgres://user:password@host/name, sqlite:///path/file.db
+    #[arg(long, value_name = "URL")]
+    pub(crate) database: Option<String>,
+
     /// The queue in which they failed (not QUEUE.failed); needed for parking queues; may be repeated
     #[arg(long, short, value_name = "QUEUE")]
     pub(crate) queue: Vec<String>,
@@ -217,15 +221,23 @@ pub(crate) struct Export {
     pub(crate) selection: Selection,
 }
 
-/// Store failed messages that were exported
+/// Store failed messages that were exported, or move parked ones into a database
+///
+/// With --from-queue, what is parked on the broker is moved into the database: each message is removed
+/// there once it is stored.
 #[derive(Args, Debug)]
 #[command(after_help = with_exit_codes!("\
-Example:
-  garenne failed import --queue orders orders.jsonl"))]
+Examples:
+  garenne failed import --queue orders orders.jsonl
+  garenne failed import --database postgres://app@db/shop orders.jsonl
+  garenne failed import --database postgres://app@db/shop --from-queue orders"))]
 pub(crate) struct Import {
     /// The file to read [default: standard input]
-    #[arg(value_name = "FILE")]
+    #[arg(value_name = "FILE", conflicts_with = "from_queue")]
     pub(crate) file: Option<PathBuf>,
+    /// Move what is parked for this queue into the database; may be repeated
+    #[arg(long, value_name = "QUEUE", requires = "database")]
+    pub(crate) from_queue: Vec<String>,
     #[command(flatten)]
     pub(crate) target: Target,
 }

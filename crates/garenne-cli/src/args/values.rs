@@ -85,9 +85,8 @@ mod tests {
             assert_eq!(since(text), Ok(noon), "{text}");
         }
         assert!(since("2026-09-21").unwrap() < noon);
-        let ago = SystemTime::now()
-            .duration_since(since("2h").unwrap())
-            .unwrap();
+        let then = since("2h").unwrap();
+        let ago = SystemTime::now().duration_since(then).unwrap();
         assert!(ago >= Duration::from_secs(7200));
         assert!(since("yesterday").unwrap_err().contains("`2h`"));
     }

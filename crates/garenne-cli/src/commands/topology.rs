@@ -6,7 +6,7 @@ use serde_json::{Value as Json, json};
 
 use crate::args::Topology;
 use crate::exit::{Done, Trouble, say};
-use crate::output::{Column, Screen, Table};
+use crate::output::{STRONG, Screen, clean, styled};
 
 pub(crate) async fn run(topology: &Topology) -> Result<Done, Trouble> {
     let queues: Vec<_> = topology
@@ -16,19 +16,13 @@ pub(crate) async fn run(topology: &Topology) -> Result<Done, Trouble> {
         .collect();
     check(&queues)?;
     let mut screen = Screen::new();
-    let mut table = Table::new(&[
-        Column::text("WHAT"),
-        Column::text("NAME"),
-        Column::flexible("ARGUMENTS"),
-    ]);
     for entity in queues.iter().flat_map(Queue::topology) {
         if topology.json {
             screen.json(&as_json(&entity)?)?;
         } else {
-            table.row(&cells(&entity), &mut screen)?;
+            shown(&entity, &mut screen)?;
         }
     }
-    table.write(&mut screen)?;
     if topology.declare {
         declare(topology, &queues).await?;
     }
@@ -81,18 +75,24 @@ pub(super) fn name(entity: &Entity) -> (&'static str, String) {
     }
 }
 
-fn cells(entity: &Entity) -> Vec<String> {
+/// A line for what it is, and one for each argument: those are long, and every word of them counts.
+fn shown(entity: &Entity, screen: &mut Screen) -> Result<(), Trouble> {
     let (what, name) = name(entity);
+    let what = styled(STRONG, &format!("{what:<8}"));
+    screen.line(&format!("{what} {}", clean(&name)))?;
     let arguments = match entity {
         Entity::Queue(queue) => listed(&queue.args),
-        Entity::Exchange(exchange) => format!("type={}", exchange.kind),
-        Entity::Binding(binding) => format!("routing-key={}", binding.routing_key),
-        Entity::ExchangeBinding(binding) => format!("routing-key={}", binding.routing_key),
+        Entity::Exchange(exchange) => vec![format!("type={}", exchange.kind)],
+        Entity::Binding(binding) => vec![format!("routing-key={}", binding.routing_key)],
+        Entity::ExchangeBinding(binding) => vec![format!("routing-key={}", binding.routing_key)],
     };
-    vec![what.to_owned(), name, arguments]
+    for argument in arguments {
+        screen.line(&format!("    {}", clean(&argument)))?;
+    }
+    Ok(())
 }
 
-fn listed(arguments: &Headers) -> String {
+fn listed(arguments: &Headers) -> Vec<String> {
     let shown = |value: &Value| match value {
         Value::Text(text) if text.is_empty() => "\"\"".to_owned(),
         Value::Text(text) => text.clone(),
@@ -103,7 +103,7 @@ fn listed(arguments: &Headers) -> String {
     let arguments = arguments
         .iter()
         .map(|(name, value)| format!("{name}={}", shown(value)));
-    arguments.collect::<Vec<_>>().join(" ")
+    arguments.collect()
 }
 
 fn as_json(entity: &Entity) -> Result<Json, Trouble> {

@@ -158,3 +158,71 @@ impl fmt::Display for LineError {
 }
 
 impl std::error::Error for LineError {}
+
+#[cfg(test)]
+mod tests {
+    use garenne_core::{Headers, Properties, Value as Header};
+
+    use super::*;
+
+    fn record() -> FailedMessage {
+        FailedMessage {
+            message_id: "m-1".into(),
+            queue: "orders".into(),
+            exchange: "shop".into(),
+            routing_key: "order.placed".into(),
+            body: vec![0, 255, 10, 13, 34].into(),
+            properties: Properties {
+                headers: Headers::from([
+                    ("n".into(), Header::I16(-3)),
+                    ("raw".into(), Header::LongString(vec![255])),
+                    ("bits".into(), Header::ByteArray(vec![0])),
+                    ("at".into(), Header::Timestamp(7)),
+                    ("list".into(), vec![Header::Void, Header::F64(0.1)].into()),
+                ]),
+                priority: Some(3),
+                user_id: Some("app".into()),
+                ..Properties::default()
+            },
+            attempts: 4,
+            first_failed_at: UNIX_EPOCH + Duration::from_nanos(1_790_000_000_123_456_789),
+            last_failed_at: UNIX_EPOCH + Duration::from_millis(1_790_000_060_456),
+            reason: FailReason::DeliveryLimit,
+            error: "line one\nline two".into(),
+            error_chain: vec!["because".into()],
+            host: "till-3".into(),
+            service: "order-service".into(),
+            version: "1.2.0".into(),
+        }
+    }
+
+    #[test]
+    fn a_record_is_one_line_and_is_read_back_as_it_was() {
+        let line = to_line(&record()).unwrap();
+        assert!(!line.contains('\n'));
+        assert_eq!(from_line(&line), Ok(record()));
+    }
+
+    #[test]
+    fn a_line_without_what_a_message_needs_is_refused_by_name() {
+        let whole = to_json(&record()).unwrap();
+        for name in ["queue", "reason", "body"] {
+            let mut lacking = whole.clone();
+            lacking.remove(name);
+            let error = from_line(&Value::Object(lacking).to_string()).unwrap_err();
+            assert!(error.to_string().contains(name), "{error}");
+        }
+        for (name, wrong) in [
+            ("body", json!("%")),
+            ("attempts", json!(-1)),
+            ("error_chain", json!("x")),
+            ("last_failed_at", json!("yesterday")),
+            ("properties", json!({ "colour": "red" })),
+        ] {
+            let mut faulty = whole.clone();
+            faulty.insert(name.to_owned(), wrong);
+            let error = from_line(&Value::Object(faulty).to_string()).unwrap_err();
+            assert!(error.to_string().contains(name), "{error}");
+        }
+    }
+}

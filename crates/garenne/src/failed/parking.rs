@@ -1,5 +1,6 @@
 //! Failed messages in parking queues.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -9,7 +10,7 @@ use garenne_core::{FailedMessage, FailedQuery, Queue};
 use super::cursor::ParkingCursor;
 use super::store::{FailedCursor, FailedStore, Inserted, StoreError, StoreErrorKind, StoreFuture};
 use crate::link::{Kind, Link, LinkError, LinkWatch};
-use crate::publish::{Outgoing, PublishError, Publisher, new_message_id};
+use crate::publish::{Outgoing, PublishError, Publisher};
 
 /// What the properties of a parked message may take of a frame besides the record's headers.
 const FRAME_RESERVE: usize = 512;
@@ -41,10 +42,13 @@ pub struct ParkingStore {
 
 impl ParkingStore {
     pub(crate) fn new(links: LinkWatch, publisher: Publisher, queues: Vec<String>) -> Self {
+        // A queue that is named twice is read once.
+        let mut named = BTreeSet::new();
+        let once = |queue: &String| named.insert(queue.clone());
         Self {
             links,
             publisher,
-            queues,
+            queues: queues.into_iter().filter(once).collect(),
         }
     }
 
@@ -69,9 +73,8 @@ impl ParkingStore {
     /// Whether the broker takes messages, which it does not during an alarm. What is taken out of a
     /// queue while nothing can be put back would come back and be counted, time after time.
     async fn probe(&self, link: &Link) -> Result<(), StoreError> {
-        let nowhere = format!("garenne.probe.{}", new_message_id());
-        match self.publisher.send(Outgoing::to_queue(nowhere, "")).await {
-            Ok(()) | Err(PublishError::Unroutable { .. }) => Ok(()),
+        match self.publisher.takes_messages().await {
+            Ok(()) => Ok(()),
             Err(error) => Err(StoreError::new(
                 kind_of(&error),
                 format_args!(

@@ -11,6 +11,7 @@ mod keeper;
 mod levels;
 mod outgoing;
 mod owner;
+mod probe;
 mod publisher;
 mod retry;
 mod room;

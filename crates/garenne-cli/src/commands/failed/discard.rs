@@ -53,7 +53,7 @@ async fn act(
         }
     }
     let progress = Progress::new("throwing away", None);
-    let discarded = discard(&*opened.store, query, |so_far| {
+    let discarded = discard(&*opened.store, &opened.narrowed(query), |so_far| {
         progress.at(so_far);
         if interrupt.is_asked() {
             Flow::Stop

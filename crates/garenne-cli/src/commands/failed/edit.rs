@@ -14,13 +14,13 @@ use crate::store::Opened;
 
 pub(crate) async fn run(edit: &Edit) -> Result<Done, Trouble> {
     let editor = editor()?;
-    let opened = Opened::of(&edit.target).await?;
-    let done = mend(edit, &editor, &opened).await;
+    let mut opened = Opened::of(&edit.target).await?;
+    let done = mend(edit, &editor, &mut opened).await;
     opened.close().await;
     done
 }
 
-async fn mend(edit: &Edit, editor: &str, opened: &Opened) -> Result<Done, Trouble> {
+async fn mend(edit: &Edit, editor: &str, opened: &mut Opened) -> Result<Done, Trouble> {
     let query = FailedQuery::all().id(&edit.id);
     // The message goes back while a person thinks: a broker lets nobody hold it for long.
     let stored = the_one(opened, &query, &edit.id).await?;
@@ -28,9 +28,10 @@ async fn mend(edit: &Edit, editor: &str, opened: &Opened) -> Result<Done, Troubl
         say("the body was not changed; nothing was sent");
         return Ok(Done::Everything);
     };
-    let report = Replay::of(query)
+    let publisher = opened.publisher().await?;
+    let report = Replay::of(opened.narrowed(&query))
         .body(body)
-        .run(&*opened.store, &opened.publisher)
+        .run(&*opened.store, &publisher)
         .await?;
     if report.replayed == 0 && report.is_complete() {
         return Err(Trouble::failed(

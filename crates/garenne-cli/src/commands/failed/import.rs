@@ -1,7 +1,7 @@
 //! `garenne failed import`.
 
 use garenne::core::FailedMessage;
-use garenne::failed::{Inserted, from_line};
+use garenne::failed::{FailedQuery, Flow, Inserted, from_line, transfer};
 use tokio::fs::File;
 use tokio::io::{AsyncBufRead, AsyncBufReadExt, BufReader};
 
@@ -17,6 +17,9 @@ const BATCH_BYTES: usize = 8 * 1024 * 1024;
 
 pub(crate) async fn run(import: &Import) -> Result<Done, Trouble> {
     let interrupt = Interrupt::listen();
+    if !import.from_queue.is_empty() {
+        return take_over(import, &interrupt).await;
+    }
     let lines: Box<dyn AsyncBufRead + Unpin + Send> = match &import.file {
         Some(path) => {
             let file = File::open(path).await.map_err(|e| {
@@ -60,6 +63,32 @@ pub(crate) async fn run(import: &Import) -> Result<Done, Trouble> {
         ));
     }
     stored
+}
+
+/// Moves what is parked on the broker into the database.
+async fn take_over(import: &Import, interrupt: &Interrupt) -> Result<Done, Trouble> {
+    let database = Opened::of(&import.target).await?;
+    let parked = Opened::parked(import.target.url.as_deref(), &import.from_queue).await?;
+    let progress = Progress::new("moving", parked.total().await);
+    let all = FailedQuery::all();
+    let moving = transfer(&*parked.store, &all, &*database.store, |moved| {
+        progress.at(moved);
+        if interrupt.is_asked() {
+            Flow::Stop
+        } else {
+            Flow::GoOn
+        }
+    });
+    let moved = moving.await;
+    progress.clear();
+    parked.close().await;
+    database.close().await;
+    say(&format!("moved {}", count(moved?, "message")));
+    if interrupt.is_asked() {
+        say("stopped on request; the rest is still parked, run it again to go on");
+        return Ok(Done::NotEverything);
+    }
+    Ok(Done::Everything)
 }
 
 /// Lines, read into records.

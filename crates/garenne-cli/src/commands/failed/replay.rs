@@ -13,12 +13,12 @@ use crate::store::Opened;
 
 pub(crate) async fn run(replay: &Replay) -> Result<Done, Trouble> {
     let interrupt = Interrupt::listen();
-    let opened = Opened::of(&replay.target).await?;
+    let mut opened = Opened::of(&replay.target).await?;
     let query = replay.selection.query();
     let done = if replay.dry_run {
         preview(&opened, &query, replay.json, &interrupt).await
     } else {
-        send(replay, &opened, query, interrupt).await
+        send(replay, &mut opened, query, interrupt).await
     };
     opened.close().await;
     done
@@ -26,7 +26,7 @@ pub(crate) async fn run(replay: &Replay) -> Result<Done, Trouble> {
 
 async fn send(
     replay: &Replay,
-    opened: &Opened,
+    opened: &mut Opened,
     query: FailedQuery,
     interrupt: Interrupt,
 ) -> Result<Done, Trouble> {
@@ -34,6 +34,8 @@ async fn send(
         (true, Some(total)) => Some(total.min(replay.selection.limit.unwrap_or(total))),
         _ => None,
     };
+    let publisher = opened.publisher().await?;
+    let query = opened.narrowed(&query);
     let progress = Progress::new("replaying", total);
     let shown = progress.clone();
     let mut run = Run::of(query)
@@ -42,7 +44,7 @@ async fn send(
     if let Some(rate) = replay.rate {
         run = run.rate(rate.get());
     }
-    let report = run.run(&*opened.store, &opened.publisher).await;
+    let report = run.run(&*opened.store, &publisher).await;
     progress.clear();
     let report = report.map_err(|error| {
         Trouble::from(error).while_doing(

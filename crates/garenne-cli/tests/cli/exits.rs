@@ -1,0 +1,78 @@
+//! Exit codes, and errors that say what to do.
+
+use std::time::{Duration, Instant};
+
+use garenne_broker::Broker;
+
+use crate::support::{Stage, command};
+
+/// A broker that does not answer must not hold a person for longer; the connect timeout is 5 s.
+const SECONDS: Duration = Duration::from_secs(20);
+
+async fn run(url: &str, arguments: &[&str]) -> (i32, String) {
+    let mut command = command(url);
+    command.args(arguments);
+    let output = tokio::task::spawn_blocking(move || command.output().unwrap())
+        .await
+        .unwrap();
+    let err = String::from_utf8(output.stderr).unwrap();
+    (output.status.code().unwrap_or(-1), err)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dead_broker_is_told_within_seconds_and_without_the_password() {
+    let since = Instant::now();
+    let url = "amqp://app:s3cret@127.0.0.1:1/shop";
+    for arguments in [
+        &["failed", "ls", "-q", "orders"][..],
+        &["send", "-q", "orders", "x"],
+        &["doctor"],
+    ] {
+        let (code, err) = run(url, arguments).await;
+        assert_eq!(code, 75, "{err}");
+        assert!(
+            err.contains("127.0.0.1:1") && !err.contains("s3cret"),
+            "{err}"
+        );
+    }
+    assert!(since.elapsed() < SECONDS * 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_password_is_told_and_never_shown() {
+    let broker = Broker::start().await.unwrap();
+    let url = broker.url().replace("guest:guest", "guest:s3cret");
+    let (code, err) = run(&url, &["failed", "ls", "-q", "orders"]).await;
+    assert_eq!(code, 78, "{err}");
+    assert!(err.contains("guest") && !err.contains("s3cret"), "{err}");
+    let (code, err) = run("amqp://app:s3cret@:x", &["doctor"]).await;
+    assert_eq!(code, 2, "{err}");
+    assert!(!err.contains("s3cret"), "{err}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_queue_that_is_not_there_is_named() {
+    let stage = Stage::new().await;
+    let ran = stage.run(&["failed", "ls", "-q", "ordres"]).await;
+    assert_eq!(ran.code, 78, "{}", ran.err);
+    assert!(ran.err.contains("`ordres.failed`"), "{}", ran.err);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn arguments_that_cannot_be_used_are_told_before_anything_is_done() {
+    for arguments in [
+        &["failed", "ls"][..],
+        &["failed", "ls", "-q", "orders", "--where", "timeout"],
+        &["failed", "ls", "-q", "orders", "--since", "yesterday"],
+        &["failed", "ls", "-q", "orders", "--reason", "bad-luck"],
+        &["failed", "show", "-q", "orders"],
+        &["failed", "replay", "-q", "orders", "--rate", "0"],
+        &["send", "x"],
+        &["topology", "-q", ""],
+        &["topology", "-q", "orders", "--retry", "often"],
+    ] {
+        let (code, err) = run("amqp://127.0.0.1:1", arguments).await;
+        assert_eq!(code, 2, "{arguments:?}: {err}");
+        assert!(!err.is_empty());
+    }
+}
