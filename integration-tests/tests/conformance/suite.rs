@@ -53,7 +53,7 @@ impl Suite {
         let version = Wire::version(&Lab::rabbit(Needs::Vhost).await).await;
         let rows = self.each(async |case| {
             let started = Instant::now();
-            let on_rabbit = async { run(&case, Lab::rabbit(case.needs).await).await };
+            let on_rabbit = run(&case, Lab::rabbit(case.needs));
             let (embedded, notes) = tokio::join!(self.embedded(&case), on_rabbit);
             let expected = differences::of_rabbitmq(&version, &case.title());
             let rabbit = Cell::of(self.book.get(&case), &notes, expected);
@@ -72,7 +72,7 @@ impl Suite {
             "the book is about RabbitMQ 4, this is {version}: set GARENNE_RABBITMQ to 4"
         );
         let seen = self.each(async |case| {
-            let notes = run(&case, Lab::rabbit(case.needs).await).await;
+            let notes = run(&case, Lab::rabbit(case.needs)).await;
             let broken = notes.iter().find(|line| line.starts_with("!: "));
             assert!(broken.is_none(), "{}: {broken:?}", case.title());
             (case, notes)
@@ -82,7 +82,7 @@ impl Suite {
     }
 
     async fn embedded(&self, case: &Case) -> Cell {
-        let seen = run(case, Lab::embedded().await).await;
+        let seen = run(case, Lab::embedded()).await;
         let expected = differences::of_embedded(&case.title());
         Cell::of(self.book.get(case), &seen, expected)
     }
@@ -102,7 +102,11 @@ impl Suite {
 }
 
 /// Runs one case on one broker and gives its notes; a line that starts with `!` says how it failed.
-async fn run(case: &Case, lab: Lab) -> Vec<String> {
+async fn run(case: &Case, lab: impl Future<Output = Lab> + 'static) -> Vec<String> {
+    let lab = match tokio::task::spawn_local(lab).await {
+        Ok(lab) => lab,
+        Err(error) => return vec![format!("!: there is no broker: {}", panic_text(error))],
+    };
     let task = tokio::task::spawn_local(tokio::time::timeout(PATIENCE, (case.run)(lab.clone())));
     match task.await {
         Ok(Ok(())) => {}
