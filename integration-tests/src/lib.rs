@@ -39,5 +39,5 @@ pub use usage::{CpuClock, resident_bytes};
 
 pub use garenne_testing::{
     Certs, Direction, FaultProxy, NodeOptions, QueueDepth, RabbitCluster, RabbitNode,
-    RabbitVersion, Signal, Vhost, eventually, shared_node, stays,
+    RabbitVersion, Signal, Vhost, WebhookAnswer, WebhookServer, eventually, shared_node, stays,
 };

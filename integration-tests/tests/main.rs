@@ -3,6 +3,8 @@
 //! Each test's name is the promise; the modules group them by what is done to the service.
 
 #[cfg(test)]
+mod alerts;
+#[cfg(test)]
 mod api;
 #[cfg(test)]
 mod broker_moves;

@@ -4,6 +4,10 @@
 
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 mod sql;
+#[cfg(feature = "webhook")]
+mod webhook;
 
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 pub use sql::{Migrate, SqlSink, SqlStore};
+#[cfg(feature = "webhook")]
+pub use webhook::WebhookAlert;

@@ -62,6 +62,7 @@
 //! | [`Vhost`] | a virtual host for one test, on a node that all tests of the process share |
 //! | [`FaultProxy`] | a TCP proxy between a client and a broker that cuts, freezes, delays, throttles, refuses and counts |
 //! | [`Certs`] | a private certificate authority, for tests with TLS |
+//! | [`WebhookServer`] | an HTTP server that takes webhooks, counts them, and answers as told |
 //! | [`ProcessGroup`] | a child process that cannot outlive the test |
 //! | [`eventually`], [`stays`] | the only two ways to wait |
 //!
@@ -107,6 +108,7 @@ mod report;
 mod scene;
 mod system;
 mod wait;
+mod webhooks;
 mod wire;
 
 pub use assertions::{Handled, Parked, Published, Retried};
@@ -123,6 +125,7 @@ pub use rabbit::{
 };
 pub use system::TestSystem;
 pub use wait::{eventually, stays};
+pub use webhooks::{Webhook, WebhookAnswer, WebhookServer};
 
 /// The signals that tests send.
 pub use rustix::process::Signal;

@@ -6,6 +6,8 @@
 //! | `ORDERS_QUEUE_TYPE` | `quorum` or `classic` | `quorum` |
 //! | `ORDERS_RETRY` | `20s*3` = every 20 s, three times; `none` | `20s*3` |
 //! | `ORDERS_DEADLINE` | how long one run may take, such as `30s` | `10m` |
+//! | `ORDERS_ALERT_WEBHOOK` | whom to tell of what goes wrong: the address of a chat robot, or of whatever takes JSON | nobody |
+//! | `ORDERS_ALERT_SECRET` | the secret that signs calls to a robot of DingTalk or Feishu | not signed |
 
 use std::env::var;
 use std::str::FromStr;
@@ -13,12 +15,15 @@ use std::time::Duration;
 
 use garenne::core::{Fault, QueueKind, parse_duration};
 use garenne::prelude::*;
+use garenne_sinks::WebhookAlert;
 
 pub(crate) struct Config {
     name: String,
     kind: QueueKind,
     retry: Retry,
     deadline: Option<Duration>,
+    webhook: Option<String>,
+    webhook_secret: String,
 }
 
 impl Config {
@@ -50,6 +55,8 @@ impl Config {
                     None
                 }
             },
+            webhook: set("ORDERS_ALERT_WEBHOOK"),
+            webhook_secret: set("ORDERS_ALERT_SECRET").unwrap_or_default(),
         };
         (config, faults)
     }
@@ -60,6 +67,13 @@ impl Config {
             Some(deadline) => queue.deadline(deadline),
             None => queue,
         }
+    }
+
+    /// Whom to tell of what goes wrong; what is wrong with the address is reported under this name.
+    pub(crate) fn alert(&self) -> Option<WebhookAlert> {
+        let url = self.webhook.as_ref()?;
+        let alert = WebhookAlert::from_url(url, &self.webhook_secret);
+        Some(alert.name("ORDERS_ALERT_WEBHOOK"))
     }
 }
 

@@ -20,8 +20,11 @@ use crate::orders::Orders;
 
 fn main() -> ExitCode {
     let (config, faults) = Config::from_env();
-    SystemBuilder::from_env()
+    let mut system = SystemBuilder::from_env()
         .faults(faults)
-        .consume(config.queue(), Orders::default)
-        .run()
+        .consume(config.queue(), Orders::default);
+    if let Some(alert) = config.alert() {
+        system = system.alert(alert);
+    }
+    system.run()
 }

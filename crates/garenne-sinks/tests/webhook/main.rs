@@ -1,0 +1,10 @@
+//! What webhooks promise: few calls whose numbers add up, refusals that are seen, secrets that stay
+//! secret.
+
+#![expect(clippy::panic, reason = "a test that cannot go on has failed")]
+
+mod bursts;
+mod refusals;
+mod secrets;
+mod signatures;
+mod support;
