@@ -84,7 +84,7 @@ impl WebhookServer {
                     return;
                 }
                 let serving = Arc::clone(&serving);
-                std::thread::spawn(move || serving.serve(stream));
+                std::thread::spawn(move || serving.serve(&stream));
             }
         });
         Self {
@@ -129,8 +129,8 @@ impl Drop for WebhookServer {
 }
 
 impl Shared {
-    fn serve(&self, stream: TcpStream) {
-        let Ok(request) = read(&stream) else { return };
+    fn serve(&self, mut stream: &TcpStream) {
+        let Ok(request) = read(stream) else { return };
         lock(&self.got).push(request);
         let answer = {
             let mut answers = lock(&self.answers);
@@ -140,10 +140,10 @@ impl Shared {
         match answer {
             WebhookAnswer::Close => {}
             // Until the client has had enough.
-            WebhookAnswer::Silence => drop((&stream).read(&mut [0])),
+            WebhookAnswer::Silence => drop(stream.read(&mut [0])),
             WebhookAnswer::Response(status, headers, body) => {
                 // A client that is gone needs no answer.
-                let _ = write(&stream, status, &headers, &body);
+                let _ = write(stream, status, &headers, &body);
             }
         }
     }

@@ -77,7 +77,7 @@ impl WebhookAlert {
         Self::feishu(url, secret)
     }
 
-    /// A robot of `WeCom` (WeChat Work).
+    /// A robot of WeCom (WeChat Work).
     pub fn wecom(url: impl Into<String>) -> Self {
         Self::new(Kind::WeCom, url.into(), String::new())
     }

@@ -9,7 +9,7 @@ use super::kind::Kind;
 
 /// How much of what a service says is repeated, in characters.
 const MAX_SAID: usize = 200;
-/// How long `DingTalk` mutes a robot that was called too often.
+/// How long DingTalk mutes a robot that was called too often.
 const DINGTALK_MUTES: Duration = Duration::from_secs(600);
 /// In what time the others count calls.
 const MINUTE: Duration = Duration::from_secs(60);

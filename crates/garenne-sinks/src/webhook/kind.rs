@@ -8,7 +8,7 @@ use super::template::Template;
 
 /// How much text people shall have to read, in bytes. Every service but one takes more.
 const READABLE: usize = 4_000;
-/// What `WeCom` takes, with some room for the end of a character.
+/// What WeCom takes, with some room for the end of a character.
 const WECOM_TEXT: usize = 2_000;
 
 /// A service, and what is peculiar to it.
@@ -32,7 +32,7 @@ impl Kind {
         }
     }
 
-    /// The limits that the services document. A robot of `DingTalk` that is called more than 20
+    /// The limits that the services document. A robot of DingTalk that is called more than 20
     /// times a minute is muted for ten.
     pub(super) fn pace(&self) -> Pace {
         let minute = Duration::from_secs(60);

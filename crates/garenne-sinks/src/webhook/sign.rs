@@ -1,10 +1,10 @@
-//! Signatures, as `DingTalk` and Feishu want them: HMAC-SHA256 over the time and the secret.
+//! Signatures, as DingTalk and Feishu want them: HMAC-SHA256 over the time and the secret.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use ring::hmac;
 
-/// `DingTalk`: the secret is the key, time and secret are the message. To be put into a query.
+/// DingTalk: the secret is the key, time and secret are the message. To be put into a query.
 pub(super) fn dingtalk(timestamp_ms: u128, secret: &str) -> String {
     let sign = hmac_sha256(secret, &format!("{timestamp_ms}\n{secret}"));
     // The three characters of Base64 that a query may not contain.
