@@ -5,7 +5,7 @@ mod topology;
 use std::time::Duration;
 
 use crate::attempt::Attempt;
-use crate::duration::compact;
+use crate::delay::{self, DelayError, delayed_properties};
 use crate::entity::ExchangeKind;
 use crate::fault::Fault;
 use crate::header::RETRY_NUMS;
@@ -19,8 +19,8 @@ pub const RETRY_DELAY: Duration = Duration::from_secs(20);
 /// or more.
 pub const DELAY_MAX: Duration = Duration::from_secs(u32::MAX as u64 / 1000);
 
-/// The content type of everything that the package publishes.
-const CONTENT_TYPE: &str = "text/plain";
+/// The content type of everything that the package publishes, whatever it is.
+pub const CONTENT_TYPE: &str = "text/plain";
 
 /// A queue as the Go package `golang-rabbitmq` declares, fills and consumes it; what the package
 /// calls a `QueueExchange`.
@@ -127,23 +127,17 @@ impl GolangRabbitmq {
         }
     }
 
-    /// Makes properties those of a message that the package publishes: `text/plain`, persistent.
-    #[must_use]
-    pub fn fresh(properties: Properties) -> Properties {
-        Properties {
-            content_type: Some(CONTENT_TYPE.to_owned()),
-            delivery_mode: Some(2),
-            ..properties
-        }
-    }
-
-    /// The same for a message that is sent with a delay: it says that it has not failed yet.
-    #[must_use]
-    pub fn delayed(properties: Properties) -> Properties {
-        let mut delayed = Self::fresh(properties);
+    /// Makes properties those of a message that waits in a delay queue: the header that says that
+    /// it has not failed yet, and without what would break the delay (see [`delayed_properties`]).
+    ///
+    /// # Errors
+    ///
+    /// [`DelayError::SenderSelected`] for a message with `CC` or `BCC`.
+    pub fn delayed(properties: Properties) -> Result<Properties, DelayError> {
+        let mut delayed = delayed_properties(properties)?;
         let never_failed = Attempt::FIRST.header();
         delayed.headers.insert(RETRY_NUMS.to_owned(), never_failed);
-        delayed
+        Ok(delayed)
     }
 
     /// Everything that is wrong with the names; empty when they can be used.
@@ -169,11 +163,20 @@ impl GolangRabbitmq {
         })
     }
 
-    /// What is wrong with a delay for a message; `None` when it can be used.
-    #[must_use]
-    pub fn delay_fault(delay: Duration) -> Option<Fault> {
-        let accepted = "at most 4294967s (49 days), what a queue's TTL can be";
-        (delay > DELAY_MAX).then(|| Fault::new("delay", compact(delay), accepted))
+    /// Checks that there is a delay queue for so long.
+    ///
+    /// # Errors
+    ///
+    /// [`DelayError::TooShort`] under a second, [`DelayError::TooLongForOneQueue`] over
+    /// [`DELAY_MAX`].
+    pub fn check_delay(wanted: Duration) -> Result<(), DelayError> {
+        if wanted < delay::MIN {
+            Err(DelayError::TooShort { wanted })
+        } else if wanted > DELAY_MAX {
+            Err(DelayError::TooLongForOneQueue { wanted })
+        } else {
+            Ok(())
+        }
     }
 
     /// The exchange, if messages are published to it: not without a routing key.

@@ -70,13 +70,16 @@ pub use failure::{Failure, HandlerResult};
 pub use garenne_core::{GolangRabbitmq, StopReason, Wish};
 pub use link::{BrokerUrl, Tls};
 pub use publish::{
-    ConnectError, ConnectErrorKind, Delays, Outgoing, Payload, PublishError, Publisher,
-    PublisherBuilder, SendAll, Sent, WhenDown,
+    ConnectError, ConnectErrorKind, Delays, GolangRabbitmqPublisher, Outgoing, Payload,
+    PublishError, Publisher, PublisherBuilder, SendAll, Sent, WhenDown,
 };
 pub use sink::{ByFactory, FailedMessage, IntoFailSink, LogSink, SinkError};
 pub use system::{BuildError, System, SystemBuilder, SystemHandle, init_logging};
 
-// What the README shows compiles.
+// What the README and the guide show compiles.
 #[cfg(doctest)]
 #[doc = include_str!("../../../README.md")]
 mod readme {}
+#[cfg(doctest)]
+#[doc = include_str!("../../../MIGRATING.md")]
+mod migrating {}

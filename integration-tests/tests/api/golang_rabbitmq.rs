@@ -8,3 +8,4 @@ mod ground;
 mod mended;
 mod migration;
 mod script;
+mod sending;

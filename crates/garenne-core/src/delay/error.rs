@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::{MAX, MIN};
 use crate::duration::readable;
+use crate::golang_rabbitmq::DELAY_MAX;
 
 /// Why a message cannot be delayed as it was asked for. Nothing was sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,6 +19,12 @@ pub enum DelayError {
     },
     /// The delay is over [`MAX`](super::MAX).
     TooLong {
+        /// The delay that was asked for.
+        wanted: Duration,
+    },
+    /// The delay is over [`DELAY_MAX`](crate::golang_rabbitmq::DELAY_MAX), and the message shall
+    /// wait in one queue, as the wire contract of `golang-rabbitmq` wants it.
+    TooLongForOneQueue {
         /// The delay that was asked for.
         wanted: Duration,
     },
@@ -63,6 +70,12 @@ impl fmt::Display for DelayError {
                 "a delay of {} s is too long; accepted: at most {} s, which is 8.5 years",
                 wanted.as_secs(),
                 MAX.as_secs()
+            ),
+            Self::TooLongForOneQueue { wanted } => write!(
+                f,
+                "a delay of {} s is too long for one queue; accepted: at most {} s, which is 49 days, or up to 8.5 years with `Publisher::send_after`",
+                wanted.as_secs(),
+                DELAY_MAX.as_secs()
             ),
             Self::Exchange { exchange } => write!(
                 f,

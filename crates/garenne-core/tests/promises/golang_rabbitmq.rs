@@ -114,15 +114,15 @@ fn messages_are_published_to_the_exchange_only_with_a_routing_key() {
 
 #[test]
 fn a_delayed_message_says_as_a_32_bit_integer_that_it_has_not_failed_yet() {
-    let delayed = GolangRabbitmq::delayed(Properties::default());
+    let sent = Properties {
+        expiration: Some("500".into()),
+        content_type: Some("text/plain".into()),
+        ..Properties::default()
+    };
+    let delayed = GolangRabbitmq::delayed(sent).unwrap();
     assert_eq!(delayed.headers["retry_nums"], Value::I32(0));
     assert_eq!(delayed.content_type.as_deref(), Some("text/plain"));
-    assert_eq!(delayed.delivery_mode, Some(2));
-    assert!(
-        GolangRabbitmq::fresh(Properties::default())
-            .headers
-            .is_empty()
-    );
+    assert_eq!(delayed.expiration, None, "it would end the delay");
 }
 
 #[test]
@@ -172,9 +172,12 @@ fn a_delay_is_whole_seconds_and_never_shorter_than_asked() {
     assert_eq!(name(Duration::ZERO), "orders_delay_1");
     assert_eq!(name(1.secs()), "orders_delay_1");
     assert_eq!(name(1001.millis()), "orders_delay_2");
-    assert_eq!(GolangRabbitmq::delay_fault(DELAY_MAX), None);
-    let fault = GolangRabbitmq::delay_fault(DELAY_MAX + 1.millis());
-    assert!(fault.unwrap().to_string().contains("49 days"));
+    assert_eq!(GolangRabbitmq::check_delay(1.secs()), Ok(()));
+    assert_eq!(GolangRabbitmq::check_delay(DELAY_MAX), Ok(()));
+    for wrong in [999.millis(), DELAY_MAX + 1.millis()] {
+        let error = GolangRabbitmq::check_delay(wrong).unwrap_err();
+        assert!(error.to_string().contains("accepted"), "{error}");
+    }
 }
 
 #[test]

@@ -43,6 +43,26 @@ async fn declare_all(link: &Link, queue: &Queue) -> Result<(), LinkError> {
     }
 }
 
+/// Declares or verifies these entities, as `declare` says.
+pub(crate) async fn declare_entities(
+    link: &Link,
+    entities: &[Entity],
+    declare: Declare,
+) -> Result<(), LinkError> {
+    let mut bench = Bench::new(link);
+    let all = async {
+        for entity in entities {
+            match declare {
+                Declare::Create => bench.declare(entity).await?,
+                Declare::Verify => bench.verify(entity).await?,
+                Declare::Off => {}
+            }
+        }
+        Ok(())
+    };
+    link.while_up(all).await
+}
+
 fn is_queue(entity: &Entity, name: &str) -> bool {
     matches!(entity, Entity::Queue(queue) if queue.name == name)
 }

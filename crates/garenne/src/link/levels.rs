@@ -2,7 +2,7 @@
 
 use garenne_core::{Declare, Destination, Entity, QueueKind, delay};
 
-use super::declare::Bench;
+use super::declare::{Bench, declare_entities};
 use super::{Link, LinkError};
 
 /// Declares or verifies the levels of one kind, as `declare` says.
@@ -11,18 +11,7 @@ pub(crate) async fn declare_levels(
     kind: QueueKind,
     declare: Declare,
 ) -> Result<(), LinkError> {
-    let mut bench = Bench::new(link);
-    let all = async {
-        for entity in delay::levels(kind) {
-            match declare {
-                Declare::Create => bench.declare(&entity).await?,
-                Declare::Verify => bench.verify(&entity).await?,
-                Declare::Off => {}
-            }
-        }
-        Ok(())
-    };
-    link.while_up(all).await
+    declare_entities(link, &delay::levels(kind), declare).await
 }
 
 /// Sees to it that messages whose delay is over come into their queue; that it is there is found

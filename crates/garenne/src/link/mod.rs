@@ -11,7 +11,7 @@ mod tls;
 mod watch;
 
 pub use address::BrokerUrl;
-pub(crate) use declare::{declare_lane, declare_queue, message_count};
+pub(crate) use declare::{declare_entities, declare_lane, declare_queue, message_count};
 pub(crate) use dial::Brokers;
 pub(crate) use error::{Kind, LinkError, timed_out};
 pub use greeting::ServerInfo;

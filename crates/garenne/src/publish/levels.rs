@@ -80,16 +80,7 @@ impl Levels {
             );
             return Err(PublishError::TooLarge { what });
         }
-        match timeout(PATIENCE, self.declared(link, destination)).await {
-            Ok(result) => result,
-            Err(_) => Err(match link.blocked().borrow().clone() {
-                Some(reason) => PublishError::Blocked {
-                    reason,
-                    sent: false,
-                },
-                None => PublishError::Timeout { after: PATIENCE },
-            }),
-        }
+        in_time(link, self.declared(link, destination)).await
     }
 
     async fn declared(&self, link: &Link, destination: &Destination) -> Result<(), PublishError> {
@@ -119,6 +110,23 @@ impl Levels {
     }
 }
 
+/// Waits for declarations, but not for ever.
+pub(super) async fn in_time(
+    link: &Link,
+    declaring: impl Future<Output = Result<(), PublishError>>,
+) -> Result<(), PublishError> {
+    match timeout(PATIENCE, declaring).await {
+        Ok(result) => result,
+        Err(_) => Err(match link.blocked().borrow().clone() {
+            Some(reason) => PublishError::Blocked {
+                reason,
+                sent: false,
+            },
+            None => PublishError::Timeout { after: PATIENCE },
+        }),
+    }
+}
+
 fn unbound(destination: &Destination, error: &LinkError) -> PublishError {
     if error.is_missing() {
         return PublishError::Unroutable {
@@ -131,7 +139,7 @@ fn unbound(destination: &Destination, error: &LinkError) -> PublishError {
     refusal(&what, error)
 }
 
-fn refusal(what: &str, error: &LinkError) -> PublishError {
+pub(super) fn refusal(what: &str, error: &LinkError) -> PublishError {
     let reason = format!("{what}: {error}");
     match error.kind {
         Kind::Configuration => PublishError::Refused { reason },

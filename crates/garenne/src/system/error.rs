@@ -4,13 +4,21 @@ use std::fmt;
 
 use garenne_core::{Fault, StopReason};
 
-/// All that is wrong with a system's configuration.
+/// All that is wrong with the configuration of a system, or of a publisher.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BuildError {
     pub(super) faults: Vec<Fault>,
 }
 
 impl BuildError {
+    pub(crate) fn unless_empty(faults: Vec<Fault>) -> Result<(), Self> {
+        if faults.is_empty() {
+            Ok(())
+        } else {
+            Err(Self { faults })
+        }
+    }
+
     /// Every fault; at least one.
     #[must_use]
     pub fn faults(&self) -> &[Fault] {

@@ -4,7 +4,7 @@
 use lapin::message::BasicGetMessage;
 use lapin::options::{
     BasicAckOptions, BasicGetOptions, BasicPublishOptions, ExchangeDeclareOptions,
-    QueueBindOptions, QueueDeclareOptions,
+    QueueBindOptions, QueueDeclareOptions, QueueDeleteOptions,
 };
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, Channel, Connection, ConnectionProperties, ExchangeKind};
@@ -24,7 +24,8 @@ pub(super) struct Script {
 
 impl Script {
     pub(super) async fn connect(url: &str, exchange: &'static str, key: &'static str) -> Self {
-        let connection = Connection::connect(url, ConnectionProperties::default());
+        let uri = url.parse().unwrap();
+        let connection = Connection::connect_uri(uri, ConnectionProperties::default());
         let connection = connection.await.unwrap();
         let channel = connection.create_channel().await.unwrap();
         Self {
@@ -163,6 +164,14 @@ impl Script {
             self.channel
                 .queue_declare(name.into(), QueueDeclareOptions::durable(), arguments);
         declaring.await.unwrap();
+    }
+
+    /// Deletes a queue with everything in it.
+    pub(super) async fn delete(&self, queue: &str) {
+        let deleting = self
+            .channel
+            .queue_delete(queue.into(), QueueDeleteOptions::default());
+        deleting.await.unwrap();
     }
 
     pub(super) async fn bind(&self, queue: &str, key: &str) {

@@ -1,0 +1,220 @@
+//! Messages for queues that programs on the Go package `golang-rabbitmq` use too.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use garenne_core::golang_rabbitmq::CONTENT_TYPE;
+use garenne_core::{Declare, Entity, Epoch, GolangRabbitmq};
+use tokio::sync::Mutex;
+use tracing::warn;
+
+use super::levels::{in_time, refusal};
+use super::{Outgoing, Payload, PublishError, Publisher};
+use crate::link::{Link, declare_entities};
+use crate::system::BuildError;
+
+/// How long entities are taken to be there. An operator's policy may delete a delay queue that has
+/// not been declared for a while, so this is part of what such a policy must leave time for.
+const TRUST: Duration = Duration::from_secs(60);
+
+/// Sends to a queue as programs on the Go package `golang-rabbitmq` do, with the same entities and
+/// the same arguments; from [`Publisher::golang_rabbitmq`]. Cheap to clone.
+///
+/// It declares what the package declares: exchange, queue, binding and, for delayed messages, the
+/// delay queue, on first use in every epoch, again every minute, and when a message came back because
+/// one of them is gone. See [`GolangRabbitmq`] for all names.
+///
+/// What a message gets beyond the package's is for the better: confirms, a message id and a time for
+/// all of them, persistence for delayed ones too.
+///
+/// ```no_run
+/// use garenne::GolangRabbitmq;
+/// use garenne::prelude::*;
+///
+/// # async fn example(publisher: Publisher) -> Result<(), Box<dyn std::error::Error>> {
+/// let shop = GolangRabbitmq::new("orders").exchange("shop", ExchangeKind::Direct, "placed");
+/// let orders = publisher.golang_rabbitmq(shop)?;
+/// orders.send(orders.message(r#"{"order_id":7}"#)).await?;
+/// orders.send_after(orders.message(r#"{"order_id":8}"#), 20.secs()).await?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct GolangRabbitmqPublisher {
+    publisher: Publisher,
+    contract: GolangRabbitmq,
+    declare: Declare,
+    /// Locked while something is declared: whoever comes meanwhile needs the same.
+    known: Arc<Mutex<Known>>,
+}
+
+/// What was declared in this epoch, and when.
+#[derive(Default)]
+struct Known {
+    epoch: Option<Epoch>,
+    queues: HashMap<String, Instant>,
+}
+
+impl Publisher {
+    /// A sender to a queue that programs on the Go package `golang-rabbitmq` use too, over this
+    /// publisher's link.
+    ///
+    /// # Errors
+    ///
+    /// [`BuildError`] with all that is wrong with the names.
+    pub fn golang_rabbitmq(
+        &self,
+        contract: impl Into<GolangRabbitmq>,
+    ) -> Result<GolangRabbitmqPublisher, BuildError> {
+        let contract = contract.into();
+        BuildError::unless_empty(contract.faults())?;
+        Ok(GolangRabbitmqPublisher {
+            publisher: self.clone(),
+            contract,
+            declare: Declare::default(),
+            known: Arc::default(),
+        })
+    }
+}
+
+impl GolangRabbitmqPublisher {
+    /// What to do about the entities before a message is sent; [`Declare::Create`] unless told
+    /// otherwise, as the package does.
+    #[must_use]
+    pub fn declare(self, declare: Declare) -> Self {
+        Self { declare, ..self }
+    }
+
+    /// A message for the queue, addressed as the package does it: to the exchange with the routing
+    /// key, or to the queue through the default exchange; `text/plain`, persistent.
+    ///
+    /// [`Publisher::send`] and [`Publisher::send_all`] take it too, where the entities are known to
+    /// be there.
+    pub fn message(&self, payload: impl Payload) -> Outgoing {
+        let (exchange, routing_key) = self.contract.address();
+        Outgoing::to_exchange(exchange, routing_key, payload).content_type(CONTENT_TYPE)
+    }
+
+    /// Publishes one message, wherever it was addressed to, to the queue, and returns when the broker
+    /// has taken responsibility for it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Publisher::send`]. Entities that cannot be declared are [`PublishError::Refused`], with
+    /// the argument in which they differ; to declare them is waited for 30 s at most.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`Publisher::send`]. What was declared stays.
+    pub async fn send(&self, message: Outgoing) -> Result<(), PublishError> {
+        let (exchange, routing_key) = self.contract.address();
+        let message = Outgoing {
+            exchange: exchange.to_owned(),
+            routing_key: routing_key.to_owned(),
+            ..message
+        };
+        let queue = self.contract.queue_name();
+        self.deliver(message, queue, &[]).await
+    }
+
+    /// Publishes one message to the queue that gets it after a delay: from 1 s to 49 days, in whole
+    /// seconds, rounded up. It waits in the package's queue for this delay, `<queue>_delay_<seconds>`,
+    /// persistent, and comes with `retry_nums` 0.
+    ///
+    /// Every delay is a queue on the broker, which stays: the package's arguments leave no way to
+    /// let it end. Send with delays of your choice, not with computed ones, or have a policy expire
+    /// queues that are not used; it must give them a few minutes more than their delay, or it deletes
+    /// what waits there. [`Publisher::send_after`] has no such queues, takes any delay, and a program
+    /// on the package gets its messages just as well.
+    ///
+    /// # Errors
+    ///
+    /// [`PublishError::Delay`] for a delay that no delay queue has; otherwise as
+    /// [`GolangRabbitmqPublisher::send`].
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`GolangRabbitmqPublisher::send`].
+    pub async fn send_after(&self, message: Outgoing, delay: Duration) -> Result<(), PublishError> {
+        GolangRabbitmq::check_delay(delay)?;
+        let queue = self.contract.delay_queue_name(delay);
+        let message = Outgoing {
+            // Not through the exchange, where others may be bound: a confirm shall say that the
+            // message lies in this very queue.
+            exchange: String::new(),
+            routing_key: queue.clone(),
+            properties: GolangRabbitmq::delayed(message.properties)?,
+            mandatory: true,
+            ..message
+        };
+        let waiting = self.contract.delay_entities(delay);
+        self.deliver(message, &queue, &waiting).await
+    }
+
+    /// Sends a message for which this queue, and what else belongs to it, must be there.
+    async fn deliver(
+        &self,
+        message: Outgoing,
+        queue: &str,
+        waiting: &[Entity],
+    ) -> Result<(), PublishError> {
+        self.ready(&message, queue, waiting).await?;
+        match self.publisher.send(message.clone()).await {
+            Err(PublishError::Unroutable { .. }) if self.declare == Declare::Create => {
+                warn!(
+                    event = "shared_queue_missing",
+                    queue, "a queue that is shared with the Go package is gone; declaring it again"
+                );
+                *self.known.lock().await = Known::default();
+                self.ready(&message, queue, waiting).await?;
+                self.publisher.send(message).await
+            }
+            result => result,
+        }
+    }
+
+    async fn ready(
+        &self,
+        message: &Outgoing,
+        queue: &str,
+        waiting: &[Entity],
+    ) -> Result<(), PublishError> {
+        let link = self.publisher.link(message).await?;
+        in_time(&link, self.declared(&link, queue, waiting)).await
+    }
+
+    async fn declared(
+        &self,
+        link: &Link,
+        queue: &str,
+        waiting: &[Entity],
+    ) -> Result<(), PublishError> {
+        let mut known = self.known.lock().await;
+        if known.epoch != Some(link.epoch) {
+            *known = Known {
+                epoch: Some(link.epoch),
+                ..Known::default()
+            };
+        }
+        known.queues.retain(|_, since| since.elapsed() < TRUST);
+        if known.queues.contains_key(queue) {
+            return Ok(());
+        }
+        let entities = [&self.contract.entities(), waiting].concat();
+        declare_entities(link, &entities, self.declare)
+            .await
+            .map_err(|e| refusal(&format!("nothing can be sent to `{queue}`"), &e))?;
+        known.queues.insert(queue.to_owned(), Instant::now());
+        Ok(())
+    }
+}
+
+impl std::fmt::Debug for GolangRabbitmqPublisher {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("GolangRabbitmqPublisher")
+            .field("contract", &self.contract)
+            .field("declare", &self.declare)
+            .finish_non_exhaustive()
+    }
+}
