@@ -14,6 +14,7 @@ use crate::transcript::Transcript;
 #[derive(Clone, Debug)]
 pub struct Program {
     path: PathBuf,
+    args: Vec<String>,
     env: Vec<(String, String)>,
 }
 
@@ -48,8 +49,16 @@ impl Program {
         );
         Self {
             path,
+            args: Vec::new(),
             env: Vec::new(),
         }
+    }
+
+    /// Adds arguments.
+    #[must_use]
+    pub fn args<'a>(mut self, args: impl IntoIterator<Item = &'a str>) -> Self {
+        self.args.extend(args.into_iter().map(str::to_owned));
+        self
     }
 
     /// Sets an environment variable; nothing but `PATH` and `HOME` is inherited.
@@ -78,6 +87,7 @@ impl Program {
                 command.env(kept, value);
             }
         }
+        command.args(&self.args);
         command.envs(self.env.iter().map(|(name, value)| (name, value)));
         let mut group = ProcessGroup::spawn(name, &mut command);
         transcript.follow(group.child());

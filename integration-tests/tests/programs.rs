@@ -54,3 +54,30 @@ async fn every_line_of_a_json_log_is_a_json_object_with_an_event() {
         assert!(value.get("event").is_some_and(Value::is_string), "{line}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_programs_for_queues_shared_with_the_go_package_send_and_tell_what_they_are_given_wrong()
+ {
+    let vhost = Vhost::new().await;
+    let program = Program::named("golang-rabbitmq")
+        .env("AMQP_URL", vhost.url())
+        .env("EXCHANGE", "shop")
+        .env("ROUTING_KEY", "placed");
+    let sent = program.clone().args(["send", "one", "two"]).run(SOON).await;
+    assert_eq!(sent.code, Some(0), "{}", sent.transcript.tail());
+    assert_eq!(sent.transcript.stdout(), ["2 confirmed"]);
+    let sent = program.clone().args(["send-delay", "1", "three"]);
+    assert_eq!(sent.run(SOON).await.code, Some(0));
+    integration_tests::eventually(SOON, "all three are there", async || {
+        match vhost.queue("orders").await?.ready {
+            3 => Ok(()),
+            n => Err(format!("{n}")),
+        }
+    })
+    .await;
+    let refused = program.env("EXCHANGE_TYPE", "round").args(["recv"]);
+    let refused = refused.run(SOON).await;
+    assert_eq!(refused.code, Some(78));
+    let told = refused.transcript.stderr().join("\n");
+    assert!(told.contains("EXCHANGE_TYPE is `round`"), "{told}");
+}

@@ -42,6 +42,19 @@ async fn six_hours_less_a_minute_are_not_enough() {
 }
 
 #[tokio::test]
+async fn the_retry_queue_of_the_go_package_is_a_lane_of_20_s() {
+    let queue = Queue::golang_rabbitmq("orders");
+    let system = TestSystem::start(|builder| builder.consume_fn(queue, charge)).await;
+    let sent = system.send("orders", "fail:1").await;
+    system.settled().await;
+
+    system.assert_retried(&sent).attempt(2).after(20.secs());
+    system.advance(20.secs()).await;
+    system.assert_handled(&sent).attempt(2);
+    system.finish().await;
+}
+
+#[tokio::test]
 async fn messages_come_back_in_the_order_of_their_times() {
     let seen = Arc::new(Mutex::new(Vec::new()));
     let notes = Arc::clone(&seen);
