@@ -38,6 +38,6 @@ pub use transcript::{Event, Transcript, handled};
 pub use usage::{CpuClock, resident_bytes};
 
 pub use garenne_testing::{
-    Certs, Direction, FaultProxy, NodeOptions, QueueDepth, RabbitCluster, RabbitNode,
+    Certs, Direction, FaultProxy, NodeOptions, PostgresNode, QueueDepth, RabbitCluster, RabbitNode,
     RabbitVersion, Signal, Vhost, WebhookAnswer, WebhookServer, eventually, shared_node, stays,
 };

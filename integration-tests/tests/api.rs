@@ -24,6 +24,7 @@ mod returns;
 mod secrets;
 mod sink_chain;
 mod sinks;
+mod sql_sink;
 mod stopping;
 mod storms;
 mod support;

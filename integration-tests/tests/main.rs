@@ -17,6 +17,8 @@ mod cost;
 #[cfg(test)]
 mod crashes;
 #[cfg(test)]
+mod databases;
+#[cfg(test)]
 mod handlers;
 #[cfg(test)]
 mod harness;

@@ -22,6 +22,32 @@ async fn the_quickstart_shows_what_became_of_each_order_and_ends_by_itself() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn failed_orders_go_to_a_database_and_are_sent_again_from_it() {
+    let database = crate::databases::server().await;
+    let database = database.create_database("failed_orders");
+    let vhost = Vhost::new().await;
+    let ended = Program::named("failed-orders")
+        .env("AMQP_URL", vhost.url())
+        .env("DATABASE_URL", database)
+        .run(SOON)
+        .await;
+    assert_eq!(ended.code, Some(0), "{}", ended.transcript.tail());
+    let shown = ended.transcript.stdout().join("\n");
+    let readme = include_str!("../../examples/failed-orders/README.md");
+    let expected = readme
+        .split("```text\n")
+        .nth(1)
+        .and_then(|rest| rest.split("\n```").next());
+    let sorted = |text: &str| {
+        let mut lines: Vec<_> = text.lines().map(str::to_owned).collect();
+        lines.sort_unstable();
+        lines
+    };
+    assert_eq!(sorted(&shown), sorted(expected.unwrap_or_default()));
+    vhost.drained("failed-orders").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn every_line_of_a_json_log_is_a_json_object_with_an_event() {
     let vhost = Vhost::new().await;
     let client = Client::connect(&vhost.url()).await;

@@ -11,3 +11,8 @@ mod webhook;
 pub use sql::{Migrate, SqlSink, SqlStore};
 #[cfg(feature = "webhook")]
 pub use webhook::WebhookAlert;
+
+// What the README shows compiles.
+#[cfg(all(doctest, feature = "postgres"))]
+#[doc = include_str!("../README.md")]
+mod readme {}

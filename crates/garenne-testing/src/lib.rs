@@ -60,6 +60,7 @@
 //! | [`RabbitNode`] | a private RabbitMQ node as a child process, to kill, pause, alarm and restart |
 //! | [`RabbitCluster`] | three of them that know each other |
 //! | [`Vhost`] | a virtual host for one test, on a node that all tests of the process share |
+//! | [`PostgresNode`] | a private PostgreSQL, likewise |
 //! | [`FaultProxy`] | a TCP proxy between a client and a broker that cuts, freezes, delays, throttles, refuses and counts |
 //! | [`Certs`] | a private certificate authority, for tests with TLS |
 //! | [`WebhookServer`] | an HTTP server that takes webhooks, counts them, and answers as told |
@@ -101,6 +102,7 @@ mod message;
 mod options;
 mod perform;
 mod ports;
+mod postgres;
 mod process;
 mod proxy;
 mod rabbit;
@@ -118,6 +120,7 @@ pub use journal::journal;
 pub use message::{Message, Sent};
 pub use options::TestSystemBuilder;
 pub use perform::{Perform, Performed, Performer, perform};
+pub use postgres::PostgresNode;
 pub use process::ProcessGroup;
 pub use proxy::{Direction, FaultProxy};
 pub use rabbit::{

@@ -6,9 +6,11 @@ use std::process::{Command, Output};
 use crate::steps::run;
 
 /// Files that show that Debian's packages are there, and the packages that bring them.
-const NEEDED: [(&str, &str); 2] = [
+const NEEDED: [(&str, &str); 3] = [
     ("/usr/lib/rabbitmq/bin/rabbitmq-server", "rabbitmq-server"),
     ("/usr/bin/erl_call", "erlang-base"),
+    // Its servers lie in a folder for each version.
+    ("/usr/lib/postgresql", "postgresql"),
 ];
 
 /// Installs what the tests need.

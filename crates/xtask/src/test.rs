@@ -28,7 +28,12 @@ pub(crate) fn on_rabbitmq_4() -> Result<(), String> {
 fn on_real_brokers(variables: &[(&str, &str)]) -> Result<(), String> {
     // The integration tests start the examples as processes.
     step("examples", || {
-        cargo("build --locked -p order-service -p quickstart -p golang-rabbitmq -p garenne-cli")
+        let examples = "order-service quickstart failed-orders golang-rabbitmq garenne-cli";
+        let packages: Vec<_> = examples
+            .split(' ')
+            .map(|name| format!("-p {name}"))
+            .collect();
+        cargo(&format!("build --locked {}", packages.join(" ")))
     })?;
     step("tests on real brokers", || {
         let tests = "test --locked -p integration-tests -- --skip conformance::";

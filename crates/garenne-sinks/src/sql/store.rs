@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use garenne::core::{FailedMessage, Fault};
+use garenne::core::FailedMessage;
 use garenne::failed::{
     FailedCursor, FailedQuery, FailedStore, Inserted, StoreError, StoreErrorKind, StoreFuture,
 };
@@ -35,9 +35,11 @@ impl SqlStore {
     ///
     /// # Errors
     ///
-    /// A [`Fault`] when the URL names no database that this program was built for.
-    pub fn new(url: impl AsRef<str>) -> Result<Self, Fault> {
-        let database = Database::parse(url.as_ref())?;
+    /// [`StoreErrorKind::Refused`] when the URL names no database that this program was built for. The
+    /// text says what is accepted, and does not quote the URL.
+    pub fn new(url: impl AsRef<str>) -> Result<Self, StoreError> {
+        let refused = |fault| StoreError::new(StoreErrorKind::Refused, fault);
+        let database = Database::parse(url.as_ref()).map_err(refused)?;
         Ok(Self {
             database: Database {
                 migrate: Migrate::Verify,
