@@ -128,7 +128,7 @@ async fn every_trouble_is_told_within_seconds_with_what_to_do_and_without_the_pa
             "create the database",
         ),
         (url("hunter2", port, "closed"), Refused, "grant the user"),
-        (url("hunter2", port, "latin"), Unreachable, "must be UTF8"),
+        (url("hunter2", port, "latin"), Refused, "must be UTF8"),
         (
             url("hunter2", port_of(&gone), "garenne"),
             Unreachable,

@@ -54,15 +54,7 @@ impl SqlError {
     /// What the client library says, told apart.
     pub(super) fn of(kind: Kind, name: &str, error: &Error) -> Self {
         let Error::Database(refusal) = error else {
-            let advice = "is the server running, and are host and port right?";
-            let is_cut = matches!(
-                error,
-                Error::Io(_) | Error::WorkerCrashed | Error::Protocol(_)
-            );
-            return Self {
-                is_cut,
-                ..Self::new(Blame::Unreachable, format!("{name}: {error}; {advice}"))
-            };
+            return Self::of_client(name, error);
         };
         let code = refusal.code().unwrap_or_default();
         let (blame, advice) = match kind {
@@ -79,6 +71,29 @@ impl SqlError {
             // An administrator's or a crash's farewell (57P01, 57P02): the next connection may work.
             is_cut: code.starts_with("57P0") && code != "57P03",
             ..Self::new(blame, format!("{name}: {message} (code {code}){advice}"))
+        }
+    }
+
+    /// What went wrong before the database could say anything.
+    fn of_client(name: &str, error: &Error) -> Self {
+        let (blame, advice) = match error {
+            Error::Configuration(_) => (Blame::Refused, ""),
+            Error::Tls(_) => (
+                Blame::Refused,
+                "; check sslmode and sslrootcert in the URL, and the server's certificate",
+            ),
+            _ => (
+                Blame::Unreachable,
+                "; is the server running, and are host and port right?",
+            ),
+        };
+        let is_cut = matches!(
+            error,
+            Error::Io(_) | Error::WorkerCrashed | Error::Protocol(_)
+        );
+        Self {
+            is_cut,
+            ..Self::new(blame, format!("{name}: {error}{advice}"))
         }
     }
 
