@@ -20,6 +20,7 @@ mod panics;
 mod plain;
 mod publish_faults;
 mod publisher;
+mod requests;
 mod returns;
 mod secrets;
 mod sink_chain;

@@ -14,7 +14,7 @@ use lapin::BasicProperties;
 use crate::body::{Body, Undecodable};
 use crate::consumer::{Outbox, derived_id};
 use crate::failure::Failure;
-use crate::publish::Outgoing;
+use crate::publish::{Outgoing, Payload};
 use crate::wire;
 
 /// A message as it is handed to a handler: a typed body, what the broker said about it, and the
@@ -204,6 +204,43 @@ impl<B> Delivery<B> {
                 Some(id) => message.with_message_id(id),
                 None => message,
             });
+    }
+
+    /// The queue that a reply is expected in, if the message is a request.
+    #[must_use]
+    pub fn reply_to(&self) -> Option<&str> {
+        let reply_to = self.meta.properties.reply_to().as_ref();
+        reply_to.map(lapin::types::ShortString::as_str)
+    }
+
+    /// Replies to a request: to the queue that it names, with its correlation id (or, if it has none,
+    /// its message id). For a message that asks for no reply it does nothing.
+    ///
+    /// ```
+    /// # use garenne::prelude::*;
+    /// async fn price(question: Delivery<Json<String>>) -> Result<(), Failure> {
+    ///     question.reply(Json(question.len()));
+    ///     Ok(())
+    /// }
+    /// ```
+    ///
+    /// Like [`Delivery::publish`], it is sent when the handler has returned `Ok`, and before the
+    /// request is acked; a request that is retried is answered when an attempt succeeds, perhaps
+    /// too late for its sender. A reply that nobody waits for any more is dropped by the broker, and
+    /// that is no failure. A run that is repeated sends it with the same message id.
+    pub fn reply(&self, payload: impl Payload) {
+        let Some(reply_to) = self.reply_to() else {
+            return;
+        };
+        let id = self.meta.properties.correlation_id().as_ref();
+        let id = id.map(lapin::types::ShortString::as_str);
+        // Nothing says that an address for direct replies has a queue behind it: a mandatory reply
+        // would come back as unroutable even where it was taken.
+        let mut reply = Outgoing::to_queue(reply_to, payload).not_mandatory();
+        if let Some(id) = id.or(self.message_id()) {
+            reply = reply.correlation_id(id);
+        }
+        self.publish_derived(reply);
     }
 
     /// Like [`Delivery::publish`], with a delay: see

@@ -71,7 +71,7 @@ pub use garenne_core::{GolangRabbitmq, StopReason, Wish};
 pub use link::{BrokerUrl, Tls};
 pub use publish::{
     ConnectError, ConnectErrorKind, Delays, GolangRabbitmqPublisher, Outgoing, Payload,
-    PublishError, Publisher, PublisherBuilder, SendAll, Sent, WhenDown,
+    PublishError, Publisher, PublisherBuilder, RequestError, SendAll, Sent, WhenDown,
 };
 pub use sink::{ByFactory, FailedMessage, IntoFailSink, LogSink, SinkError};
 pub use system::{BuildError, System, SystemBuilder, SystemHandle, init_logging};

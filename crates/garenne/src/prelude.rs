@@ -6,6 +6,6 @@ pub use garenne_core::{Declare, DurationExt, ExchangeKind, OutageWindow, Queue, 
 
 pub use crate::{
     Alert, AlertChannel, AlertError, Body, Bytes, Dedup, Delays, Delivery, FailedMessage, Failure,
-    HandlerResult, Json, LogSink, Outgoing, PublishError, Publisher, SinkError, SystemBuilder,
-    SystemHandle, Text, Tls, Undecodable, WhenDown,
+    HandlerResult, Json, LogSink, Outgoing, PublishError, Publisher, RequestError, SinkError,
+    SystemBuilder, SystemHandle, Text, Tls, Undecodable, WhenDown,
 };

@@ -11,6 +11,7 @@ use tokio::time::{Instant as Deadline, sleep_until};
 
 use super::gate::Gate;
 use super::owner::stopped;
+use super::replies::Expecting;
 use super::room::{Place, Room, Tally};
 use super::when_down::after;
 use super::{CONFIRM_TIMEOUT, ConfirmChannel, Job, Outgoing, PublishError, WhenDown};
@@ -74,7 +75,7 @@ impl Entrance {
         let _ = self.0.confirm_timeout.set(confirm_timeout);
     }
 
-    pub(super) fn tally(&self) -> &Tally {
+    pub(super) fn tally(&self) -> &Arc<Tally> {
         self.0.room.tally()
     }
 
@@ -90,10 +91,13 @@ impl Entrance {
 
     /// Hands a message over if it has a place at once.
     pub(super) fn try_enter(&self, message: Outgoing, when_down: WhenDown) -> Entry {
-        let message = match self.entering(message, when_down) {
-            Ok(message) => message,
-            Err(error) => return Entry::Entered(Err(error)),
-        };
+        match self.entering(message, when_down) {
+            Ok(message) => self.try_enter_with(message),
+            Err(error) => Entry::Entered(Err(error)),
+        }
+    }
+
+    fn try_enter_with(&self, message: Entering) -> Entry {
         let place = match self.buffered(&message) {
             Some(Ok(place)) => Some(place),
             Some(Err(error)) => return Entry::Entered(Err(error)),
@@ -105,6 +109,21 @@ impl Entrance {
                 entrance: self.clone(),
                 message,
             })),
+        }
+    }
+
+    /// Hands a request over once it has a place. It waits for a broker that is away only if it says so
+    /// itself.
+    pub(super) async fn enter(
+        &self,
+        message: Outgoing,
+        expecting: Expecting,
+    ) -> Result<Ticket, PublishError> {
+        let mut message = self.entering(message, WhenDown::FailFast)?;
+        message.job.expecting = Some(expecting);
+        match self.try_enter_with(message) {
+            Entry::Entered(ticket) => ticket,
+            Entry::Waits(waiting) => waiting.enter().await,
         }
     }
 

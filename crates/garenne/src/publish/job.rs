@@ -9,6 +9,7 @@ use garenne_core::Properties;
 use tokio::sync::oneshot;
 
 use super::gate::Gate;
+use super::replies::Expecting;
 use super::room::Place;
 use super::{Patience, PublishError};
 use crate::wire::SHORT_STRING_MAX;
@@ -32,6 +33,8 @@ pub(crate) struct Job {
     pub(super) aloft: Duration,
     /// Its place in its publisher's window; a copy of garenne's own needs none.
     pub(super) place: Option<Place>,
+    /// The reply that it asks for, until it is sent.
+    pub(super) expecting: Option<Expecting>,
     /// Gone once it was answered; a message whose answer was "no confirm in time" stays in flight
     /// without one, because its confirm may still come.
     pub(super) reply: Option<oneshot::Sender<Result<(), PublishError>>>,
@@ -85,6 +88,7 @@ impl Job {
             sent: false,
             aloft: Duration::ZERO,
             place: None,
+            expecting: None,
             reply: Some(reply),
         };
         (job, answer)
@@ -122,6 +126,9 @@ impl Job {
     /// It is handed to a channel.
     pub(super) fn starts(&mut self) {
         self.tries += 1;
+        if let Some(expecting) = self.expecting.take() {
+            expecting.begin();
+        }
         let again = std::mem::replace(&mut self.sent, true);
         if again && let Some(place) = &self.place {
             place

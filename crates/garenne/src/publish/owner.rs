@@ -6,13 +6,15 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
-use lapin::options::ConfirmSelectOptions;
+use lapin::options::{BasicConsumeOptions, ConfirmSelectOptions};
+use lapin::types::FieldTable;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::MissedTickBehavior;
 use tracing::{debug, error, warn};
 
 use super::gate::Gate;
+use super::replies::{REPLY_TO, Replies};
 use super::session::Session;
 use super::{Job, PublishError};
 use crate::link::{Link, LinkError, LinkWatch, call};
@@ -109,6 +111,28 @@ pub(crate) fn channel() -> (ConfirmChannel, Jobs) {
 
 /// Starts the owner task on the links' runtime.
 pub(crate) fn start(runtime: &Handle, jobs: Jobs, links: LinkWatch, limits: Limits) {
+    start_owner(runtime, jobs, links, limits, None);
+}
+
+/// Starts the owner task of requests. It opens its channel when there is a first one: few programs
+/// make any.
+pub(super) fn start_requests(
+    runtime: &Handle,
+    jobs: Jobs,
+    links: LinkWatch,
+    limits: Limits,
+    replies: Replies,
+) {
+    start_owner(runtime, jobs, links, limits, Some(replies));
+}
+
+fn start_owner(
+    runtime: &Handle,
+    jobs: Jobs,
+    links: LinkWatch,
+    limits: Limits,
+    replies: Option<Replies>,
+) {
     let mut owner = Owner {
         links,
         waiting: jobs.waiting,
@@ -117,8 +141,13 @@ pub(crate) fn start(runtime: &Handle, jobs: Jobs, links: LinkWatch, limits: Limi
         last_loss: None,
         limits,
         gate: jobs.gate,
+        replies,
     };
     runtime.spawn(async move {
+        if owner.replies.is_some() {
+            let first = owner.waiting.recv().await;
+            owner.held.extend(first);
+        }
         // A bug here must not silence every publisher for the rest of the process: whoever was in
         // flight learns that the outcome is not known, and the task goes on.
         while AssertUnwindSafe(owner.run()).catch_unwind().await.is_err() {
@@ -143,19 +172,15 @@ struct Owner {
     last_loss: Option<String>,
     limits: Limits,
     gate: watch::Sender<Gate>,
-}
-
-/// Whether there is still anybody who sends, or who made links.
-enum Left {
-    Somebody,
-    Nobody,
+    /// Where replies go, if its messages are requests.
+    replies: Option<Replies>,
 }
 
 impl Owner {
     /// Runs until nobody can send any more, or nobody makes links any more.
     async fn run(&mut self) {
         while let Some(link) = self.next_link().await {
-            let opening = link.while_up(open(&link));
+            let opening = link.while_up(open(&link, self.replies.clone()));
             let Some(opened) = self.meanwhile(opening).await else {
                 return;
             };
@@ -170,6 +195,7 @@ impl Owner {
                         Ok(()) => return,
                         Err(error) => self.sort_out(&link, &error, left),
                     }
+                    self.forget_replies();
                 }
                 Err(error) => {
                     debug!(%error, "cannot open the confirm channel");
@@ -207,17 +233,17 @@ impl Owner {
         let mut work = std::pin::pin!(work);
         let mut ticks = tokio::time::interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut left = Left::Somebody;
+        let mut somebody_sends = true;
         loop {
             self.look_at_held();
-            if matches!(left, Left::Nobody) && self.held.is_empty() {
+            if !somebody_sends && self.held.is_empty() {
                 return None;
             }
             tokio::select! {
                 result = &mut work => return Some(result),
-                job = self.waiting.recv(), if matches!(left, Left::Somebody) => match job {
+                job = self.waiting.recv(), if somebody_sends => match job {
                     Some(job) => self.held.push_back(job),
-                    None => left = Left::Nobody,
+                    None => somebody_sends = false,
                 },
                 _ = ticks.tick(), if !self.held.is_empty() => {}
             }
@@ -307,6 +333,15 @@ impl Owner {
         }
     }
 
+    /// Replies to what was sent over a channel that is gone cannot come.
+    fn forget_replies(&self) {
+        if let Some(replies) = &self.replies {
+            let held = self.held.iter();
+            let ids = held.filter_map(|job| job.properties.correlation_id.as_deref());
+            replies.keep_only(&ids.collect());
+        }
+    }
+
     /// Nothing will be published any more: whoever still waits is told so.
     fn farewell(&mut self) {
         self.waiting.close();
@@ -321,12 +356,22 @@ impl Owner {
     }
 }
 
-async fn open(link: &Link) -> Result<lapin::Channel, LinkError> {
+async fn open(link: &Link, replies: Option<Replies>) -> Result<lapin::Channel, LinkError> {
     let channel = link.open_channel().await?;
     call(
         "switching on confirms",
         channel.confirm_select(ConfirmSelectOptions::default()),
     )
     .await?;
+    if let Some(replies) = replies {
+        let options = BasicConsumeOptions {
+            no_ack: true,
+            ..BasicConsumeOptions::default()
+        };
+        let arguments = FieldTable::default();
+        let consuming = channel.basic_consume(REPLY_TO.into(), "".into(), options, arguments);
+        let consumer = call("waiting for replies", consuming).await?;
+        tokio::spawn(replies.hand_out(consumer));
+    }
     Ok(channel)
 }

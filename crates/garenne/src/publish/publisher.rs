@@ -4,16 +4,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::Stream;
+use tokio::runtime::Handle;
 use tokio::time::timeout;
 
 use super::entrance::{Entrance, Entry};
 use super::keeper::Home;
 use super::levels::Levels;
+use super::owner::start_requests;
+use super::replies::Replies;
+use super::request::Desk;
 use super::room::{MAX_BYTES, MAX_MESSAGES, Room};
 use super::{
-    ConfirmChannel, ConnectError, Limits, Outgoing, PublishError, PublisherBuilder,
-    PublisherStatus, SendAll, WhenDown,
+    ConnectError, Jobs, Limits, Outgoing, PublishError, PublisherBuilder, PublisherStatus,
+    RequestError, SendAll, WhenDown,
 };
+use crate::body::Body;
 use crate::link::{Link, LinkWatch};
 
 /// Sends messages, each confirmed by the broker. Cheap to clone; all clones share one channel whose
@@ -36,6 +41,7 @@ pub struct Publisher {
 /// What all clones of a publisher have in common.
 struct Shared {
     entrance: Entrance,
+    requests: Desk,
     links: LinkWatch,
     /// The link's own thread, where no system has one.
     home: Option<Home>,
@@ -88,42 +94,60 @@ impl Publisher {
         PublisherBuilder::from_env()
     }
 
-    pub(crate) fn new(channel: ConfirmChannel, links: LinkWatch) -> Self {
-        let room = Room::new(MAX_MESSAGES, MAX_BYTES);
-        Self::made_of(Entrance::new(channel, room), links, None)
+    /// A publisher whose messages wait until its tasks are started.
+    pub(crate) fn unstarted(links: LinkWatch) -> (Self, Tasks) {
+        Self::made_of(Room::new(MAX_MESSAGES, MAX_BYTES), links, None)
     }
 
     /// A publisher with a link of its own.
     pub(super) fn at_home(home: Home, limits: Limits, room: Room) -> Self {
-        let (channel, jobs) = super::channel();
         let links = home.links();
-        if let Some(runtime) = home.runtime() {
-            super::start(runtime, jobs, links.clone(), limits);
+        let runtime = home.runtime().cloned();
+        let (publisher, tasks) = Self::made_of(room, links.clone(), Some(home));
+        if let Some(runtime) = runtime {
+            tasks.start(&runtime, &links, limits);
         }
-        let publisher = Self::made_of(Entrance::new(channel, room), links, Some(home));
         publisher.set_patience(limits.confirm_timeout);
         publisher
     }
 
-    fn made_of(entrance: Entrance, links: LinkWatch, home: Option<Home>) -> Self {
-        Self {
-            shared: Arc::new(Shared {
-                entrance,
-                links,
-                home,
-            }),
+    fn made_of(room: Room, links: LinkWatch, home: Option<Home>) -> (Self, Tasks) {
+        let (sends, send_jobs) = super::channel();
+        let (requests, request_jobs) = super::channel();
+        let replies = Replies::new(Arc::clone(room.tally()));
+        let tasks = Tasks {
+            sends: send_jobs,
+            requests: request_jobs,
+            replies: replies.clone(),
+        };
+        let shared = Shared {
+            entrance: Entrance::new(sends, room.clone()),
+            requests: Desk {
+                entrance: Entrance::new(requests, room),
+                replies,
+            },
+            links,
+            home,
+        };
+        let publisher = Self {
+            shared: Arc::new(shared),
             levels: Levels::new(),
             when_down: WhenDown::default(),
-        }
+        };
+        (publisher, tasks)
     }
 
     /// Returns when no send is under way.
     pub(crate) async fn idle(&self) {
         self.shared.entrance.idle().await;
+        self.shared.requests.entrance.idle().await;
     }
 
     pub(crate) fn set_patience(&self, confirm_timeout: Duration) {
-        self.shared.entrance.set_confirm_timeout(confirm_timeout);
+        let requests = &self.shared.requests.entrance;
+        for entrance in [&self.shared.entrance, requests] {
+            entrance.set_confirm_timeout(confirm_timeout);
+        }
     }
 
     /// The same publisher, whose messages do this while the broker cannot take them, unless a message
@@ -152,6 +176,7 @@ impl Publisher {
     pub async fn close(&self) {
         if let Some(home) = &self.shared.home {
             self.shared.entrance.close();
+            self.shared.requests.entrance.close();
             self.idle().await;
             home.close().await;
         } else {
@@ -234,9 +259,61 @@ impl Publisher {
         SendAll::new(self.clone(), Box::pin(messages))
     }
 
+    /// Sends a message and waits for the reply, over RabbitMQ's direct reply-to: no queue is made for
+    /// replies, and requests are pipelined like sends. A garenne handler answers with
+    /// [`Delivery::reply`](crate::Delivery::reply); any other consumer by publishing to the queue that
+    /// `reply_to` names, with the request's correlation id.
+    ///
+    /// ```no_run
+    /// # use garenne::prelude::*;
+    /// # async fn example(publisher: Publisher) -> Result<(), Box<dyn std::error::Error>> {
+    /// let question = Outgoing::to_queue("prices", Json("garlic"));
+    /// let Json(cents): Json<u32> = publisher.request(question, 2.secs()).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// `reply_to` and the correlation id are set here, whatever the message has. A request fails at
+    /// once when there is no link, unless the message itself says otherwise
+    /// ([`Outgoing::when_down`]); what the publisher does with sends does not count. The handler may
+    /// run more than once, as for any message. A request whose deadline is over stays in its queue: give it
+    /// an [`Outgoing::expires_after`] where handling it late is of no use.
+    ///
+    /// # Errors
+    ///
+    /// [`RequestError`], at once when it is known that no reply can come: nobody takes the message,
+    /// or the link is lost. At the latest when the deadline is over.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`Publisher::send`]. A reply that comes when the future was dropped is dropped and counted
+    /// ([`PublisherStatus::late_replies`]).
+    pub async fn request<T: Body>(
+        &self,
+        message: Outgoing,
+        deadline: Duration,
+    ) -> Result<T, RequestError> {
+        self.shared.requests.ask(message, deadline).await
+    }
+
     /// Hands a message over if there is a place for it at once.
     pub(super) fn try_hand_over(&self, message: Outgoing) -> Entry {
         self.shared.entrance.try_enter(message, self.when_down)
+    }
+}
+
+/// The tasks of a publisher, until they are started.
+pub(crate) struct Tasks {
+    sends: Jobs,
+    requests: Jobs,
+    replies: Replies,
+}
+
+impl Tasks {
+    /// Starts them on the links' runtime.
+    pub(crate) fn start(self, runtime: &Handle, links: &LinkWatch, limits: Limits) {
+        super::start(runtime, self.sends, links.clone(), limits);
+        start_requests(runtime, self.requests, links.clone(), limits, self.replies);
     }
 }
 

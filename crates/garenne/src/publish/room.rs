@@ -12,7 +12,8 @@ pub(super) const MAX_MESSAGES: usize = 1024;
 pub(super) const MAX_BYTES: u32 = 64 * 1024 * 1024;
 
 /// The window of a publisher. A message enters it before it is handed over and leaves it when its fate
-/// is decided, also where nobody waits for its answer any more.
+/// is decided, also where nobody waits for its answer any more. Clones are the same room.
+#[derive(Clone)]
 pub(super) struct Room {
     slots: Arc<Semaphore>,
     bytes: Arc<Semaphore>,

@@ -16,7 +16,7 @@ use crate::delivery::Delivery;
 use crate::failure::Failure;
 use crate::link::Link;
 use crate::link::{BrokerUrl, Tls};
-use crate::publish::{CONFIRM_TIMEOUT, Delays, Jobs, Limits, Publisher, channel};
+use crate::publish::{CONFIRM_TIMEOUT, Delays, Limits, Publisher, Tasks};
 use crate::sink::Sinks;
 use crate::status::QueueCounters;
 use crate::supervisor::{Plan, Registration, StartWorker};
@@ -59,7 +59,7 @@ pub struct SystemBuilder {
     queues: Vec<(Queue, StartWorker)>,
     pub(super) sinks: Sinks,
     publisher: Publisher,
-    jobs: Jobs,
+    tasks: Tasks,
     publish: watch::Sender<Option<Arc<Link>>>,
 }
 
@@ -69,11 +69,11 @@ impl SystemBuilder {
     ///
     /// What is wrong with the address is reported by [`SystemBuilder::build`].
     pub fn new(brokers: impl AsRef<str>) -> Self {
-        let (confirms, jobs) = channel();
         let (publish, publish_seen) = watch::channel(None);
+        let (publisher, tasks) = Publisher::unstarted(publish_seen);
         let builder = Self {
-            publisher: Publisher::new(confirms, publish_seen),
-            jobs,
+            publisher,
+            tasks,
             publish,
             brokers: Vec::new(),
             tls: Tls::default(),
@@ -287,7 +287,7 @@ impl SystemBuilder {
         self.publisher.set_patience(self.confirm_timeout);
         Ok(System {
             publisher: self.publisher,
-            jobs: self.jobs,
+            tasks: self.tasks,
             alerts: self.alerts,
             publish: self.publish,
             plan: Plan {

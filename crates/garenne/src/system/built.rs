@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use super::{SystemHandle, logging, run};
 use crate::alert::AlertChannel;
 use crate::link::Link;
-use crate::publish::{Jobs, Publisher};
+use crate::publish::{Publisher, Tasks};
 use crate::supervisor::Plan;
 
 /// A system that can work, as far as that can be known without a broker.
@@ -17,7 +17,7 @@ use crate::supervisor::Plan;
 pub struct System {
     pub(super) plan: Plan,
     pub(super) publisher: Publisher,
-    pub(super) jobs: Jobs,
+    pub(super) tasks: Tasks,
     pub(super) alerts: Vec<AlertChannel>,
     /// Where the publish link is announced.
     pub(super) publish: watch::Sender<Option<Arc<Link>>>,

@@ -16,7 +16,6 @@ use tracing::warn;
 use super::logging::{self, Format};
 use super::{BuildError, System, SystemHandle};
 use crate::alert::Desk;
-use crate::publish::start as start_publisher;
 use crate::status::Board;
 use crate::supervisor::ConnectionSupervisor;
 
@@ -63,7 +62,7 @@ fn run(system: System, links: Runtime, signals: Signals, started: &SyncSender<Sy
         let System {
             plan,
             publisher,
-            jobs,
+            tasks,
             publish,
             alerts,
         } = system;
@@ -74,7 +73,7 @@ fn run(system: System, links: Runtime, signals: Signals, started: &SyncSender<Sy
             .iter()
             .map(|q| (q.queue.name().to_owned(), Arc::clone(&q.counters)));
         let board = Arc::new(Board::new(queues.collect(), desk.clone()));
-        start_publisher(links.handle(), jobs, publish.subscribe(), plan.limits);
+        tasks.start(links.handle(), &publish.subscribe(), plan.limits);
         let supervisor = ConnectionSupervisor::new(
             Arc::new(plan),
             links.handle().clone(),

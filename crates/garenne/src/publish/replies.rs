@@ -1,0 +1,114 @@
+//! Who waits for which reply.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use futures_util::StreamExt;
+use lapin::Consumer;
+use lapin::message::Delivery;
+use lapin::types::ShortString;
+use tokio::sync::oneshot;
+
+use super::room::Tally;
+
+/// What stands for "the channel that this is published on" (RabbitMQ's direct reply-to).
+pub(super) const REPLY_TO: &str = "amq.rabbitmq.reply-to";
+
+/// The requests that were sent and wait for a reply, by correlation id.
+#[derive(Clone)]
+pub(super) struct Replies {
+    waiting: Arc<Mutex<HashMap<String, oneshot::Sender<Reply>>>>,
+    tally: Arc<Tally>,
+}
+
+/// A reply as it came.
+pub(super) struct Reply {
+    pub(super) body: Bytes,
+    pub(super) content_type: Option<String>,
+}
+
+/// One request that has not been sent yet.
+pub(super) struct Expecting {
+    replies: Replies,
+    correlation_id: String,
+    sender: oneshot::Sender<Reply>,
+}
+
+/// A reply to come. Its receiver fails when none can come any more; dropping it gives it up.
+pub(super) struct Expected {
+    replies: Replies,
+    correlation_id: String,
+    pub(super) reply: oneshot::Receiver<Reply>,
+}
+
+impl Replies {
+    pub(super) fn new(tally: Arc<Tally>) -> Self {
+        Self {
+            waiting: Arc::default(),
+            tally,
+        }
+    }
+
+    /// A reply with this correlation id, which no other request has.
+    pub(super) fn expect(&self, correlation_id: String) -> (Expecting, Expected) {
+        let (sender, reply) = oneshot::channel();
+        let expecting = Expecting {
+            replies: self.clone(),
+            correlation_id: correlation_id.clone(),
+            sender,
+        };
+        let expected = Expected {
+            replies: self.clone(),
+            correlation_id,
+            reply,
+        };
+        (expecting, expected)
+    }
+
+    /// Hands out what comes, until the channel ends.
+    pub(super) async fn hand_out(self, mut consumer: Consumer) {
+        while let Some(Ok(reply)) = consumer.next().await {
+            self.hand_out_one(reply);
+        }
+    }
+
+    fn hand_out_one(&self, delivery: Delivery) {
+        let id = delivery.properties.correlation_id().as_ref();
+        let waiting = id.and_then(|id| self.lock().remove(id.as_str()));
+        let content_type = delivery.properties.content_type().as_ref();
+        let reply = Reply {
+            content_type: content_type.map(ShortString::to_string),
+            body: delivery.data.into(),
+        };
+        let taken = waiting.is_some_and(|waiting| waiting.send(reply).is_ok());
+        if !taken {
+            self.tally.late_replies.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// The channel is gone, and with it the address of every request that was sent over it: no reply
+    /// comes but to those that are sent again.
+    pub(super) fn keep_only(&self, correlation_ids: &HashSet<&str>) {
+        self.lock()
+            .retain(|id, _| correlation_ids.contains(id.as_str()));
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, oneshot::Sender<Reply>>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Expecting {
+    /// The request is sent: from now on its reply may come.
+    pub(super) fn begin(self) {
+        self.replies.lock().insert(self.correlation_id, self.sender);
+    }
+}
+
+impl Drop for Expected {
+    fn drop(&mut self) {
+        self.replies.lock().remove(&self.correlation_id);
+    }
+}

@@ -1,0 +1,112 @@
+//! Requests and replies on RabbitMQ, whose direct reply-to has rules of its own.
+
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use futures_util::future::join_all;
+use garenne::prelude::*;
+use garenne::{PublishError, RequestError};
+use integration_tests::FaultProxy;
+use lapin::options::{BasicConsumeOptions, BasicPublishOptions};
+use lapin::types::FieldTable;
+
+use super::support::{Gate, Place, Running, SOON};
+
+async fn double(question: Delivery<Json<u64>>) -> Result<(), Failure> {
+    if question.0 == 99 && question.attempt().number() == 1 {
+        return Err(Failure::transient("not yet"));
+    }
+    question.reply(Json(question.0 * 2));
+    Ok(())
+}
+
+fn question(number: u64) -> Outgoing {
+    Outgoing::to_queue("questions", Json(number))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn on_rabbitmq_requests_get_their_replies_or_are_told_at_once_why_not() {
+    let place = Place::new().await;
+    let queue = Queue::quorum("questions").retry(Retry::every(100.millis()).times(2));
+    let running = Running::consuming(place.system().consume_fn(queue, double)).await;
+    let publisher = Publisher::connect(place.vhost.url()).await.unwrap();
+    let asks = (0..200).map(|number| publisher.request::<Json<u64>>(question(number), SOON));
+    for (number, answer) in (0..200).zip(join_all(asks).await) {
+        assert_eq!(answer.map(|Json(answer)| answer), Ok(number * 2));
+    }
+    // The system's own publisher asks as well.
+    let own = running.publisher();
+    let Json(answer): Json<u64> = own.request(question(4), SOON).await.unwrap();
+    assert_eq!(answer, 8);
+    for message in [
+        Outgoing::to_queue("nowhere", "x"),
+        Outgoing::to_exchange("no-such-exchange", "k", "x"),
+    ] {
+        let answer = publisher.request::<Text>(message, Duration::MAX).await;
+        let error = answer.unwrap_err();
+        assert!(
+            matches!(
+                error,
+                RequestError::Publish(PublishError::Unroutable { .. })
+            ),
+            "{error:?}"
+        );
+    }
+    // A reply that nobody waits for any more is dropped, and its request acked.
+    running.acked(202).await;
+    publisher
+        .send(question(1).reply_to("nowhere"))
+        .await
+        .unwrap();
+    let counts = running.acked(203).await;
+    assert_eq!((counts.retried, counts.failed), (1, 0), "{counts:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn on_rabbitmq_a_request_fails_at_once_with_its_link_and_a_foreign_consumer_can_reply() {
+    let place = Place::new().await;
+    place.client.declare("questions", &[]).await;
+    let proxy = FaultProxy::before(place.vhost.node()).await;
+    let publisher = Publisher::connect(proxy.url(place.vhost.name()))
+        .await
+        .unwrap();
+    let options = BasicConsumeOptions {
+        no_ack: true,
+        ..BasicConsumeOptions::default()
+    };
+    let channel = place.client.channel();
+    let consuming = channel.basic_consume(
+        "questions".into(),
+        "".into(),
+        options,
+        FieldTable::default(),
+    );
+    let mut requests = consuming.await.unwrap();
+    let gate = Gate::closed();
+    let replying = async {
+        // The first one is never answered: its link is cut.
+        requests.next().await.unwrap().unwrap();
+        proxy.cut().await;
+        gate.open();
+        let request = requests.next().await.unwrap().unwrap();
+        let to = request.properties.reply_to().clone().unwrap();
+        let id = request.properties.correlation_id().clone().unwrap();
+        let properties = lapin::BasicProperties::default().with_correlation_id(id);
+        let options = BasicPublishOptions::default();
+        let sent = channel.basic_publish("".into(), to, options, b"pong", properties);
+        sent.await.unwrap();
+    };
+    let asking = async {
+        let lost = publisher.request::<Text>(question(1), Duration::MAX).await;
+        let error = lost.unwrap_err();
+        assert!(matches!(error, RequestError::LinkLost { .. }), "{error:?}");
+        gate.pass().await;
+        let patient = question(2).when_down(WhenDown::WaitUpTo(SOON));
+        publisher.request::<Text>(patient, SOON).await
+    };
+    let both = async { tokio::join!(asking, replying) };
+    let (answer, ()) = tokio::time::timeout(SOON, both)
+        .await
+        .expect("every request is answered");
+    assert_eq!(answer.unwrap().0, "pong");
+}
