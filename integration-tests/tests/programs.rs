@@ -48,6 +48,19 @@ async fn failed_orders_go_to_a_database_and_are_sent_again_from_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_producer_says_what_its_page_shows() {
+    let ended = Program::named("producer").run(SOON).await;
+    assert_eq!(ended.code, Some(0), "{}", ended.transcript.tail());
+    let page = include_str!("../../examples/producer/README.md");
+    let shown = page
+        .split("```text\n")
+        .nth(1)
+        .and_then(|rest| rest.split("```").next());
+    let said = ended.transcript.stdout().join("\n");
+    assert_eq!(said, shown.unwrap_or_default().trim_end());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn every_line_of_a_json_log_is_a_json_object_with_an_event() {
     let vhost = Vhost::new().await;
     let client = Client::connect(&vhost.url()).await;

@@ -28,7 +28,8 @@ pub(crate) fn on_rabbitmq_4() -> Result<(), String> {
 fn on_real_brokers(variables: &[(&str, &str)]) -> Result<(), String> {
     // The integration tests start the examples as processes.
     step("examples", || {
-        let examples = "order-service quickstart failed-orders golang-rabbitmq garenne-cli";
+        let examples =
+            "order-service quickstart producer failed-orders golang-rabbitmq garenne-cli";
         let packages: Vec<_> = examples
             .split(' ')
             .map(|name| format!("-p {name}"))

@@ -1,0 +1,74 @@
+//! A program that only sends: `cargo run -p producer`.
+//!
+//! It sends a thousand messages, is told of one that nobody takes, waits through an outage with
+//! another, and asks a question whose deadline passes. It runs on an embedded broker that exists
+//! only as long as this program, because it takes the broker away; in your own program the broker is
+//! the one that `AMQP_URL` names: `Publisher::from_env().connect()`.
+#![expect(
+    clippy::print_stdout,
+    reason = "the terminal is what this program is for"
+)]
+
+use std::error::Error;
+
+use garenne::prelude::*;
+use garenne_broker::Broker;
+use lapin::options::QueueDeclareOptions;
+use lapin::types::FieldTable;
+use lapin::{Connection, ConnectionProperties};
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let broker = Broker::start().await?;
+    declare(&broker, "readings").await?;
+    let publisher = Publisher::connect(broker.url()).await?;
+
+    let readings = (1..=1000).map(|n| Outgoing::to_queue("readings", Json(n)));
+    let sent = publisher.send_all(readings).finish().await;
+    println!("{} confirmed, {} failed", sent.confirmed, sent.failed);
+
+    if let Err(error) = publisher.send(Outgoing::to_queue("nowhere", "x")).await {
+        println!("refused: {error}");
+    }
+
+    broker.faults().crash().await?;
+    let patient = publisher.clone().when_down(WhenDown::WaitUpTo(30.secs()));
+    let sending = tokio::spawn(async move {
+        let message = Outgoing::to_queue("readings", Json(1001)).with_message_id("reading-1001");
+        patient.send(message).await
+    });
+    // Whoever does not want to wait is told at once.
+    while publisher
+        .send(Outgoing::to_queue("readings", "x"))
+        .await
+        .is_ok()
+    {}
+    println!("the broker is down");
+    broker.faults().restart().await?;
+    sending.await??;
+    println!("it is back, and the message that waited is confirmed");
+
+    // Nobody consumes `readings` here, so nobody answers.
+    let question =
+        Outgoing::to_queue("readings", "how many?").when_down(WhenDown::WaitUpTo(30.secs()));
+    match publisher.request::<Text>(question, 500.millis()).await {
+        Ok(answer) => println!("answer: {}", answer.0),
+        Err(error) => println!("no answer: {error}"),
+    }
+
+    publisher.close().await;
+    Ok(())
+}
+
+/// What the consumers' service does, or `garenne topology --declare`: here this program stands in.
+async fn declare(broker: &Broker, queue: &str) -> Result<(), Box<dyn Error>> {
+    let options = ConnectionProperties::default();
+    let connection = Connection::connect_uri(broker.url().parse()?, options).await?;
+    let channel = connection.create_channel().await?;
+    let options = QueueDeclareOptions::durable();
+    channel
+        .queue_declare(queue.into(), options, FieldTable::default())
+        .await?;
+    connection.close(200, "done".into()).await?;
+    Ok(())
+}
