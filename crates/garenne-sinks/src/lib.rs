@@ -3,10 +3,14 @@
 //! It must not depend on lapin: whatever it stores or tells reaches it as a value.
 
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
+mod inbox;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
 mod sql;
 #[cfg(feature = "webhook")]
 mod webhook;
 
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+pub use inbox::{Inbox, InboxConnection, InboxNameError};
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 pub use sql::{Migrate, SqlSink, SqlStore};
 #[cfg(feature = "webhook")]

@@ -10,4 +10,5 @@
 
 mod cases;
 mod file;
+mod inbox;
 mod trouble;

@@ -1,0 +1,4 @@
+//! What an inbox promises.
+
+mod cases;
+mod file;
