@@ -107,6 +107,20 @@ async fn every_delay_from_a_second_to_years_is_kept_to_the_second() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_publisher_that_has_just_connected_can_delay_a_message_at_once() {
+    let lab = Lab::new().await;
+    lab.client.declare("orders", &[]).await;
+    for _ in 0..20 {
+        let publisher = Publisher::connect(lab.broker.url()).await.unwrap();
+        let message = Outgoing::to_queue("orders", "m");
+        publisher.send_after(message, 1.secs()).await.unwrap();
+        publisher.close().await;
+    }
+    lab.broker.advance(1.secs()).await.unwrap();
+    assert_eq!(lab.bodies("orders").await.len(), 20);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn levels_of_classic_queues_keep_delays_too_and_stand_beside_the_others() {
     let classic = Delays::classic();
     let lab = Lab::with(|system| {

@@ -102,8 +102,8 @@ impl Publisher {
     /// # When it arrives
     ///
     /// Never early. Late by what it takes to go through one queue for each digit 1 of the delay in
-    /// binary (15 s: four queues; 16 s: one), some milliseconds each; and by the time the broker is
-    /// down. Messages with different delays do not overtake one another wrongly: none waits behind a
+    /// binary (15 s: four queues; 16 s: one): 40 to 250 ms each were measured on two busy cores, less
+    /// with classic queues than with quorum queues. And by the time the broker is down. Messages with different delays do not overtake one another wrongly: none waits behind a
     /// longer one.
     ///
     /// Levels of quorum queues lose nothing: a message whose queue is missing or full when its time

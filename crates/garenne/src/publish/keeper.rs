@@ -76,6 +76,8 @@ impl Home {
         handle.spawn(async move {
             match keeper.first(window).await {
                 Ok(kept) => {
+                    // Whoever learns that there is a link may send at once.
+                    keeper.announce.send_replace(Some(Arc::clone(&kept.link)));
                     let _ = first.send(Ok(()));
                     keeper.keep(kept).await;
                 }
