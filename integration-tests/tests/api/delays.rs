@@ -109,7 +109,8 @@ async fn a_handler_can_delay_a_message_again_and_again_with_the_headers_it_came_
             for (name, value) in headers {
                 again = again.header(name, value);
             }
-            publisher.send_after(again, 1.secs()).await
+            // Two levels: the second is one of those that the message brings along.
+            publisher.send_after(again, 3.secs()).await
         }
     };
     let running = Running::consuming(system.consume_fn(Queue::quorum("orders"), handler)).await;
