@@ -10,6 +10,9 @@ use garenne_testing::ProcessGroup;
 
 use crate::transcript::Transcript;
 
+/// Longer than any test waits.
+const LONG: Duration = Duration::from_secs(86_400);
+
 /// A built program of this workspace.
 #[derive(Clone, Debug)]
 pub struct Program {
@@ -67,6 +70,16 @@ impl Program {
         self.env.retain(|(known, _)| known != name);
         self.env.push((name.to_owned(), value.into()));
         self
+    }
+
+    /// Runs it, and kills it (SIGKILL) if it has not ended after this long. Its exit code; `None` if it was
+    /// killed.
+    pub async fn run_or_kill(&self, patience: Duration) -> Option<i32> {
+        let transcript = Arc::new(Transcript::default());
+        let mut group = self.start(&transcript);
+        let ended = tokio::time::timeout(patience, group.wait_exit(LONG)).await;
+        group.kill();
+        ended.ok().and_then(|status| status.code())
     }
 
     /// Starts it; what it writes is appended to `transcript`.

@@ -25,6 +25,8 @@ mod harness;
 #[cfg(test)]
 mod outages;
 #[cfg(test)]
+mod parked;
+#[cfg(test)]
 mod programs;
 #[cfg(test)]
 mod refusals;

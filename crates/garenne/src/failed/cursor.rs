@@ -7,13 +7,14 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, try_join_all};
 use futures_util::stream::{FuturesOrdered, FuturesUnordered};
 use futures_util::{FutureExt, StreamExt};
 use garenne_core::FailedQuery;
 use lapin::Channel;
 use lapin::options::{BasicAckOptions, BasicGetOptions, BasicNackOptions, QueueDeclareOptions};
 use lapin::types::FieldTable;
+use tokio::time::{sleep, timeout};
 
 use super::parked::Parked;
 use super::parking::{header_room, of_link, parking_name, refused};
@@ -24,8 +25,11 @@ use crate::link::{Link, LinkError, call};
 use crate::publish::{PublishError, Publisher};
 use crate::wire::short;
 
-/// How many messages are asked for ahead of the reader.
+/// How many messages are asked for ahead of the reader, each on a channel of its own: a broker answers
+/// the questions of one channel one after the other, and a quorum queue writes each to its disk.
 const AHEAD: usize = 16;
+/// The same, as part of a key.
+const CHANNELS: u64 = 16;
 
 /// How many copies are on their way back into their queue at once.
 const COPIES: usize = 128;
@@ -41,12 +45,18 @@ const RETURNS_ALARMING: i128 = 2;
 /// How long messages are held: half of the broker's default `consumer_timeout`.
 const HOLD_MAX: Duration = Duration::from_secs(15 * 60);
 
+/// How long is waited until a queue shows what was given back to it, and how often it is asked.
+const BACK_MAX: Duration = Duration::from_secs(10);
+const BACK_EVERY: Duration = Duration::from_millis(50);
+
 type Got = Result<Option<Parked>, LinkError>;
 
-/// Reads one parking queue after the other, over a channel of its own.
+/// Reads one parking queue after the other, over channels of its own.
 pub(super) struct ParkingCursor {
     link: Arc<Link>,
-    channel: Channel,
+    channels: Vec<Channel>,
+    /// Whose turn it is to ask.
+    turn: usize,
     publisher: Publisher,
     query: FailedQuery,
     queues: VecDeque<String>,
@@ -54,8 +64,10 @@ pub(super) struct ParkingCursor {
     gets: FuturesOrdered<BoxFuture<'static, Got>>,
     /// Handed out, and not answered yet.
     open: BTreeMap<u64, (String, Parked)>,
-    /// Copies on their way back, with the tags of the messages that they replace.
+    /// Copies on their way back, with the keys of the messages that they replace.
     copies: FuturesUnordered<BoxFuture<'static, (u64, Result<(), StoreError>)>>,
+    /// How many messages of each queue are to be given back.
+    staying: BTreeMap<String, u32>,
     handed_out: u64,
     since: Instant,
     seen: Seen,
@@ -76,13 +88,12 @@ impl ParkingCursor {
         query: FailedQuery,
         queues: VecDeque<String>,
     ) -> Result<Self, StoreError> {
-        let channel = link
-            .while_up(link.open_channel())
-            .await
-            .map_err(|e| of_link(&e))?;
+        let opening = try_join_all((0..AHEAD).map(|_| link.open_channel()));
+        let channels = link.while_up(opening).await.map_err(|e| of_link(&e))?;
         let mut cursor = Self {
             link,
-            channel,
+            channels,
+            turn: 0,
             publisher,
             query,
             queues,
@@ -90,6 +101,7 @@ impl ParkingCursor {
             gets: FuturesOrdered::new(),
             open: BTreeMap::new(),
             copies: FuturesUnordered::new(),
+            staying: BTreeMap::new(),
             handed_out: 0,
             since: Instant::now(),
             seen: Seen::All,
@@ -105,18 +117,8 @@ impl ParkingCursor {
             return Ok(false);
         };
         let parking = parking_name(&queue);
-        let passive = QueueDeclareOptions {
-            passive: true,
-            ..QueueDeclareOptions::default()
-        };
-        let asking = self
-            .channel
-            .queue_declare(short(&parking), passive, FieldTable::default());
-        let asked = self
-            .link
-            .while_up(call(&format!("looking for queue `{parking}`"), asking))
-            .await;
-        let left = asked.map_err(|e| missing(&e, &parking))?.message_count();
+        let asked = self.link.while_up(depth(&self.channels[0], &parking)).await;
+        let left = asked.map_err(|e| missing(&e, &parking))?;
         self.current = Some(Current {
             queue,
             parking,
@@ -168,12 +170,17 @@ impl ParkingCursor {
         };
         while current.left > 0 && self.gets.len() < ahead {
             current.left -= 1;
-            let (channel, loss) = (self.channel.clone(), self.link.loss());
+            let place = self.turn % self.channels.len();
+            self.turn += 1;
+            let (channel, loss) = (self.channels[place].clone(), self.link.loss());
             let (queue, parking) = (current.queue.clone(), current.parking.clone());
             self.gets.push_back(Box::pin(loss.or(async move {
                 let getting = channel.basic_get(short(&parking), BasicGetOptions::default());
                 let got = call(&format!("reading queue `{parking}`"), getting).await?;
-                Ok(got.map(|message| Parked::new(&queue, message)))
+                Ok(got.map(|message| {
+                    let key = key_of(place, message.delivery.delivery_tag);
+                    Parked::new(key, &queue, message)
+                }))
             })));
         }
     }
@@ -189,9 +196,9 @@ impl ParkingCursor {
             self.replace(&parking, &parked);
             None
         } else if self.query.matches(&parked.record) {
-            let key = FailureKey::new(parked.tag);
+            let key = FailureKey::new(parked.key);
             let record = parked.record.clone();
-            self.open.insert(parked.tag, (parking, parked));
+            self.open.insert(parked.key, (parking, parked));
             Some(StoredFailure { key, record })
         } else {
             self.leave(&parking, &parked);
@@ -203,6 +210,8 @@ impl ParkingCursor {
     fn leave(&mut self, parking: &str, parked: &Parked) {
         if parked.returns() >= RETURNS_MAX {
             self.replace(parking, parked);
+        } else {
+            *self.staying.entry(parking.to_owned()).or_default() += 1;
         }
     }
 
@@ -210,12 +219,12 @@ impl ParkingCursor {
     fn replace(&mut self, parking: &str, parked: &Parked) {
         let copy = parked.copy(parking, header_room(&self.link));
         let publisher = self.publisher.clone();
-        let (tag, parking) = (parked.tag, parking.to_owned());
+        let (key, parking) = (parked.key, parking.to_owned());
         let message_id = parked.record.message_id.clone();
         self.copies.push(Box::pin(async move {
             let sent: Result<(), PublishError> = publisher.send(copy).await;
             let sent = sent.map_err(|error| refused(&parking, &message_id, error));
-            (tag, sent)
+            (key, sent)
         }));
     }
 
@@ -227,19 +236,19 @@ impl ParkingCursor {
             } else {
                 self.copies.next().now_or_never().flatten()
             };
-            let Some((tag, sent)) = landed else {
+            let Some((key, sent)) = landed else {
                 return Ok(());
             };
             // A message whose copy is not certain stays: twice is better than never.
             sent?;
-            self.ack(tag).await?;
+            self.ack(key).await?;
         }
     }
 
-    async fn ack(&mut self, tag: u64) -> Result<(), StoreError> {
-        let acked = self
-            .channel
-            .basic_ack(tag, BasicAckOptions::default())
+    async fn ack(&mut self, key: u64) -> Result<(), StoreError> {
+        let place = usize::try_from(key % CHANNELS).unwrap_or_default();
+        let acked = self.channels[place]
+            .basic_ack(key / CHANNELS, BasicAckOptions::default())
             .await;
         acked.map_err(|e| of_link(&LinkError::of(&e).while_doing("removing a message")))
     }
@@ -265,20 +274,13 @@ impl ParkingCursor {
             let settled = self.settle_copies(0).await;
             first_error = first_error.or(settled.err());
         }
-        let requeue = BasicNackOptions {
-            requeue: true,
-            multiple: true,
-        };
-        // Tag 0 is all that is left.
-        let given_back = self.channel.basic_nack(0, requeue).await;
-        // Its answer says that the broker has read all of this.
-        let closing = self.channel.close(200, "OK".into());
-        let closed = self.link.while_up(call("closing a channel", closing)).await;
+        let giving_back = try_join_all(self.channels.iter().map(give_back));
+        let given_back = self.link.while_up(giving_back).await;
         if let Some(error) = first_error {
             return Err(error);
         }
-        given_back.map_err(|e| of_link(&LinkError::of(&e)))?;
-        closed.map_err(|e| of_link(&e))?;
+        given_back.map_err(|e| of_link(&e))?;
+        are_back(&self.link, &self.staying).await;
         Ok(self.seen)
     }
 
@@ -319,6 +321,51 @@ impl FailedCursor for ParkingCursor {
     fn close(self: Box<Self>) -> StoreFuture<'static, Seen> {
         Box::pin(self.let_go())
     }
+}
+
+/// The key of a message: its tag, and the channel that the tag belongs to.
+fn key_of(place: usize, tag: u64) -> u64 {
+    tag * CHANNELS + u64::try_from(place).unwrap_or_default()
+}
+
+/// How many messages are ready in a queue.
+async fn depth(channel: &Channel, queue: &str) -> Result<u32, LinkError> {
+    let passive = QueueDeclareOptions {
+        passive: true,
+        ..QueueDeclareOptions::default()
+    };
+    let asking = channel.queue_declare(short(queue), passive, FieldTable::default());
+    let asked = call(&format!("looking for queue `{queue}`"), asking).await;
+    asked.map(|queue| queue.message_count())
+}
+
+/// Gives everything back that a channel holds, and closes it: the answer to that says that the broker has
+/// read it.
+async fn give_back(channel: &Channel) -> Result<(), LinkError> {
+    let all = BasicNackOptions {
+        requeue: true,
+        multiple: true,
+    };
+    // Tag 0 is all that there is.
+    let given_back = channel.basic_nack(0, all).await;
+    given_back.map_err(|e| LinkError::of(&e))?;
+    call("closing a channel", channel.close(200, "OK".into())).await
+}
+
+/// Waits until the queues show what was given back: whoever looks next shall see it. A quorum queue
+/// may take seconds for thousands. If somebody else takes it first, the wait ends by itself.
+async fn are_back(link: &Link, staying: &BTreeMap<String, u32>) {
+    let waiting = async {
+        let channel = link.open_channel().await?;
+        for (parking, number) in staying {
+            while depth(&channel, parking).await? < *number {
+                sleep(BACK_EVERY).await;
+            }
+        }
+        Ok(())
+    };
+    // It is a courtesy: nothing depends on it.
+    let _ = timeout(BACK_MAX, link.while_up(waiting)).await;
 }
 
 fn missing(error: &LinkError, parking: &str) -> StoreError {

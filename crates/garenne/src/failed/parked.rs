@@ -14,14 +14,15 @@ const DELIVERY_COUNT: &str = "x-delivery-count";
 
 /// A message from a parking queue that is not settled yet.
 pub(super) struct Parked {
-    pub(super) tag: u64,
+    pub(super) key: u64,
     pub(super) record: FailedMessage,
     /// What it was delivered with, to put it back as it was.
     properties: Properties,
 }
 
 impl Parked {
-    pub(super) fn new(queue: &str, message: BasicGetMessage) -> Self {
+    /// `key` names it among those of all channels.
+    pub(super) fn new(key: u64, queue: &str, message: BasicGetMessage) -> Self {
         let delivery = message.delivery;
         let properties = wire::properties(&delivery.properties);
         let record = FailedMessage::from_parked(
@@ -32,7 +33,7 @@ impl Parked {
             delivery.data,
         );
         Self {
-            tag: delivery.delivery_tag,
+            key,
             record,
             properties,
         }

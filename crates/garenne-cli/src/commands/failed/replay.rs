@@ -51,7 +51,16 @@ async fn send(
         "the replay ended early; what is confirmed may be still stored and is sent again next time",
     )
     })?;
-    tell(&report, replay.json)
+    let done = tell(&report, replay.json)?;
+    // What a killed replay held comes back after a moment, and what was sent may have failed again.
+    match (replay.selection.is_all(), opened.total().await) {
+        (true, Some(left)) if left > 0 && replay.selection.limit.is_none() => {
+            let left = count(left, "message");
+            say(&format!("{left} came in meanwhile; run it again to go on"));
+            Ok(Done::NotEverything)
+        }
+        _ => Ok(done),
+    }
 }
 
 /// What came of it: to a person on standard error, to a program on standard output.

@@ -1,0 +1,169 @@
+//! Parked messages looked at and sent again, on a real RabbitMQ.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant, SystemTime};
+
+use garenne::Publisher;
+use garenne::admin::BrokerAdmin;
+use garenne::core::{FailReason, FailedMessage, Properties, Queue};
+use garenne::failed::{FailedQuery, FailedStore, ParkingStore, Seen};
+use integration_tests::{Client, Program, Vhost, eventually};
+use lapin::types::AMQPValue;
+
+use crate::support::SOON;
+
+/// How many messages are replayed while the replay is killed.
+const MANY: usize = 10_000;
+/// How often it is killed at most.
+const KILLS: usize = 25;
+/// The most that one kill can send twice: what is on its way, and what was read ahead.
+const TWICE_AT_MOST: usize = 256;
+
+struct Stage {
+    vhost: Vhost,
+    admin: BrokerAdmin,
+    publisher: Publisher,
+    parked: ParkingStore,
+}
+
+impl Stage {
+    /// What a service on `orders` declares, and so many messages that it has parked.
+    async fn with(number: usize) -> Self {
+        let vhost = Vhost::new().await;
+        let admin = BrokerAdmin::connect(Some(&vhost.url())).await.unwrap();
+        admin.declare(&Queue::quorum("orders")).await.unwrap();
+        let publisher = admin.publisher().await.unwrap();
+        let parked = admin.failed(&publisher, ["orders"]);
+        let records: Vec<_> = (0..number).map(record).collect();
+        for records in records.chunks(1000) {
+            parked.insert(records.to_vec()).await.unwrap();
+        }
+        Self {
+            vhost,
+            admin,
+            publisher,
+            parked,
+        }
+    }
+
+    /// Looks at everything, and gives it back.
+    async fn look(&self) -> Vec<String> {
+        let mut cursor = self.parked.open(&FailedQuery::all()).await.unwrap();
+        let mut ids = Vec::new();
+        while let Some(stored) = cursor.next().await.unwrap() {
+            ids.push(stored.record.message_id);
+            cursor.keep(stored.key).await.unwrap();
+        }
+        assert_eq!(cursor.close().await.unwrap(), Seen::All);
+        ids
+    }
+
+    async fn ready(&self, queue: &str, number: u64) {
+        eventually(SOON, "all of them wait", async || {
+            let depth = self.vhost.queue(queue).await?;
+            if depth.ready == number && depth.messages() == number {
+                Ok(())
+            } else {
+                Err(format!("{depth:?}"))
+            }
+        })
+        .await;
+    }
+}
+
+fn record(number: usize) -> FailedMessage {
+    FailedMessage {
+        message_id: format!("m-{number}"),
+        queue: "orders".to_owned(),
+        exchange: String::new(),
+        routing_key: "orders".to_owned(),
+        body: format!("order {number}").into_bytes().into(),
+        properties: Properties::default(),
+        attempts: 4,
+        first_failed_at: SystemTime::UNIX_EPOCH,
+        last_failed_at: SystemTime::UNIX_EPOCH,
+        reason: FailReason::Exhausted,
+        error: "timeout".to_owned(),
+        error_chain: Vec::new(),
+        host: "till-3".to_owned(),
+        service: "order-service".to_owned(),
+        version: String::new(),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hundred_looks_at_a_parking_queue_lose_nothing() {
+    let stage = Stage::with(50).await;
+    let mut wanted: Vec<_> = (0..50).map(|number| record(number).message_id).collect();
+    wanted.sort_unstable();
+    for look in 0..100 {
+        let mut ids = stage.look().await;
+        ids.sort_unstable();
+        assert_eq!(ids, wanted, "look {look}");
+    }
+    stage.ready("orders.failed", 50).await;
+    let client = Client::connect(&stage.vhost.url()).await;
+    for message in client.take_all("orders.failed").await {
+        let headers = message.delivery.properties.headers().clone();
+        let count = headers.and_then(|headers| headers.inner().get("x-delivery-count").cloned());
+        let count = match count {
+            None => 0,
+            Some(AMQPValue::LongLongInt(count)) => count,
+            Some(other) => panic!("x-delivery-count is {other:?}"),
+        };
+        assert!(count <= 2, "it came back {count} times");
+    }
+    stage.publisher.close().await;
+    stage.admin.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replay_that_is_killed_again_and_again_sends_everything_at_least_once() {
+    let stage = Stage::with(MANY).await;
+    stage.ready("orders.failed", MANY as u64).await;
+    let garenne = Program::named("garenne")
+        .args(["failed", "replay", "--queue", "orders"])
+        .env("AMQP_URL", stage.vhost.url());
+    let (mut kills, mut seed, since) = (0, 7_u64, Instant::now());
+    loop {
+        // Anywhere between the first connect and long after the first thousand; in the end it may end.
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        let patience = match kills {
+            KILLS => SOON * 10,
+            _ => Duration::from_millis(20 + (seed >> 33) % 1500),
+        };
+        match garenne.run_or_kill(patience).await {
+            // What the one before held comes back when the broker has noticed its end.
+            Some(_) if stage.vhost.queue("orders.failed").await.unwrap().messages() > 0 => {}
+            Some(code) => {
+                assert_eq!(code, 0);
+                break;
+            }
+            None => kills += 1,
+        }
+        assert!(kills <= KILLS, "a replay of {MANY} messages does not end");
+    }
+    stage.ready("orders.failed", 0).await;
+    let client = Client::connect(&stage.vhost.url()).await;
+    let mut times = HashMap::<String, usize>::new();
+    for message in client.take_all("orders").await {
+        let body = String::from_utf8(message.delivery.data.clone()).unwrap();
+        let number = body.strip_prefix("order ").unwrap();
+        let headers = message.delivery.properties.headers().clone().unwrap();
+        // Whoever gets one twice can tell.
+        let wanted = AMQPValue::LongString(format!("m-{number}#1").into());
+        assert_eq!(headers.inner().get("replay-id"), Some(&wanted));
+        *times.entry(body).or_default() += 1;
+    }
+    assert_eq!(times.len(), MANY, "every message was sent");
+    let twice: usize = times.values().map(|times| times - 1).sum();
+    println!(
+        "{MANY} messages, {kills} kills in {:?}: {twice} sent more than once",
+        since.elapsed()
+    );
+    assert!(kills > 0, "it was never killed");
+    assert!(
+        twice <= kills * 2 * TWICE_AT_MOST,
+        "{twice} after {kills} kills"
+    );
+}
