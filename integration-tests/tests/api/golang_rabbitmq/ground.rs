@@ -70,7 +70,7 @@ impl Ground {
             LATE,
             &format!("{queue} comes to hold {wanted}"),
             async || match script.ready(queue).await {
-                ready if ready == wanted => return Ok(()),
+                ready if ready == wanted => Ok(()),
                 ready => self
                     .fly()
                     .await
