@@ -12,8 +12,10 @@ const LATE: Duration = Duration::from_millis(200);
 
 /// A proxy before a server that echoes.
 async fn before_echo() -> FaultProxy {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let port = listener.local_addr().unwrap().port();
+    let listener = TcpListener::bind("127.0.0.1:0").await;
+    let listener = listener.expect("the loopback has a free port");
+    let addr = listener.local_addr();
+    let port = addr.expect("it is bound").port();
     tokio::spawn(async move {
         while let Ok((mut socket, _)) = listener.accept().await {
             tokio::spawn(async move {
@@ -27,7 +29,7 @@ async fn before_echo() -> FaultProxy {
 
 async fn connect(proxy: &FaultProxy) -> TcpStream {
     let stream = TcpStream::connect(("127.0.0.1", proxy.port()));
-    let mut stream = stream.await.unwrap();
+    let mut stream = stream.await.expect("the proxy listens");
     // The proxy has its own connection when the first answer is there.
     assert_eq!(echo(&mut stream, 1).await, b"a");
     stream
@@ -42,7 +44,7 @@ async fn echo(stream: &mut TcpStream, count: usize) -> Vec<u8> {
     tokio::time::timeout(SOON, both)
         .await
         .expect("the echo comes")
-        .unwrap();
+        .expect("the connection holds");
     assert_eq!(got, sent, "bytes were lost or changed their order");
     got
 }
