@@ -23,6 +23,8 @@ mod handlers;
 #[cfg(test)]
 mod harness;
 #[cfg(test)]
+mod inboxes;
+#[cfg(test)]
 mod outages;
 #[cfg(test)]
 mod parked;
