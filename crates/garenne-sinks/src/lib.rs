@@ -16,7 +16,10 @@ pub use sql::{Migrate, SqlSink, SqlStore};
 #[cfg(feature = "webhook")]
 pub use webhook::WebhookAlert;
 
-// What the README shows compiles.
+// What this crate's README and the project's show compiles.
+#[cfg(all(doctest, feature = "webhook"))]
+#[doc = include_str!("../../../README.md")]
+mod project {}
 #[cfg(all(doctest, feature = "postgres"))]
 #[doc = include_str!("../README.md")]
 mod readme {}
