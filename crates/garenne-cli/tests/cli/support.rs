@@ -184,6 +184,7 @@ pub(crate) fn many(number: u32) -> String {
 
 impl Stage {
     /// Deletes a queue, as somebody else would.
+    #[expect(clippy::disallowed_methods, reason = "the broker of a test is there")]
     pub(crate) async fn delete(&self, queue: &str) {
         let properties = lapin::ConnectionProperties::default();
         let connection = lapin::Connection::connect(&self.url(), properties)

@@ -81,7 +81,7 @@ impl Program {
         let status = loop {
             match child.try_wait() {
                 Ok(Some(status)) => break status,
-                Ok(None) if Instant::now() < deadline => std::thread::sleep(LOOK),
+                Ok(None) if Instant::now() < deadline => pause(),
                 _ => {
                     let _gone = child.kill();
                     let _reaped = child.wait();
@@ -104,4 +104,12 @@ fn folder() -> PathBuf {
 
 fn python(scratch: &Path) -> PathBuf {
     scratch.join("venv/bin/python")
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a command has no actors that it could delay"
+)]
+fn pause() {
+    std::thread::sleep(LOOK);
 }
