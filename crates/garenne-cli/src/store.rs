@@ -13,6 +13,8 @@ use crate::exit::Trouble;
 pub(crate) struct Opened {
     pub(crate) store: Box<dyn FailedStore>,
     queues: Vec<String>,
+    /// The parking queues that are read; a database has none.
+    parking: Vec<String>,
     url: Option<String>,
     /// A database needs none, until something is sent.
     links: Option<Links>,
@@ -55,6 +57,10 @@ impl Opened {
         Ok(Self {
             store: Box::new(store),
             queues: queues.to_vec(),
+            parking: queues
+                .iter()
+                .map(|queue| Queue::quorum(queue).parking_name())
+                .collect(),
             url: url.map(str::to_owned),
             links: Some(links),
         })
@@ -71,6 +77,7 @@ impl Opened {
         Ok(Self {
             store: Box::new(store),
             queues: target.queue.clone(),
+            parking: Vec::new(),
             url: target.url.clone(),
             links: None,
         })
@@ -100,11 +107,14 @@ impl Opened {
 
     /// How many messages there are in all, where that can be known without reading them.
     pub(crate) async fn total(&self) -> Option<u64> {
+        if self.parking.is_empty() {
+            // The links of a database are for sending: what is parked beside it is not meant.
+            return None;
+        }
         let broker = &self.links.as_ref()?.broker;
         let mut total = 0;
-        for queue in &self.queues {
-            let parking = Queue::quorum(queue).parking_name();
-            total += u64::from(broker.depth(&parking).await.ok()?);
+        for parking in &self.parking {
+            total += u64::from(broker.depth(parking).await.ok()?);
         }
         Some(total)
     }

@@ -144,8 +144,8 @@ pub(crate) struct Show {
 /// Send failed messages again, each to the queue that it failed in, and remove them here
 ///
 /// A message is removed only when the broker has confirmed that its queue holds it. Whatever stops a
-/// replay, nothing is lost, and it can be run again; killed, it may send up to 256 messages twice, with
-/// the same message id and the same header `replay-id`.
+/// replay, nothing is lost, and it can be run again; killed, it may send up to 256 messages twice (355
+/// from a database), with the same message id and the same header `replay-id`.
 #[derive(Args, Debug)]
 #[command(after_help = with_exit_codes!("\
 Examples:

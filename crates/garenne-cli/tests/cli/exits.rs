@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use garenne_broker::Broker;
 
-use crate::support::{Stage, command};
+use crate::support::{Ran, Stage, command};
 
 /// A broker that does not answer must not hold a person for longer; the connect timeout is 5 s.
 const SECONDS: Duration = Duration::from_secs(20);
@@ -74,5 +74,25 @@ async fn arguments_that_cannot_be_used_are_told_before_anything_is_done() {
         let (code, err) = run("amqp://127.0.0.1:1", arguments).await;
         assert_eq!(code, 2, "{arguments:?}: {err}");
         assert!(!err.is_empty());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_doctor_names_what_keeps_it_out() {
+    let broker = Broker::start().await.unwrap();
+    let wrong = broker.url().replace("guest:guest", "guest:s3cret");
+    for (name, url, code) in [
+        ("refused", "amqp://app:s3cret@127.0.0.1:1/shop", 75),
+        ("password", &wrong, 78),
+    ] {
+        let mut doctor = command(url);
+        doctor.args(["doctor", "--queue", "orders"]);
+        let ran = tokio::task::spawn_blocking(move || doctor.output().unwrap());
+        let ran = Ran::from(ran.await.unwrap());
+        assert_eq!(ran.code, code, "{}{}", ran.out, ran.err);
+        let said = format!("{}{}", ran.out, ran.err);
+        assert!(!said.contains("s3cret"), "{said}");
+        let shown = said.replace(&broker.addr().to_string(), "BROKER");
+        insta::assert_snapshot!(format!("doctor-{name}"), shown);
     }
 }

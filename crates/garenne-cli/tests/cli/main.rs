@@ -5,6 +5,9 @@
     reason = "a test that cannot go on has failed"
 )]
 
+mod database;
+mod database_faults;
+mod database_moves;
 mod exits;
 mod failed;
 mod help;
@@ -12,3 +15,4 @@ mod outputs;
 mod replays;
 mod sends;
 mod support;
+mod table;

@@ -7,7 +7,7 @@ use lapin::types::{AMQPValue, ShortString};
 
 use crate::support::{Stage, TWO, command, many};
 
-fn header(message: &garenne_broker::MessageView, name: &str) -> Option<AMQPValue> {
+pub(crate) fn header(message: &garenne_broker::MessageView, name: &str) -> Option<AMQPValue> {
     let headers = message.properties.headers().as_ref()?;
     headers.inner().get(&ShortString::from(name)).cloned()
 }

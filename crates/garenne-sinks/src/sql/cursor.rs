@@ -1,6 +1,7 @@
 //! Reads the table from its oldest row to the one that was newest when it began.
 
 use std::collections::VecDeque;
+use std::time::{Duration, Instant};
 
 use garenne::failed::{
     FailedCursor, FailedQuery, FailureKey, Seen, StoreError, StoreErrorKind, StoreFuture,
@@ -20,6 +21,8 @@ const READ_BYTES: i64 = 8 << 20;
 const READ_ROWS: usize = 100;
 /// How many removals are written together.
 const REMOVALS: usize = 100;
+/// And how long they wait for each other: whoever removes slowly shall not lose much when killed.
+const REMOVALS_WAIT: Duration = Duration::from_secs(1);
 
 pub(super) struct Cursor {
     session: Box<dyn Session>,
@@ -30,6 +33,8 @@ pub(super) struct Cursor {
     ahead: VecDeque<(i64, i64)>,
     read: VecDeque<ReadRow>,
     removed: Vec<i64>,
+    /// When removals were last written.
+    written: Instant,
     left: u64,
     is_at_end: bool,
 }
@@ -55,6 +60,7 @@ impl Cursor {
             ahead: VecDeque::new(),
             read: VecDeque::new(),
             removed: Vec::new(),
+            written: Instant::now(),
             is_at_end: false,
         })
     }
@@ -122,6 +128,7 @@ impl Cursor {
                 .await;
             deleted.map_err(|e| e.into_store_error("removing messages"))?;
             self.removed.clear();
+            self.written = Instant::now();
         }
         Ok(())
     }
@@ -135,7 +142,8 @@ impl FailedCursor for Cursor {
     fn remove(&mut self, key: FailureKey) -> StoreFuture<'_, ()> {
         self.removed.extend(i64::try_from(key.number()));
         Box::pin(async move {
-            if self.removed.len() >= REMOVALS {
+            let waited = self.written.elapsed();
+            if self.removed.len() >= REMOVALS || waited >= REMOVALS_WAIT {
                 self.write_removals().await?;
             }
             Ok(())

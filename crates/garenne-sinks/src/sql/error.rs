@@ -172,7 +172,8 @@ fn sqlite(code: &str) -> (Blame, &'static str) {
         13 => (Blame::Refused, "free space on the disk"),
         14 => (
             Blame::Refused,
-            "does its folder exist, and may this user write there?",
+            "is the path right, and may this user write there? Only a service makes a file that is not there, and \
+             nobody its folder",
         ),
         1 => (Blame::Refused, MIGRATE),
         18 | 19 | 20 | 25 => (Blame::Record, ""),

@@ -22,8 +22,9 @@ const BATCH: usize = 100;
 /// and to put into it what was parked.
 ///
 /// A message that a cursor has handed out is not held: another reader at the same time gets it too.
-/// Removals are written a hundred at a time and when the cursor is closed. A program that is killed
-/// before has removed fewer than it could have, and none too many.
+/// Removals are written a hundred at a time, or with the first that comes a second after the last were
+/// written, and when the cursor is closed. A program that is killed before has removed fewer than it
+/// could have, and none too many.
 pub struct SqlStore {
     database: Database,
     writing: Mutex<Option<Box<dyn Session>>>,

@@ -33,8 +33,9 @@ const DESCRIBED: usize = 20;
 ///
 /// A message is removed only when the broker has confirmed that its queue holds it. So a replay that
 /// is stopped or killed at any moment loses nothing, and can be run again. Killed, it leaves the
-/// messages in the store that were confirmed and not removed yet, 256 at most; the next run sends
-/// these once more, with the same message id and the same `replay-id`.
+/// messages in the store that were confirmed and not removed yet: 256 at most, and those whose removal
+/// the store collects, 99 at most in a database. The next run sends these once more, with the same
+/// message id and the same `replay-id`.
 ///
 /// ```no_run
 /// # use garenne::failed::{FailedQuery, FailedStore, Replay};

@@ -68,6 +68,8 @@ pub(crate) async fn run(import: &Import) -> Result<Done, Trouble> {
 /// Moves what is parked on the broker into the database.
 async fn take_over(import: &Import, interrupt: &Interrupt) -> Result<Done, Trouble> {
     let database = Opened::of(&import.target).await?;
+    // It connects and looks at the tables: nothing is taken out for a database that takes nothing.
+    database.store.insert(Vec::new()).await?;
     let parked = Opened::parked(import.target.url.as_deref(), &import.from_queue).await?;
     let progress = Progress::new("moving", parked.total().await);
     let all = FailedQuery::all();
