@@ -160,6 +160,39 @@ async fn a_replay_of_a_database_that_is_killed_loses_nothing_and_goes_on_when_ru
     assert_eq!(replays.collect::<BTreeSet<_>>().len(), 400);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replay_of_a_database_that_is_interrupted_sends_nothing_twice_when_run_again() {
+    let stage = Stage::new().await;
+    let table = Table::with(&stage, &many(400)).await;
+    let mut slow = command(&stage.url());
+    slow.args(["failed", "replay", "--rate", "50", "--database"])
+        .arg(table.url())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped());
+    let child = slow.spawn().unwrap();
+    let pid = child.id().to_string();
+    stage
+        .broker
+        .wait_until_within(Duration::from_secs(60), |view| view.ready("orders") >= 5)
+        .await
+        .unwrap();
+    let ended = tokio::task::spawn_blocking(move || {
+        let interrupt = ["-INT", &pid];
+        let status = std::process::Command::new("kill").args(interrupt).status();
+        (status, child.wait_with_output().unwrap())
+    });
+    let (interrupted, output) = ended.await.unwrap();
+    assert!(interrupted.unwrap().success());
+    let err = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{err}");
+    assert!(err.contains("stopped on request"), "{err}");
+    let (sent, left) = (stage.depth("orders").await, table.ids().await.len());
+    assert!(sent + left == 400 && left > 0, "{sent} sent, {left} left");
+    table.run(&stage, "replay", &[]).await.well();
+    assert_eq!(stage.depth("orders").await, 400);
+    assert_eq!(table.records().await, []);
+}
+
 async fn ids_of(stage: &Stage) -> Vec<String> {
     let messages = stage.messages("orders").await;
     let id = |m: &garenne_broker::MessageView| m.properties.message_id().clone();

@@ -7,12 +7,13 @@ use crate::support::{Ran, Stage, TWO};
 use crate::table::Table;
 
 /// Everything that reads or writes a database.
-const COMMANDS: [&[&str]; 6] = [
+const COMMANDS: [&[&str]; 7] = [
     &["ls"],
     &["show", "--limit", "1"],
     &["replay"],
     &["discard", "--yes"],
     &["export"],
+    &["import"],
     &["import", "--from-queue", "orders"],
 ];
 

@@ -5,7 +5,7 @@ use garenne::failed::{FailedQuery, Flow, Inserted, from_line, transfer};
 use tokio::fs::File;
 use tokio::io::{AsyncBufRead, AsyncBufReadExt, BufReader};
 
-use crate::args::Import;
+use crate::args::{Import, Target};
 use crate::exit::{Done, Trouble, say};
 use crate::interrupt::Interrupt;
 use crate::output::{Progress, count};
@@ -29,7 +29,7 @@ pub(crate) async fn run(import: &Import) -> Result<Done, Trouble> {
         }
         None => Box::new(BufReader::new(tokio::io::stdin())),
     };
-    let opened = Opened::of(&import.target).await?;
+    let opened = ready(&import.target).await?;
     let progress = Progress::new("importing", None);
     let mut batches = Batches {
         lines: lines.lines(),
@@ -65,11 +65,18 @@ pub(crate) async fn run(import: &Import) -> Result<Done, Trouble> {
     stored
 }
 
+/// The store, once it is certain that it is there: a database is connected to, and its tables are
+/// looked at. So nothing is taken off a broker for one that takes nothing, and none is called well
+/// because there was nothing to store.
+async fn ready(target: &Target) -> Result<Opened, Trouble> {
+    let opened = Opened::of(target).await?;
+    opened.store.insert(Vec::new()).await?;
+    Ok(opened)
+}
+
 /// Moves what is parked on the broker into the database.
 async fn take_over(import: &Import, interrupt: &Interrupt) -> Result<Done, Trouble> {
-    let database = Opened::of(&import.target).await?;
-    // It connects and looks at the tables: nothing is taken out for a database that takes nothing.
-    database.store.insert(Vec::new()).await?;
+    let database = ready(&import.target).await?;
     let parked = Opened::parked(import.target.url.as_deref(), &import.from_queue).await?;
     let progress = Progress::new("moving", parked.total().await);
     let all = FailedQuery::all();
