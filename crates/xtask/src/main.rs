@@ -6,6 +6,7 @@
 //! cargo xtask test --rabbitmq 4   the tests that need a real broker, on RabbitMQ 4
 //! cargo xtask rabbitmq4           RabbitMQ 4 in a root folder of its own: target/rabbitmq4
 //! cargo xtask interop             clients of others on the embedded broker and on RabbitMQ 4, compared
+//! cargo xtask bench               garenne and other consumers, measured side by side
 //! cargo xtask tidy                what can be checked by a program
 //! ```
 #![expect(
@@ -14,6 +15,7 @@
     reason = "a command talks to whoever runs it"
 )]
 
+mod bench;
 mod install;
 mod interop;
 mod rabbitmq4;
@@ -26,7 +28,7 @@ use std::process::ExitCode;
 
 const USAGE: &str = "usage: cargo xtask test [--fast | --rabbitmq 3 | --rabbitmq 4] | \
                      cargo xtask rabbitmq4 [FOLDER] | cargo xtask interop [--rabbitmq 3 | --rabbitmq 4] | \
-                     cargo xtask tidy";
+                     cargo xtask bench [--quick] [--rounds N] [--only NAME,…] | cargo xtask tidy";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -40,6 +42,7 @@ fn main() -> ExitCode {
         ["rabbitmq4", folder] if !folder.starts_with('-') => rabbitmq4::prepare(Path::new(folder)),
         ["interop"] | ["interop", "--rabbitmq", "4"] => interop::run(interop::Rabbit::V4),
         ["interop", "--rabbitmq", "3"] => interop::run(interop::Rabbit::V3),
+        ["bench", ref options @ ..] => bench::run(options),
         ["tidy"] => tidy::check(),
         ["help" | "--help" | "-h"] => {
             println!("{USAGE}");
