@@ -1,5 +1,6 @@
 //! What the test kit promises: systems under test, single runs, and what a failed assertion says.
 
+mod admin_pages;
 mod advance;
 mod complaints;
 mod end;
