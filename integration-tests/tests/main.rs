@@ -9,6 +9,8 @@ mod api;
 #[cfg(test)]
 mod broker_moves;
 #[cfg(test)]
+mod clusters;
+#[cfg(test)]
 mod confirms;
 #[cfg(test)]
 mod conformance;

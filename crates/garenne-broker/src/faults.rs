@@ -174,10 +174,30 @@ impl Faults {
             .await
     }
 
+    /// Stores what is published to the queues of this name and never says so, not even afterwards: as
+    /// a queue whose replicas cannot agree. Other queues' publishes are confirmed.
+    pub async fn confirm_nothing_for(&self, queue: impl Into<String>) -> Result<(), Error> {
+        let queue = queue.into();
+        self.handle
+            .engine(move |engine, _| engine.confirm_nothing_for(&queue))
+            .await
+    }
+
     /// Nacks the next publishes on channels with confirms, and stores none of them.
     pub async fn nack_publishes(&self, count: u64) -> Result<(), Error> {
         self.handle
             .engine(move |engine, _| engine.nack_publishes(count))
+            .await
+    }
+
+    /// Refuses what is published to the queues of this name on the channels that are open now: nacks
+    /// it where confirms are on, and does not store it. Channels that are opened later take it. As in
+    /// a cluster of RabbitMQ 3.10: a channel that first published to a quorum queue while its leader
+    /// was dying refuses until that node is back, whoever leads by then.
+    pub async fn refuse_on_open_channels(&self, queue: impl Into<String>) -> Result<(), Error> {
+        let queue = queue.into();
+        self.handle
+            .engine(move |engine, _| engine.refuse_on_open_channels(&queue))
             .await
     }
 
@@ -244,6 +264,8 @@ impl Faults {
                 engine.hold_confirms(false, now);
                 engine.nack_publishes(0);
                 engine.return_publishes(0);
+                engine.refuse_on_no_channel();
+                engine.confirm_for_all();
             });
             server.door.reopen().map_err(listen(server.door.addr()))
         };

@@ -16,6 +16,7 @@
 //! | what does a copy of a message look like? | [`retry_copy`], [`FailedMessage`] |
 //! | which failed messages are meant? | [`FailedQuery`] |
 //! | ask somebody again who has not answered? | [`Breaker`] |
+//! | try another channel for what the broker refuses? | [`Refusals`] |
 //! | how much may a fresh process take at once? | [`Caution`] |
 //! | how many restarts are too many? | [`RestartLimit`] |
 //! | what are people told, when, and how often? | [`alert::Pager`] |
@@ -44,6 +45,7 @@ pub mod outage;
 pub mod outcome;
 pub mod properties;
 pub mod queue;
+pub mod refusals;
 pub mod restart;
 pub mod retry;
 mod stamp;
@@ -74,6 +76,7 @@ pub use outage::{Ended, GaveUp, Next, Outage, Phase, STABLE_AFTER, Summary};
 pub use outcome::{FailReason, Outcome, Settlement, UnknownReason, Wish, decide};
 pub use properties::Properties;
 pub use queue::{DEADLINE, DELIVERY_LIMIT, PREFETCH, Queue, WORKERS};
+pub use refusals::Refusals;
 pub use restart::RestartLimit;
 pub use retry::{Retry, RetryError};
 pub use time::Moment;

@@ -40,6 +40,8 @@ pub(crate) struct Channel {
     pub(super) ack_timer: Option<TimerKey>,
     pub(super) confirms: Option<Confirms>,
     pub(super) transaction: Option<Transaction>,
+    /// Queues that this channel was made to refuse for.
+    pub(super) refuses: BTreeSet<Name>,
 }
 
 impl Channel {

@@ -11,6 +11,8 @@ pub(crate) struct Confirms {
     last: u64,
     /// What was decided and not yet sent, in order of publishing: number, and whether it is an ack.
     decided: Vec<(u64, bool)>,
+    /// Something stays undecided for good: no confirm may speak for what came before it.
+    has_gaps: bool,
 }
 
 impl Confirms {
@@ -47,6 +49,14 @@ impl Engine {
         confirms.decided.push((number, ack));
     }
 
+    /// Nothing is ever said about a publish on this channel.
+    pub(super) fn leave_undecided(&mut self, key: ChannelKey) {
+        let channel = self.channels.get_mut(&key);
+        if let Some(confirms) = channel.and_then(|channel| channel.confirms.as_mut()) {
+            confirms.has_gaps = true;
+        }
+    }
+
     /// Sends the confirms that were collected: one for every run of acks or nacks.
     pub(crate) fn flush(&mut self) {
         if self.confirming.is_empty() || self.faults.confirms_are_held() {
@@ -58,7 +68,8 @@ impl Engine {
                 continue;
             };
             let decided = std::mem::take(&mut confirms.decided);
-            for run in decided.chunk_by(|(_, left), (_, right)| left == right) {
+            let has_gaps = confirms.has_gaps;
+            for run in decided.chunk_by(|(_, left), (_, right)| left == right && !has_gaps) {
                 let (Some(&(delivery_tag, ack)), multiple) = (run.last(), run.len() > 1) else {
                     continue;
                 };

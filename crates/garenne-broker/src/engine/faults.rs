@@ -1,9 +1,11 @@
 //! Faults that live in the broker's state; those of sockets live with the sockets.
 
+use std::collections::BTreeSet;
+
 use amq_protocol::protocol::connection;
 
 use super::connection::Stage;
-use super::{ChannelKey, ConnectionId, ConsumerId, Effect, Engine, Time};
+use super::{ChannelKey, ConnectionId, ConsumerId, Effect, Engine, QueueId, Time};
 
 /// Which channels a fault is for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,6 +26,8 @@ pub(super) struct Faults {
     hold_confirms: bool,
     nacks: u64,
     returns: u64,
+    /// Queues for which nothing is confirmed.
+    silent: BTreeSet<String>,
 }
 
 impl Faults {
@@ -202,6 +206,41 @@ impl Engine {
 
     pub(crate) fn return_publishes(&mut self, count: u64) {
         self.faults.returns = count;
+    }
+
+    pub(crate) fn refuse_on_open_channels(&mut self, queue: &str) {
+        for channel in self.channels.values_mut() {
+            channel.refuses.insert(queue.into());
+        }
+    }
+
+    pub(crate) fn refuse_on_no_channel(&mut self) {
+        for channel in self.channels.values_mut() {
+            channel.refuses.clear();
+        }
+    }
+
+    pub(crate) fn confirm_nothing_for(&mut self, queue: &str) {
+        self.faults.silent.insert(queue.to_owned());
+    }
+
+    pub(crate) fn confirm_for_all(&mut self) {
+        self.faults.silent.clear();
+    }
+
+    /// Whether no word is said about what is published to this queue.
+    pub(super) fn is_silent(&self, queue: QueueId) -> bool {
+        let queue = self.queues.get(&queue);
+        queue.is_some_and(|queue| self.faults.silent.contains(&*queue.name))
+    }
+
+    /// Whether this channel was made to refuse what is for this queue.
+    pub(super) fn refuses(&self, key: ChannelKey, queue: QueueId) -> bool {
+        let queue = self.queues.get(&queue);
+        let channel = self.channels.get(&key);
+        channel
+            .zip(queue)
+            .is_some_and(|(channel, queue)| channel.refuses.contains(&queue.name))
     }
 }
 

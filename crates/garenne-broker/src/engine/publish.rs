@@ -123,11 +123,16 @@ impl Engine {
             self.flush();
             return true;
         }
+        let is_silent = queues.iter().any(|&queue| self.is_silent(queue));
         let mut accepted = true;
         for queue in queues {
-            accepted &= self.offer(queue, &message);
+            accepted &= !self.refuses(key, queue) && self.offer(queue, &message);
         }
-        self.decide(key, number, accepted);
+        if is_silent {
+            self.leave_undecided(key);
+        } else {
+            self.decide(key, number, accepted);
+        }
         accepted
     }
 

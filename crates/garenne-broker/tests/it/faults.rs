@@ -2,7 +2,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
 use garenne_broker::{ChannelPick, Direction, How, MethodKind};
-use lapin::options::{BasicAckOptions, BasicPublishOptions};
+use lapin::options::{BasicAckOptions, BasicPublishOptions, ConfirmSelectOptions};
 use lapin::{BasicProperties, Confirmation, Event};
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
@@ -232,6 +232,48 @@ async fn publishes_are_nacked_or_returned_as_often_as_wanted() {
     ));
     assert_eq!(send(&channel, "q", "e").await, Confirmation::Ack(None));
     assert_eq!(waiting(&broker, "q").await, ["c", "e"]);
+}
+
+#[tokio::test]
+async fn a_queue_is_refused_on_the_channels_that_are_open_and_on_no_other() {
+    let broker = broker().await;
+    let (connection, channel) = confirming(&broker).await;
+    declare(&channel, "q", &[]).await;
+    declare(&channel, "other", &[]).await;
+    broker.faults().refuse_on_open_channels("q").await.unwrap();
+    assert!(send(&channel, "q", "a").await.is_nack());
+    assert_eq!(send(&channel, "other", "b").await, Confirmation::Ack(None));
+    assert!(send(&channel, "q", "c").await.is_nack());
+    let later = connection.create_channel().await.unwrap();
+    let options = ConfirmSelectOptions::default();
+    later.confirm_select(options).await.unwrap();
+    assert_eq!(send(&later, "q", "d").await, Confirmation::Ack(None));
+    assert_eq!(waiting(&broker, "q").await, ["d"]);
+    broker.faults().clear().await.unwrap();
+    assert_eq!(send(&channel, "q", "e").await, Confirmation::Ack(None));
+}
+
+#[tokio::test]
+async fn for_a_silent_queue_nothing_is_confirmed_whatever_is_confirmed_for_others() {
+    let broker = broker().await;
+    let (_connection, channel) = confirming(&broker).await;
+    declare(&channel, "q", &[]).await;
+    declare(&channel, "other", &[]).await;
+    broker.faults().confirm_nothing_for("q").await.unwrap();
+    let options = BasicPublishOptions::default();
+    let properties = BasicProperties::default();
+    let publish = channel.basic_publish("".into(), "q".into(), options, b"a", properties);
+    let mut unconfirmed = publish.await.unwrap();
+    for _ in 0..20 {
+        assert_eq!(send(&channel, "other", "b").await, Confirmation::Ack(None));
+    }
+    broker.faults().clear().await.unwrap();
+    assert_eq!(send(&channel, "q", "c").await, Confirmation::Ack(None));
+    let sends = (0..20).map(|_| send(&channel, "other", "b"));
+    futures_util::future::join_all(sends).await;
+    let confirmed = tokio::time::timeout(Duration::from_millis(50), &mut unconfirmed);
+    assert!(confirmed.await.is_err());
+    assert_eq!(waiting(&broker, "q").await, ["a", "c"]);
 }
 
 #[tokio::test]

@@ -138,6 +138,33 @@ impl RabbitCluster {
         found.ok_or_else(|| format!("led by {leader}"))
     }
 
+    /// Makes the `i`th node, which must run, lead a quorum queue, and waits until it does.
+    ///
+    /// # Panics
+    ///
+    /// When it does not lead after a minute.
+    pub async fn lead(&mut self, vhost: &str, queue: &str, i: usize) {
+        let name = self.nodes[i].name.clone();
+        let of = format!("rabbit_misc:r({}, queue, {})", binary(vhost), binary(queue));
+        let ask = format!(
+            "{{ok, Q}} = rabbit_amqqueue:lookup({of}), {{Name, _}} = Any = amqqueue:get_pid(Q), \
+             {{ok, _, Leader}} = ra:members(Any, 2000), \
+             ra:transfer_leadership(Leader, {{Name, '{name}'}}), ok"
+        );
+        let what = format!("node {i} leads `{queue}`");
+        eventually(Duration::from_secs(60), &what, async || {
+            match self.leader(vhost, queue).await {
+                Ok(leader) if leader == i => Ok(()),
+                other => {
+                    // Asked again: an election in between undoes it.
+                    self.nodes[i].eval(&ask).await?;
+                    Err(format!("{other:?}"))
+                }
+            }
+        })
+        .await;
+    }
+
     /// The numbers of the nodes to which clients of a virtual host are connected.
     ///
     /// # Errors

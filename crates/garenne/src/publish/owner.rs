@@ -1,23 +1,24 @@
 //! The task that owns a confirm channel, across all incarnations of its link.
 
 use std::collections::VecDeque;
+use std::ops::ControlFlow;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
-use lapin::options::{BasicConsumeOptions, ConfirmSelectOptions};
-use lapin::types::FieldTable;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::MissedTickBehavior;
 use tracing::{debug, error, warn};
 
 use super::gate::Gate;
-use super::replies::{REPLY_TO, Replies};
-use super::session::Session;
+use super::opening::{close, open};
+use super::renewal::Renewal;
+use super::replies::Replies;
+use super::session::{End, Session};
 use super::{Job, PublishError};
-use crate::link::{Link, LinkError, LinkWatch, call};
+use crate::link::{Link, LinkError, LinkWatch};
 
 /// The pause before a channel is opened again that could not be opened.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -141,6 +142,7 @@ fn start_owner(
         last_loss: None,
         limits,
         gate: jobs.gate,
+        renewal: Renewal::new(replies.clone()),
         replies,
     };
     runtime.spawn(async move {
@@ -172,6 +174,7 @@ struct Owner {
     last_loss: Option<String>,
     limits: Limits,
     gate: watch::Sender<Gate>,
+    renewal: Renewal,
     /// Where replies go, if its messages are requests.
     replies: Option<Replies>,
 }
@@ -187,15 +190,9 @@ impl Owner {
             match opened {
                 Ok(channel) => {
                     self.grace = None;
-                    let held = std::mem::take(&mut self.held);
-                    let mut session = Session::new(&link, channel, self.limits, held);
-                    let end = session.run(&mut self.waiting, &self.gate).await;
-                    let left = session.into_unanswered();
-                    match end {
-                        Ok(()) => return,
-                        Err(error) => self.sort_out(&link, &error, left),
+                    if self.publish_on(&link, channel).await.is_break() {
+                        return;
                     }
-                    self.forget_replies();
                 }
                 Err(error) => {
                     debug!(%error, "cannot open the confirm channel");
@@ -205,6 +202,31 @@ impl Owner {
                 }
             }
         }
+    }
+
+    /// Publishes on one channel until it is lost or left; breaks when nobody can send any more.
+    async fn publish_on(&mut self, link: &Link, channel: lapin::Channel) -> ControlFlow<()> {
+        let held = std::mem::take(&mut self.held);
+        let renewal = &mut self.renewal;
+        let mut session = Session::new(link, channel.clone(), self.limits, held, renewal);
+        let end = session.run(&mut self.waiting, &self.gate).await;
+        let left = session.into_unanswered();
+        self.renewal.left(matches!(end, Ok(End::Refused { .. })));
+        match end {
+            Ok(End::Finished) => return ControlFlow::Break(()),
+            Ok(End::Refused { in_flight }) => {
+                warn!(
+                    event = "confirm_channel_renewed",
+                    in_flight,
+                    "the broker keeps refusing messages on a confirm channel; opening another one"
+                );
+                self.held.extend(left);
+                tokio::spawn(close(channel));
+            }
+            Err(error) => self.sort_out(link, &error, left),
+        }
+        self.forget_replies();
+        ControlFlow::Continue(())
     }
 
     /// Waits for a link that is up. Meanwhile messages are held for as long as each may wait.
@@ -354,24 +376,4 @@ impl Owner {
             job.answer(Err(stopped(sent)));
         }
     }
-}
-
-async fn open(link: &Link, replies: Option<Replies>) -> Result<lapin::Channel, LinkError> {
-    let channel = link.open_channel().await?;
-    call(
-        "switching on confirms",
-        channel.confirm_select(ConfirmSelectOptions::default()),
-    )
-    .await?;
-    if let Some(replies) = replies {
-        let options = BasicConsumeOptions {
-            no_ack: true,
-            ..BasicConsumeOptions::default()
-        };
-        let arguments = FieldTable::default();
-        let consuming = channel.basic_consume(REPLY_TO.into(), "".into(), options, arguments);
-        let consumer = call("waiting for replies", consuming).await?;
-        tokio::spawn(replies.hand_out(consumer));
-    }
-    Ok(channel)
 }

@@ -95,6 +95,11 @@ impl Replies {
             .retain(|id, _| correlation_ids.contains(id.as_str()));
     }
 
+    /// Whether somebody waits for one.
+    pub(super) fn are_awaited(&self) -> bool {
+        !self.lock().is_empty()
+    }
+
     fn lock(&self) -> MutexGuard<'_, HashMap<String, oneshot::Sender<Reply>>> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }

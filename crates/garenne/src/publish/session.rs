@@ -29,6 +29,7 @@ use super::flight::{Flight, Held, Landing, Verdict};
 use super::gate::Gate;
 use super::job::{Key, KeyMaker};
 use super::owner::Limits;
+use super::renewal::Renewal;
 use super::{Job, Patience, PublishError};
 use crate::link::{Link, Loss};
 use crate::wire::{basic_properties, short};
@@ -38,8 +39,9 @@ const WINDOW: usize = 256;
 /// How often deadlines are looked at.
 const TICK: Duration = Duration::from_millis(250);
 
-pub(super) struct Session {
+pub(super) struct Session<'a> {
     channel: Channel,
+    renewal: &'a mut Renewal,
     loss: Loss,
     blocked: watch::Receiver<Option<String>>,
     /// Why the broker blocks us, while it does. Then nothing is started: what is not handed over can
@@ -68,13 +70,27 @@ pub(super) struct Session {
     next_id: u64,
 }
 
+/// Why a session ended with its channel intact.
+pub(super) enum End {
+    /// Nobody can send any more, and everything has landed.
+    Finished,
+    /// What the channel refuses, another may take; so many messages on it had not landed.
+    Refused { in_flight: usize },
+}
+
 enum Event {
     Landed(u64, lapin::Result<Landing>),
     Marker,
 }
 
-impl Session {
-    pub(super) fn new(link: &Link, channel: Channel, limits: Limits, held: VecDeque<Job>) -> Self {
+impl<'a> Session<'a> {
+    pub(super) fn new(
+        link: &Link,
+        channel: Channel,
+        limits: Limits,
+        held: VecDeque<Job>,
+        renewal: &'a mut Renewal,
+    ) -> Self {
         let waiting = held.into_iter().map(|job| Held {
             job,
             since_open: Duration::ZERO,
@@ -83,6 +99,7 @@ impl Session {
         let reason = blocked.borrow_and_update().clone();
         Self {
             channel,
+            renewal,
             loss: link.loss(),
             blocked,
             blocked_by: reason,
@@ -103,13 +120,13 @@ impl Session {
         }
     }
 
-    /// Publishes until the channel breaks (an error) or nobody can send any more and everything has
-    /// landed. The gate says whether the broker blocks.
+    /// Publishes until the channel breaks (an error), is better left, or nobody can send any more and
+    /// everything has landed. The gate says whether the broker blocks.
     pub(super) async fn run(
         &mut self,
         jobs: &mut mpsc::UnboundedReceiver<Job>,
         gate: &watch::Sender<Gate>,
-    ) -> lapin::Result<()> {
+    ) -> lapin::Result<End> {
         let mut ticks = interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut open = true;
@@ -118,7 +135,10 @@ impl Session {
             self.look_at_the_alarm(gate)?;
             self.start_waiting();
             if !open && self.flights.is_empty() && self.waiting.is_empty() {
-                return Ok(());
+                return Ok(End::Finished);
+            }
+            if self.renewal.is_due(self.flights.len()) {
+                return Ok(self.leave());
             }
             tokio::select! {
                 biased;
@@ -133,9 +153,23 @@ impl Session {
                     None => open = false,
                 },
                 // With nothing to look at, the task sleeps.
-                _ = ticks.tick(), if !self.flights.is_empty() || !self.waiting.is_empty() => self.on_tick()?,
+                _ = ticks.tick(), if self.has_work() => self.on_tick()?,
             }
         }
+    }
+
+    fn leave(&mut self) -> End {
+        for flight in self.flights.values_mut() {
+            // The channel did not break over it.
+            flight.job.tries = flight.job.tries.saturating_sub(1);
+        }
+        End::Refused {
+            in_flight: self.flights.len(),
+        }
+    }
+
+    fn has_work(&self) -> bool {
+        !self.flights.is_empty() || !self.waiting.is_empty() || self.renewal.is_wanted()
     }
 
     fn gate(&self) -> Gate {
@@ -175,6 +209,7 @@ impl Session {
     fn has_room(&self) -> bool {
         self.returned.is_empty()
             && self.blocked_by.is_none()
+            && !self.renewal.is_wanted()
             && self.flights.len() < WINDOW
             && !self.is_alone()
     }
@@ -295,7 +330,10 @@ impl Session {
                 reason: reason.clone(),
             }),
             (None, Verdict::Ack) => Ok(()),
-            (None, Verdict::Nack) => Err(PublishError::Nacked),
+            (None, Verdict::Nack) => {
+                self.renewal.refused();
+                Err(PublishError::Nacked)
+            }
         };
         job.answer(result);
     }
@@ -339,6 +377,9 @@ impl Session {
         self.look_at_the_clock();
         self.blocked_by = self.blocked.borrow_and_update().clone();
         gate.send_replace(self.gate());
+        if self.blocked_by.is_some() {
+            self.renewal.call_off();
+        }
         self.on_tick()
     }
 

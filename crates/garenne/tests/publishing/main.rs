@@ -10,6 +10,8 @@ mod many;
 #[cfg(test)]
 mod outgoing;
 #[cfg(test)]
+mod refusals;
+#[cfg(test)]
 mod requests;
 #[cfg(test)]
 mod storms;

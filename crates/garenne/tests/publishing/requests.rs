@@ -12,10 +12,10 @@ use super::support::{Post, PublishError, SOON, answered};
 
 /// A system whose handler of `questions` answers with twice the number, once the gate lets it;
 /// `odd` numbers fail their first attempt.
-struct Answering {
-    post: Post,
+pub(super) struct Answering {
+    pub(super) post: Post,
     system: SystemHandle,
-    gate: Arc<Semaphore>,
+    pub(super) gate: Arc<Semaphore>,
 }
 
 impl Answering {
@@ -25,7 +25,7 @@ impl Answering {
         answering
     }
 
-    async fn closed() -> Self {
+    pub(super) async fn closed() -> Self {
         let post = Post::open().await;
         let gate = Arc::new(Semaphore::new(0));
         let queue = Queue::quorum("questions").retry(Retry::every(100.millis()).times(3));
@@ -49,13 +49,13 @@ impl Answering {
         Self { post, system, gate }
     }
 
-    async fn ask(&self, number: u64, deadline: Duration) -> Result<u64, RequestError> {
+    pub(super) async fn ask(&self, number: u64, deadline: Duration) -> Result<u64, RequestError> {
         let question = Outgoing::to_queue("questions", Json(number));
         let answer = self.post.publisher.request::<Json<u64>>(question, deadline);
         answered(answer).await.map(|Json(answer)| answer)
     }
 
-    async fn asked(&self, waiting: u64) {
+    pub(super) async fn asked(&self, waiting: u64) {
         let in_hand = |status: &Status| status.in_flight() == waiting;
         answered(self.system.wait_until(in_hand)).await.unwrap();
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use garenne::prelude::*;
 use garenne_broker::{Broker, View};
 use lapin::options::QueueDeclareOptions;
-use lapin::types::FieldTable;
+use lapin::types::{AMQPValue, FieldTable};
 use lapin::{Connection, ConnectionProperties};
 
 /// Long enough that what has not happened by then never will, on a machine however slow.
@@ -129,7 +129,21 @@ pub(super) async fn answered<T>(waiting: impl Future<Output = T>) -> T {
     }
 }
 
+/// Declares a durable queue.
 pub(super) async fn declare(broker: &Broker, queue: &str) {
+    declare_with(broker, queue, FieldTable::default()).await;
+}
+
+/// Declares a queue that is full as it is, and refuses.
+pub(super) async fn declare_full(broker: &Broker, queue: &str) {
+    let mut arguments = FieldTable::default();
+    arguments.insert("x-max-length".into(), AMQPValue::LongInt(0));
+    let refuse = AMQPValue::LongString("reject-publish".into());
+    arguments.insert("x-overflow".into(), refuse);
+    declare_with(broker, queue, arguments).await;
+}
+
+async fn declare_with(broker: &Broker, queue: &str, arguments: FieldTable) {
     let connection = Connection::connect_uri(
         broker.url().parse().unwrap(),
         ConnectionProperties::default(),
@@ -138,7 +152,7 @@ pub(super) async fn declare(broker: &Broker, queue: &str) {
     let connection = connection.unwrap();
     let channel = connection.create_channel().await.unwrap();
     let options = QueueDeclareOptions::durable();
-    let declared = channel.queue_declare(queue.into(), options, FieldTable::default());
+    let declared = channel.queue_declare(queue.into(), options, arguments);
     declared.await.unwrap();
     connection.close(200, "done".into()).await.unwrap();
 }
