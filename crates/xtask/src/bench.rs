@@ -4,98 +4,75 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use bench_plan::{Contender, Mode, Options};
+
+use crate::bench_guests::{self, Install};
 use crate::install;
-use crate::steps::{root, run as run_command, step};
+use crate::steps::{cargo, root, run as run_command, step};
 
 /// What a private RabbitMQ node is started and asked with.
 const NODE: [(&str, &str); 2] = [
     ("/usr/lib/rabbitmq/bin/rabbitmq-server", "rabbitmq-server"),
     ("/usr/bin/erl_call", "erlang-base"),
 ];
-/// Where Debian puts what Go programs import.
-const GOPATH: &str = "/usr/share/gocode";
-/// What the contender in Go is built with.
-const GO: [(&str, &str); 2] = [
-    ("/usr/bin/go", "golang-go"),
-    (
-        "/usr/share/gocode/src/github.com/rabbitmq/amqp091-go",
-        "golang-github-rabbitmq-amqp091-go-dev",
-    ),
-];
+/// What counts instructions.
+const VALGRIND: [(&str, &str); 1] = [("/usr/bin/valgrind", "valgrind")];
 
-/// Installs a contender into this folder.
-type Install = fn(&Path) -> Result<(), String>;
-
-/// Who needs more than cargo; the names are those of the runner.
-const GUESTS: [(&str, Install); 3] = [("amqp091-go", go), ("pika", pika), ("amqplib", amqplib)];
-
-/// Measures; the options are the runner's.
+/// Measures; the options are read before anything is built, and are the runner's.
 pub(crate) fn run(options: &[&str]) -> Result<(), String> {
+    let asked = Options::read(options.iter().copied());
     let programs = programs();
     fs::create_dir_all(&programs)
         .map_err(|e| format!("cannot make {}: {e}", programs.display()))?;
-    step("what the broker needs", || install::files(&NODE))?;
-    step("contenders in Rust, and the runner", || rust(&programs))?;
+    match asked.mode() {
+        Mode::Check => return check(),
+        Mode::Guard | Mode::Accept => {
+            step("what counts instructions", || install::files(&VALGRIND))?;
+        }
+        Mode::Measure => step("what the broker needs", || install::files(&NODE))?,
+    }
+    step("contenders in Rust, and the runner", || {
+        bench_guests::rust(&peers(), &programs)
+    })?;
     let mut runner = Command::new(programs.join("cargo/release/runner"));
     runner.args(options).arg("--programs").arg(&programs);
-    for (name, install) in GUESTS {
-        // Who cannot be installed is left out; the others can be measured without.
-        if let Err(error) = step(name, || install(&programs)) {
-            println!("{error}");
-            runner.args(["--without", name]);
-        }
+    if asked.mode() == Mode::Measure {
+        install_guests(&asked, &programs, &mut runner);
     }
     step("measurement", || run_command(&mut runner))
 }
 
-fn rust(programs: &Path) -> Result<(), String> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut build = Command::new(cargo);
-    build
-        .args(["build", "--release", "--locked", "--manifest-path"])
-        .arg(peers().join("Cargo.toml"))
-        .arg("--target-dir")
-        .arg(programs.join("cargo"));
-    run_command(&mut build)
-}
-
-fn go(programs: &Path) -> Result<(), String> {
-    install::files(&GO)?;
-    let mut build = Command::new("go");
-    build
-        .args(["build", "-o"])
-        .arg(programs.join("go-contender"))
-        .arg(peers().join("go/main.go"))
-        .envs([("GO111MODULE", "off"), ("GOPATH", GOPATH)])
-        .env("GOCACHE", programs.join("go-cache"));
-    run_command(&mut build)
-}
-
-fn pika(programs: &Path) -> Result<(), String> {
-    let venv = programs.join("venv");
-    let python = venv.join("bin/python");
-    if !python.is_file() {
-        run_command(Command::new("python3").args(["-m", "venv"]).arg(&venv))
-            .map_err(|e| format!("{e}; install python3 and python3-venv"))?;
+/// Who cannot be installed is left out; the others can be measured without.
+fn install_guests(asked: &Options, programs: &Path, runner: &mut Command) {
+    let guests = asked.everybody().into_iter();
+    let guests: Vec<(Contender, Install)> = guests
+        .filter_map(|guest| Some((guest, bench_guests::install(guest)?)))
+        .collect();
+    for (guest, install) in guests {
+        if let Err(error) = step(guest.name(), || install(&peers(), programs)) {
+            println!("{error}");
+            runner.args(["--without", guest.name()]);
+        }
     }
-    let mut pip = Command::new(&python);
-    pip.args(["-m", "pip", "install", "--quiet"])
-        .arg("--disable-pip-version-check")
-        .arg("--requirement")
-        .arg(peers().join("python/requirements.txt"));
-    run_command(&mut pip).map_err(|e| format!("{e}; is there a network?"))
 }
 
-fn amqplib(programs: &Path) -> Result<(), String> {
-    for file in ["package.json", "package-lock.json"] {
-        let copy = programs.join(file);
-        fs::copy(peers().join("node").join(file), &copy)
-            .map_err(|e| format!("cannot write {}: {e}", copy.display()))?;
+/// Format, lints and tests of all that is in Rust there.
+fn check() -> Result<(), String> {
+    for package in ["", "apalis/", "ruststream/"] {
+        let manifest = format!("integration-tests/peers/{package}Cargo.toml");
+        step(&format!("format of {manifest}"), || {
+            cargo(&format!("fmt --all --check --manifest-path {manifest}"))
+        })?;
     }
-    let mut npm = Command::new("npm");
-    npm.args(["ci", "--silent", "--no-audit", "--no-fund"])
-        .current_dir(programs);
-    run_command(&mut npm).map_err(|e| format!("{e}; install nodejs and npm; is there a network?"))
+    let peers = "integration-tests/peers/Cargo.toml";
+    let place = format!(
+        "--locked --manifest-path {peers} --target-dir {}",
+        programs().join("cargo").display()
+    );
+    step("lints", || {
+        cargo(&format!("clippy {place} --all-targets -- -D warnings"))
+    })?;
+    step("tests", || cargo(&format!("test {place}")))
 }
 
 fn peers() -> PathBuf {

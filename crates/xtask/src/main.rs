@@ -16,6 +16,7 @@
 )]
 
 mod bench;
+mod bench_guests;
 mod install;
 mod interop;
 mod rabbitmq4;
@@ -28,7 +29,7 @@ use std::process::ExitCode;
 
 const USAGE: &str = "usage: cargo xtask test [--fast | --rabbitmq 3 | --rabbitmq 4] | \
                      cargo xtask rabbitmq4 [FOLDER] | cargo xtask interop [--rabbitmq 3 | --rabbitmq 4] | \
-                     cargo xtask bench [--quick] [--rounds N] [--only NAME,…] | cargo xtask tidy";
+                     cargo xtask bench [OPTIONS; see --help] | cargo xtask tidy";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();

@@ -19,11 +19,14 @@ const MAY_ACK: [&str; 2] = [
 const PURE: [&str; 6] = ["tokio", "actix", "actix-rt", "lapin", "rand", "fastrand"];
 
 /// Where tests may sleep: in the one helper that waits for a condition, and in handlers under test
-/// that take their time.
-const MAY_SLEEP: [&str; 3] = [
+/// that take their time; and in programs that are measured, which wait as programs do.
+const MAY_SLEEP: [&str; 6] = [
     "crates/garenne-testing/src/wait.rs",
     "crates/garenne-testing/tests/kit/performed.rs",
     "examples/testing-your-handler/tests/bank/mod.rs",
+    "integration-tests/peers/garenne/src/charge.rs",
+    "integration-tests/peers/lapin/src/order.rs",
+    "integration-tests/peers/lapin/src/recover.rs",
 ];
 
 /// Checks every rule and tells all that is against them.

@@ -1,4 +1,5 @@
-// The contender in Go: the loop that amqp091-go's own examples show.
+// The contender in Go: the loop that amqp091-go's own examples show. Told to publish, it keeps a
+// window of deferred confirms; told to recover, it connects again every second.
 package main
 
 import (
@@ -7,20 +8,21 @@ import (
 	"fmt"
 	"os"
 	"strconv"
+	"strings"
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
 )
 
-type order struct {
-	OrderID uint64 `json:"order_id"`
-	Cents   uint64 `json:"cents"`
-}
-
 var since = time.Now()
 
-func say(event string) {
-	fmt.Printf("{\"event\":%q,\"ns\":%d}\n", event, time.Since(since).Nanoseconds())
+func say(event string, latencies []int64) {
+	if latencies == nil {
+		latencies = []int64{}
+	}
+	list, err := json.Marshal(latencies)
+	check(err)
+	fmt.Printf("{\"event\":%q,\"ns\":%d,\"latencies_ns\":%s}\n", event, time.Since(since).Nanoseconds(), list)
 }
 
 func check(err error) {
@@ -35,29 +37,38 @@ func number(name string) int {
 	return n
 }
 
-func main() {
+func queues() []string {
+	return strings.Split(os.Getenv("BENCH_QUEUE"), ",")
+}
+
+// untilTold waits until the runner has read what this process cost.
+func untilTold() {
+	_, _ = bufio.NewReader(os.Stdin).ReadString('\n')
+}
+
+func connect() *amqp.Connection {
 	connection, err := amqp.Dial(os.Getenv("BENCH_URL"))
 	check(err)
+	return connection
+}
+
+func confirming(connection *amqp.Connection) *amqp.Channel {
 	channel, err := connection.Channel()
 	check(err)
-	check(channel.Qos(number("BENCH_PREFETCH"), 0, false))
-	deliveries, err := channel.Consume(os.Getenv("BENCH_QUEUE"), "", false, false, false, false, nil)
-	check(err)
-	count, handled := number("BENCH_COUNT"), 0
-	for delivery := range deliveries {
-		if handled == 0 {
-			say("first")
-		}
-		var o order
-		check(json.Unmarshal(delivery.Body, &o))
-		check(delivery.Ack(false))
-		handled++
-		if handled == count {
-			break
-		}
+	check(channel.Confirm(false))
+	return channel
+}
+
+func main() {
+	if os.Getenv("BENCH_ACT") == "recover" {
+		recoverForever()
 	}
-	say("done")
-	// Until the runner has read what this process cost.
-	_, _ = bufio.NewReader(os.Stdin).ReadString('\n')
+	connection := connect()
+	if os.Getenv("BENCH_ACT") == "publish" {
+		publish(connection)
+	} else {
+		consume(connection)
+	}
+	untilTold()
 	check(connection.Close())
 }

@@ -1,142 +1,134 @@
-//! Three consumers written by hand on lapin.
+//! Consumers, and a producer, written by hand on lapin.
 //!
 //! | argument | what |
 //! |---|---|
 //! | `await-ack` | one message, one handler call, one `ack().await` |
 //! | `best` | handlers run concurrently; one `multiple` ack for all that have ended in a row |
 //! | `no-ack` | no acks: what the client can take in; it loses messages when it dies |
+//!
+//! Told to publish, it keeps a window of confirms; told to recover, it connects again every second.
 
-use std::future::ready;
-use std::io::{Write, stdin, stdout};
-use std::time::Instant;
+mod best;
+mod order;
+mod publish;
+mod recover;
+mod setting;
+
+use std::sync::Arc;
 
 use futures_util::StreamExt;
-use futures_util::stream::FuturesOrdered;
 use lapin::message::Delivery;
-use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicQosOptions};
+use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicQosOptions, ConfirmSelectOptions};
 use lapin::types::FieldTable;
 use lapin::{Channel, Connection, ConnectionProperties, Consumer};
+use tokio::task::JoinSet;
 
-#[derive(serde::Deserialize)]
-struct Order {
-    order_id: u64,
-    cents: u64,
-}
-
-/// What all three do with a message; gives the tag to ack.
-async fn charge(delivery: Delivery) -> u64 {
-    let order: Order = serde_json::from_slice(&delivery.data).expect("an order");
-    std::hint::black_box((order.order_id, order.cents));
-    delivery.delivery_tag
-}
-
-fn say(event: &str, since: Instant) {
-    let nanos = since.elapsed().as_nanos();
-    let mut out = stdout().lock();
-    writeln!(out, r#"{{"event":"{event}","ns":{nanos}}}"#).expect("somebody listens");
-    out.flush().expect("somebody listens");
-}
-
-fn setting<T: std::str::FromStr>(name: &str) -> T {
-    let value = std::env::var(name).unwrap_or_default();
-    value.parse().unwrap_or_else(|_| panic!("{name}={value}"))
-}
+use crate::order::{Charge, Progress};
+use crate::setting::{finish, queues, setting};
 
 #[tokio::main]
+async fn main() {
+    let mode = std::env::args().nth(1).expect("await-ack, best or no-ack");
+    order::start();
+    let act: String = setting("BENCH_ACT");
+    // A task on the runtime's own threads, as in a service; the main one is on none of them.
+    let work = match act.as_str() {
+        "publish" => tokio::spawn(publish::all()),
+        "recover" => tokio::spawn(recover::forever()),
+        _ => tokio::spawn(consume_all(mode)),
+    };
+    let connection = work.await.expect("it does everything");
+    finish().await;
+    connection.close(200, "done".into()).await.expect("an end");
+}
+
+/// Consumes until everything is handled; gives the connection.
+async fn consume_all(mode: String) -> Connection {
+    let connection = connect().await;
+    let progress = Progress::new();
+    // They end with it.
+    let mut workers = JoinSet::new();
+    for queue in queues() {
+        for _ in 0..setting::<u16>("BENCH_WORKERS") {
+            let channel = connection.create_channel().await.expect("a channel");
+            let charge = Charge::new(Arc::clone(&progress), retries(&connection).await);
+            let consumer = consume(&channel, &queue, mode == "no-ack").await;
+            match mode.as_str() {
+                "await-ack" => workers.spawn(await_ack(consumer, charge)),
+                "best" => workers.spawn(best::consume(channel, consumer, charge)),
+                "no-ack" => workers.spawn(no_ack(consumer, charge)),
+                other => panic!("{other}: await-ack, best or no-ack"),
+            };
+        }
+    }
+    tokio::select! {
+        () = progress.last.notified() => {}
+        ended = workers.join_next() => panic!("a worker ended: {ended:?}"),
+    }
+    progress.done();
+    connection
+}
+
+/// A channel with confirms for messages that fail, if some do.
+async fn retries(connection: &Connection) -> Option<Channel> {
+    if setting::<u64>("BENCH_FAIL_EVERY") == 0 {
+        return None;
+    }
+    Some(confirming(connection).await)
+}
+
+async fn confirming(connection: &Connection) -> Channel {
+    let channel = connection.create_channel().await.expect("a channel");
+    let confirms = channel.confirm_select(ConfirmSelectOptions::default());
+    confirms.await.expect("confirms");
+    channel
+}
+
 #[expect(
     clippy::disallowed_methods,
     reason = "as whoever has lapin alone connects"
 )]
-async fn main() {
-    let mode = std::env::args().nth(1).expect("await-ack, best or no-ack");
-    let since = Instant::now();
+async fn connect() -> Connection {
     let url: String = setting("BENCH_URL");
-    let count: u64 = setting("BENCH_COUNT");
-    let properties = ConnectionProperties::default();
-    let connection = Connection::connect(&url, properties)
+    Connection::connect(&url, ConnectionProperties::default())
         .await
-        .expect("a broker");
-    let channel = connection.create_channel().await.expect("a channel");
-    let (prefetch, queue): (u16, String) = (setting("BENCH_PREFETCH"), setting("BENCH_QUEUE"));
-    let qos = channel.basic_qos(prefetch, BasicQosOptions::default());
+        .expect("a broker")
+}
+
+async fn consume(channel: &Channel, queue: &str, no_ack: bool) -> Consumer {
+    let qos = channel.basic_qos(setting("BENCH_PREFETCH"), BasicQosOptions::default());
     qos.await.expect("a prefetch");
     let options = BasicConsumeOptions {
-        no_ack: mode == "no-ack",
+        no_ack,
         ..BasicConsumeOptions::default()
     };
-    let consumer = channel
+    channel
         .basic_consume(queue.into(), "".into(), options, FieldTable::default())
         .await
-        .expect("a consumer");
-    // A task on the runtime's own threads, as in a service; the main one is on none of them.
-    let work = match mode.as_str() {
-        "await-ack" => tokio::spawn(await_ack(consumer, count, since)),
-        "best" => tokio::spawn(best(channel, consumer, count, since)),
-        "no-ack" => tokio::spawn(no_ack(consumer, count, since)),
-        other => panic!("{other}: await-ack, best or no-ack"),
-    };
-    work.await.expect("it consumes everything");
-    say("done", since);
-    // Until the runner has read what this process cost.
-    let told = tokio::task::spawn_blocking(|| stdin().read_line(&mut String::new()));
-    told.await.expect("a thread").expect("a pipe");
-    connection.close(200, "done".into()).await.expect("an end");
+        .expect("a consumer")
 }
 
-/// The next message; says when it is the first.
-async fn next(consumer: &mut Consumer, seen: &mut u64, since: Instant) -> Delivery {
-    let delivery = consumer
-        .next()
-        .await
-        .expect("the queue stays")
-        .expect("the broker stays");
-    if *seen == 0 {
-        say("first", since);
-    }
-    *seen += 1;
-    delivery
+/// The next message.
+async fn next(consumer: &mut Consumer, progress: &Progress) -> Delivery {
+    let delivery = consumer.next().await.expect("the queue stays");
+    progress.seen();
+    delivery.expect("the broker stays")
 }
 
-async fn await_ack(mut consumer: Consumer, count: u64, since: Instant) {
-    let mut seen = 0;
-    while seen < count {
-        let delivery = next(&mut consumer, &mut seen, since).await;
+async fn await_ack(mut consumer: Consumer, charge: Charge) {
+    loop {
+        let delivery = next(&mut consumer, &charge.progress).await;
         let acker = delivery.acker.clone();
-        charge(delivery).await;
+        charge.handle(delivery).await;
         acker.ack(BasicAckOptions::default()).await.expect("an ack");
+        charge.progress.settled(1);
     }
 }
 
-async fn best(channel: Channel, mut consumer: Consumer, count: u64, since: Instant) {
-    let half = u64::max(setting::<u64>("BENCH_PREFETCH") / 2, 1);
-    let mut running = FuturesOrdered::new();
-    // Delivery tags count from 1 in the order of arrival.
-    let (mut seen, mut ended, mut acked) = (0, 0, 0);
-    while acked < count {
-        tokio::select! {
-            biased;
-            Some(tag) = running.next(), if !running.is_empty() => ended = tag,
-            delivery = next(&mut consumer, &mut seen, since) => running.push_back(charge(delivery)),
-            // Nothing else is ready: no reason to wait for more.
-            () = ready(()), if ended > acked => acked = ack_to(&channel, ended).await,
-        }
-        // Waiting longer would let the broker run out of what it may send.
-        if ended - acked >= half {
-            acked = ack_to(&channel, ended).await;
-        }
-    }
-}
-
-/// Acks everything up to this tag, and gives it back.
-async fn ack_to(channel: &Channel, tag: u64) -> u64 {
-    let ack = channel.basic_ack(tag, BasicAckOptions { multiple: true });
-    ack.await.expect("an ack");
-    tag
-}
-
-async fn no_ack(mut consumer: Consumer, count: u64, since: Instant) {
-    let mut seen = 0;
-    while seen < count {
-        charge(next(&mut consumer, &mut seen, since).await).await;
+async fn no_ack(mut consumer: Consumer, charge: Charge) {
+    loop {
+        let delivery = next(&mut consumer, &charge.progress).await;
+        charge.handle(delivery).await;
+        charge.progress.settled(1);
     }
 }

@@ -3,34 +3,50 @@
 //! Contenders take turns (A B C A B C …), so that what disturbs the machine disturbs all of them.
 //! Each run is a process of its own that handles a queue's worth of messages, filled in before it
 //! starts, and must leave the queue empty. Its programs say one line of JSON when the first message
-//! comes and one when the last is handled and its ack is written, and end with their input.
+//! comes and one when the last is handled and its ack is written, and end with their input. Who
+//! fails is left out of the rest of its axis, and makes the whole fail at the end.
 
-mod broker;
-mod contender;
+mod guard;
 mod measure;
-mod plan;
-mod table;
-mod targets;
+mod message;
+mod process;
+mod programs;
+mod recovery;
+mod stage;
+mod turns;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
 
+use bench_plan::{Axis, Contender, Mode, Options};
 use clap::Parser;
 use garenne_testing::RabbitNode;
 
-use crate::broker::Broker;
-use crate::plan::Plan;
-use crate::table::Results;
+/// What `cargo xtask bench` says, and what it found out before.
+#[derive(Debug, Parser)]
+#[command(name = "bench")]
+struct Arguments {
+    #[command(flatten)]
+    options: Options,
 
-/// How long a queue may take to be empty after the last ack.
-const PATIENCE: Duration = Duration::from_secs(30);
-/// How often it is asked.
-const LOOK: Duration = Duration::from_millis(20);
+    /// Who could not be installed
+    #[arg(long, value_name = "NAME", hide = true)]
+    without: Vec<Contender>,
+
+    /// Where the programs are that were built and installed
+    #[arg(long, value_name = "FOLDER", hide = true)]
+    programs: PathBuf,
+}
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let plan = Plan::parse();
-    match measure_all(&plan).await {
+    let arguments = Arguments::parse();
+    let done = match arguments.options.mode() {
+        Mode::Guard => guard::check(&arguments.programs).await,
+        Mode::Accept => guard::accept(&arguments.programs).await,
+        Mode::Measure | Mode::Check => measure_all(&arguments).await,
+    };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("bench: {error}");
@@ -39,59 +55,65 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn measure_all(plan: &Plan) -> Result<(), String> {
-    let contenders = plan.contenders();
-    for contender in plan.left_out() {
+async fn measure_all(arguments: &Arguments) -> Result<(), String> {
+    for contender in &arguments.without {
         println!(
             "left out: {}, which could not be installed; see above",
             contender.name()
         );
     }
-    if contenders.is_empty() {
-        return Err("nobody to measure".to_owned());
-    }
-    let node = RabbitNode::start().await;
-    let broker = Broker::connect(&node.url("/")).await?;
+    let mut node = RabbitNode::start().await;
     println!("{}", setting(&node).await?);
-    let mut results = Results::default();
-    for load in plan.loads() {
-        for round in 1..=plan.rounds() {
-            eprintln!(
-                "prefetch {}, round {round} of {}",
-                load.prefetch,
-                plan.rounds()
-            );
-            for &contender in &contenders {
-                broker.fill(load.messages).await?;
-                let sample = {
-                    let settled = settled(&node);
-                    measure::run(contender, &plan.programs, broker.url(), load, settled).await?
-                };
-                broker.drained(contender).await?;
-                results.add(load.prefetch, contender, sample);
-            }
-        }
-        println!("\n{}", table::of_prefetch(&results, load));
+    let mut failed = Vec::new();
+    for axis in arguments.options.axes() {
+        failed.extend(measure_axis(axis, arguments, &mut node).await?);
     }
-    println!("{}", targets::report(&results));
-    Ok(())
+    if failed.is_empty() {
+        Ok(())
+    } else {
+        Err(format!("failed while measured: {}", failed.join(", ")))
+    }
 }
 
-/// Waits until the queue holds nothing, in nobody's hands either, or gives up after a while: [`Broker::drained`]
-/// finds out what is left.
-async fn settled(node: &RabbitNode) -> Result<(), String> {
-    let (since, mut looks) = (Instant::now(), tokio::time::interval(LOOK));
-    while node.queue("/", broker::QUEUE).await?.messages() > 0 && since.elapsed() < PATIENCE {
-        looks.tick().await;
+/// Measures one axis and tells the results; gives the names of those who failed.
+async fn measure_axis(
+    axis: Axis,
+    arguments: &Arguments,
+    node: &mut RabbitNode,
+) -> Result<Vec<String>, String> {
+    let options = &arguments.options;
+    let mut contenders = options.contenders(axis);
+    contenders.retain(|contender| !arguments.without.contains(contender));
+    if contenders.is_empty() {
+        println!("\n{}: nobody to measure", axis.name());
+        return Ok(Vec::new());
     }
-    Ok(())
+    let cases = options.cases(axis);
+    let turns = turns::Turns {
+        axis,
+        cases: &cases,
+        rounds: options.rounds(axis),
+        programs: &arguments.programs,
+    };
+    let outcome = turns.take(contenders, node).await?;
+    println!("\n{}", bench_plan::of_axis(axis, &cases, &outcome.results));
+    let targets = bench_plan::report(axis, &cases, &outcome.results);
+    if !targets.is_empty() {
+        println!("{targets}");
+    }
+    let failed = outcome.failed.iter();
+    Ok(failed
+        .map(|contender| format!("{} ({})", contender.name(), axis.name()))
+        .collect())
 }
 
 /// What the numbers depend on, beside the programs.
 async fn setting(node: &RabbitNode) -> Result<String, String> {
     let version = node.eval("rabbit_misc:version()").await?;
     let cores = std::thread::available_parallelism().map_err(|e| format!("how many cores: {e}"))?;
+    let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    let load = load.split(' ').next().unwrap_or("unknown");
     Ok(format!(
-        "RabbitMQ {version}, on the same {cores} cores as the contenders"
+        "RabbitMQ {version}, on the same {cores} cores as the contenders; load before: {load}"
     ))
 }
