@@ -106,7 +106,9 @@ impl Scene {
         let client = self.client((node + 1) % self.cluster.len()).await;
         let before = self.checker.sent().len();
         self.send(&client, HALF, "sleep:100").await;
-        self.some_more_begin(1).await;
+        self.service
+            .wait_for("some are handled", |events| handled(events).len() > before)
+            .await;
         self.cluster.kill(node).await;
         let at_kill = self.service.transcript().events(handled).len() - before;
         let cluster = &mut self.cluster;

@@ -19,7 +19,7 @@ use crate::rabbit::command::NodePorts;
 use crate::wait::eventually;
 
 /// How long a start or a stop may take: seconds on an idle machine.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_secs(300);
 
 /// How many nodes run at once beside the shared one. Two cores carry them; more would only make each
 /// other slow.
@@ -115,7 +115,7 @@ impl RabbitNode {
     ///
     /// # Panics
     ///
-    /// When it does not serve after two minutes.
+    /// When it does not serve after five minutes.
     pub async fn restart(&mut self) -> Instant {
         self.launch();
         self.wait_ready().await
@@ -134,7 +134,7 @@ impl RabbitNode {
     ///
     /// # Panics
     ///
-    /// When it ends instead, or does not serve after two minutes.
+    /// When it ends instead, or does not serve after five minutes.
     pub async fn wait_ready(&mut self) -> Instant {
         let port = self.ports.amqp;
         let accepted = eventually(PATIENCE, "the broker accepts connections", async || {
