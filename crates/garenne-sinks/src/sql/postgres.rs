@@ -80,7 +80,7 @@ impl Session for Postgres {
     fn rows<'a>(&'a mut self, ids: &'a [i64]) -> Sql<'a, Vec<ReadRow>> {
         Box::pin(async move {
             let rows = sqlx::query(READ).bind(ids).fetch_all(&mut self.0).await?;
-            rows.iter().map(read).collect()
+            rows.iter().map(ReadRow::read).collect()
         })
     }
 
@@ -98,19 +98,4 @@ impl Session for Postgres {
     fn close(self: Box<Self>) -> Sql<'static, ()> {
         Box::pin(self.0.close())
     }
-}
-
-fn read(row: &PgRow) -> Result<ReadRow, sqlx::Error> {
-    let text = |n: usize| row.try_get::<String, _>(n);
-    Ok(ReadRow {
-        id: row.try_get(0)?,
-        texts: [text(1)?, text(2)?, text(3)?, text(4)?, text(5)?, text(6)?],
-        error_chain: text(7)?,
-        attempts: row.try_get(8)?,
-        times: [text(9)?, text(10)?],
-        names: [text(11)?, text(12)?, text(13)?],
-        properties: text(14)?,
-        headers: text(15)?,
-        body: row.try_get(16)?,
-    })
 }

@@ -7,6 +7,7 @@ use garenne::core::json::{read_headers, read_properties, write_headers, write_pr
 use garenne::core::{FailReason, FailedMessage, Headers, Properties};
 use garenne::failed::{FailureKey, StoredFailure};
 use serde_json::{Map, Value as Json};
+use sqlx::{ColumnIndex, Decode, Type};
 
 use super::key::record_key;
 use super::text::{json_with_nul, json_without_nul, with_nul, without_nul};
@@ -105,6 +106,29 @@ pub(super) struct ReadRow {
 }
 
 impl ReadRow {
+    /// Reads what a database selected: the columns of this type, in its order.
+    pub(super) fn read<'r, R>(row: &'r R) -> Result<Self, sqlx::Error>
+    where
+        R: sqlx::Row,
+        usize: ColumnIndex<R>,
+        i64: Decode<'r, R::Database> + Type<R::Database>,
+        String: Decode<'r, R::Database> + Type<R::Database>,
+        Vec<u8>: Decode<'r, R::Database> + Type<R::Database>,
+    {
+        let text = |n: usize| row.try_get::<String, _>(n);
+        Ok(Self {
+            id: row.try_get(0)?,
+            texts: [text(1)?, text(2)?, text(3)?, text(4)?, text(5)?, text(6)?],
+            error_chain: text(7)?,
+            attempts: row.try_get(8)?,
+            times: [text(9)?, text(10)?],
+            names: [text(11)?, text(12)?, text(13)?],
+            properties: text(14)?,
+            headers: text(15)?,
+            body: row.try_get(16)?,
+        })
+    }
+
     /// The record; an error when somebody has written what cannot be read.
     pub(super) fn into_failure(self) -> Result<StoredFailure, String> {
         let id = self.id;
