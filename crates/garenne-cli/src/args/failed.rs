@@ -21,6 +21,15 @@ pub(crate) enum FailedCommand {
     Import(Import),
 }
 
+/// Failed messages: where they lie, and which of them.
+#[derive(Args, Debug)]
+pub(crate) struct Messages {
+    #[command(flatten)]
+    pub(crate) target: Target,
+    #[command(flatten)]
+    pub(crate) selection: Selection,
+}
+
 /// Where the failed messages lie.
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Where they lie")]
@@ -116,9 +125,7 @@ pub(crate) struct List {
     #[arg(long)]
     pub(crate) json: bool,
     #[command(flatten)]
-    pub(crate) target: Target,
-    #[command(flatten)]
-    pub(crate) selection: Selection,
+    pub(crate) messages: Messages,
 }
 
 /// Show failed messages: why they failed, their properties, headers and bodies
@@ -136,9 +143,7 @@ pub(crate) struct Show {
     #[arg(long)]
     pub(crate) json: bool,
     #[command(flatten)]
-    pub(crate) target: Target,
-    #[command(flatten)]
-    pub(crate) selection: Selection,
+    pub(crate) messages: Messages,
 }
 
 /// Send failed messages again, each to the queue that it failed in, and remove them here
@@ -163,9 +168,7 @@ pub(crate) struct Replay {
     #[arg(long)]
     pub(crate) json: bool,
     #[command(flatten)]
-    pub(crate) target: Target,
-    #[command(flatten)]
-    pub(crate) selection: Selection,
+    pub(crate) messages: Messages,
 }
 
 /// Throw failed messages away, for good
@@ -185,9 +188,7 @@ pub(crate) struct Discard {
     #[arg(long)]
     pub(crate) json: bool,
     #[command(flatten)]
-    pub(crate) target: Target,
-    #[command(flatten)]
-    pub(crate) selection: Selection,
+    pub(crate) messages: Messages,
 }
 
 /// Open a failed message's body in $VISUAL or $EDITOR, then replay the message with what was saved
@@ -216,9 +217,7 @@ pub(crate) struct Export {
     #[arg(long, short, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
     #[command(flatten)]
-    pub(crate) target: Target,
-    #[command(flatten)]
-    pub(crate) selection: Selection,
+    pub(crate) messages: Messages,
 }
 
 /// Store failed messages that were exported, or move parked ones into a database

@@ -19,8 +19,8 @@ pub(crate) async fn run(args: &Discard) -> Result<Done, Trouble> {
         ));
     }
     let interrupt = Interrupt::listen();
-    let opened = Opened::of(&args.target).await?;
-    let query = args.selection.query();
+    let opened = Opened::of(&args.messages.target).await?;
+    let query = args.messages.selection.query();
     let done = act(args, &opened, &query, &interrupt).await;
     opened.close().await;
     done

@@ -22,8 +22,8 @@ pub(crate) async fn run(export: &Export) -> Result<Done, Trouble> {
         }
         None => Box::new(BufWriter::new(io::stdout())),
     };
-    let opened = Opened::of(&export.target).await?;
-    let mut cursor = opened.open(&export.selection.query()).await?;
+    let opened = Opened::of(&export.messages.target).await?;
+    let mut cursor = opened.open(&export.messages.selection.query()).await?;
     let progress = Progress::new("exporting", None);
     let written = write(&mut *cursor, &mut out, &progress, &interrupt).await;
     progress.clear();

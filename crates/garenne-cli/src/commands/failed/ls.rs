@@ -11,14 +11,14 @@ use crate::store::Opened;
 
 pub(crate) async fn run(list: &List) -> Result<Done, Trouble> {
     let interrupt = Interrupt::listen();
-    let opened = Opened::of(&list.target).await?;
-    let mut cursor = opened.open(&list.selection.query()).await?;
+    let opened = Opened::of(&list.messages.target).await?;
+    let mut cursor = opened.open(&list.messages.selection.query()).await?;
     let mut screen = Screen::new();
     let listed = match list.group_by {
         Some(by) => groups(&mut *cursor, by, list.json, &mut screen, &interrupt).await,
         None if list.json => lines(&mut *cursor, &mut screen, &interrupt).await,
         None => {
-            let names_queues = list.target.queue.len() != 1;
+            let names_queues = list.messages.target.queue.len() != 1;
             table(&mut *cursor, names_queues, &mut screen, &interrupt).await
         }
     };

@@ -13,8 +13,8 @@ use crate::store::Opened;
 
 pub(crate) async fn run(replay: &Replay) -> Result<Done, Trouble> {
     let interrupt = Interrupt::listen();
-    let mut opened = Opened::of(&replay.target).await?;
-    let query = replay.selection.query();
+    let mut opened = Opened::of(&replay.messages.target).await?;
+    let query = replay.messages.selection.query();
     let done = if replay.dry_run {
         preview(&opened, &query, replay.json, &interrupt).await
     } else {
@@ -30,8 +30,8 @@ async fn send(
     query: FailedQuery,
     interrupt: Interrupt,
 ) -> Result<Done, Trouble> {
-    let total = match (replay.selection.is_all(), opened.total().await) {
-        (true, Some(total)) => Some(total.min(replay.selection.limit.unwrap_or(total))),
+    let total = match (replay.messages.selection.is_all(), opened.total().await) {
+        (true, Some(total)) => Some(total.min(replay.messages.selection.limit.unwrap_or(total))),
         _ => None,
     };
     let publisher = opened.publisher().await?;
@@ -53,8 +53,8 @@ async fn send(
     })?;
     let done = tell(&report, replay.json)?;
     // What a killed replay held comes back after a moment, and what was sent may have failed again.
-    match (replay.selection.is_all(), opened.total().await) {
-        (true, Some(left)) if left > 0 && replay.selection.limit.is_none() => {
+    match (replay.messages.selection.is_all(), opened.total().await) {
+        (true, Some(left)) if left > 0 && replay.messages.selection.limit.is_none() => {
             let left = count(left, "message");
             say(&format!("{left} came in meanwhile; run it again to go on"));
             Ok(Done::NotEverything)

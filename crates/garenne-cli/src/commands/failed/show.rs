@@ -16,14 +16,14 @@ use crate::store::Opened;
 const DUMPED: usize = 512;
 
 pub(crate) async fn run(show: &Show) -> Result<Done, Trouble> {
-    if show.selection.is_all() && show.selection.limit.is_none() {
+    if show.messages.selection.is_all() && show.messages.selection.limit.is_none() {
         return Err(Trouble::usage(
             "which message? Name its id (`garenne failed ls` lists them), or say --where or --limit",
         ));
     }
     let interrupt = Interrupt::listen();
-    let opened = Opened::of(&show.target).await?;
-    let mut cursor = opened.open(&show.selection.query()).await?;
+    let opened = Opened::of(&show.messages.target).await?;
+    let mut cursor = opened.open(&show.messages.selection.query()).await?;
     let shown = all(show, &mut *cursor, &interrupt).await;
     let closed = cursor.close().await;
     opened.close().await;
