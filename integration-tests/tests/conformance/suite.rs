@@ -89,16 +89,25 @@ impl Suite {
 
     /// Does something with each case that is wanted, some at a time.
     async fn each<T>(&self, work: impl AsyncFn(Case) -> T) -> Vec<T> {
-        // For whoever works on some of them: only cases that have this in their title.
-        let wanted = std::env::var("CONFORMANCE_ONLY").unwrap_or_default();
+        let only = std::env::var("CONFORMANCE_ONLY").unwrap_or_default();
+        must_choose(&only, &super::titles());
         let mut cases = self.cases.clone();
-        cases.retain(|case| case.title().contains(&wanted));
+        cases.retain(|case| case.title().contains(&only));
         let all = stream::iter(cases)
             .map(|case| work(case))
             .buffered(AT_ONCE)
             .collect();
         LocalSet::new().run_until(all).await
     }
+}
+
+/// That a choice of cases, those with `only` in their titles, is one. Where it is meant for one suite,
+/// another may have none.
+fn must_choose(only: &str, titles: &[String]) {
+    assert!(
+        titles.iter().any(|title| title.contains(only)),
+        "CONFORMANCE_ONLY is `{only}`, and no case has that in its title"
+    );
 }
 
 /// Runs one case on one broker and gives its notes; a line that starts with `!` says how it failed.
@@ -124,5 +133,28 @@ fn panic_text(error: tokio::task::JoinError) -> String {
         (Some(text), _) => text.clone(),
         (None, Some(text)) => (*text).to_owned(),
         (None, None) => "a panic without a text".to_owned(),
+    }
+}
+
+mod tests {
+    use super::must_choose;
+
+    fn titles() -> Vec<String> {
+        ["queues: one_is_declared", "retries: one_comes_back"]
+            .map(str::to_owned)
+            .into()
+    }
+
+    #[test]
+    fn all_cases_or_those_with_a_part_of_a_title_can_be_chosen() {
+        for only in ["", "retries", "one_is"] {
+            must_choose(only, &titles());
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "CONFORMANCE_ONLY is `one_was`, and no case has that in its title")]
+    fn a_choice_of_no_case_fails_and_says_so() {
+        must_choose("one_was", &titles());
     }
 }
