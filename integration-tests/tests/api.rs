@@ -7,6 +7,7 @@ mod building;
 mod declaring;
 mod delays;
 mod delays_in_time;
+mod delays_in_trouble;
 mod failures;
 mod golang_rabbitmq;
 mod handlers;

@@ -6,28 +6,27 @@ use garenne::PublishError;
 use garenne::core::DelayError;
 use garenne::core::delay::{LEVELS, MAX};
 use garenne::prelude::*;
-use garenne::status::Status;
-use garenne_broker::{Broker, How};
-use integration_tests::{Client, eventually};
+use garenne_broker::Broker;
+use integration_tests::Client;
 use lapin::types::AMQPValue;
 
 use super::logs;
-use super::support::{Running, SOON, Seen, nothing};
+use super::support::{Running, Seen, nothing};
 
 /// A broker whose time is pushed, a client, and a system that is there to publish.
-struct Lab {
-    broker: Broker,
-    client: Client,
-    running: Running,
+pub(super) struct Lab {
+    pub(super) broker: Broker,
+    pub(super) client: Client,
+    pub(super) running: Running,
 }
 
 impl Lab {
-    async fn new() -> Self {
+    pub(super) async fn new() -> Self {
         let builder = |system: SystemBuilder| system.consume_fn(Queue::classic("idle"), nothing);
         Self::with(builder).await
     }
 
-    async fn with(builder: impl FnOnce(SystemBuilder) -> SystemBuilder) -> Self {
+    pub(super) async fn with(builder: impl FnOnce(SystemBuilder) -> SystemBuilder) -> Self {
         logs::capture();
         let broker = Broker::start().await.unwrap();
         let client = Client::connect(&broker.url()).await;
@@ -40,7 +39,7 @@ impl Lab {
     }
 
     /// The bodies of what waits in a queue.
-    async fn bodies(&self, queue: &str) -> Vec<String> {
+    pub(super) async fn bodies(&self, queue: &str) -> Vec<String> {
         let messages = self.broker.messages(queue).await.unwrap();
         let bodies = messages.iter().map(|message| &message.body);
         bodies
@@ -71,7 +70,7 @@ impl Lab {
         (took.saturating_sub(watch.elapsed()), took)
     }
 
-    async fn names_of_levels(&self) -> Vec<String> {
+    pub(super) async fn names_of_levels(&self) -> Vec<String> {
         let queues = self.broker.queues().await.unwrap().into_iter();
         let levels = queues.map(|queue| queue.name);
         let mut levels: Vec<_> = levels.filter(|name| name.starts_with("garenne.")).collect();
@@ -174,24 +173,6 @@ async fn destinations_whose_names_end_alike_do_not_mix() {
     for queue in queues {
         assert_eq!(lab.bodies(queue).await, [queue]);
     }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_message_that_is_delayed_survives_restarts_of_the_broker() {
-    let lab = Lab::new().await;
-    lab.client.declare("orders", &[]).await;
-    let publisher = lab.running.publisher();
-    publisher
-        .send_after(Outgoing::to_queue("orders", "m"), 3.hours())
-        .await
-        .unwrap();
-    for _ in 0..2 {
-        lab.broker.advance(1.hours()).await.unwrap();
-        lab.broker.faults().crash_and_restart().await.unwrap();
-        assert!(lab.bodies("orders").await.is_empty());
-    }
-    lab.broker.advance(1.hours()).await.unwrap();
-    assert_eq!(lab.bodies("orders").await, ["m"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -322,115 +303,4 @@ async fn a_handler_sees_a_delayed_message_as_one_that_was_sent_to_its_queue() {
     lab.broker.advance(30.minutes()).await.unwrap();
     let expected = (String::new(), "orders".to_owned(), Some("eu".into()));
     assert_eq!(seen.reach(1).await, [expected]);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn levels_that_somebody_deleted_are_declared_again() {
-    let lab = Lab::new().await;
-    lab.client.declare("orders", &[]).await;
-    let publisher = lab.running.publisher();
-    let send = async || {
-        publisher
-            .send_after(Outgoing::to_queue("orders", "m"), 9.secs())
-            .await
-    };
-    send().await.unwrap();
-    lab.broker.advance(9.secs()).await.unwrap();
-
-    let channel = lab.client.channel();
-    channel
-        .queue_delete("garenne.delay.03".into(), Default::default())
-        .await
-        .unwrap();
-    send().await.unwrap();
-    channel
-        .exchange_delete("garenne.delay.03".into(), Default::default())
-        .await
-        .unwrap();
-    send().await.unwrap();
-    lab.broker.advance(9.secs()).await.unwrap();
-    assert_eq!(lab.bodies("orders").await, ["m"; 3]);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_message_whose_queue_is_gone_when_its_delay_is_over_waits_for_it() {
-    let lab = Lab::new().await;
-    lab.client.declare("orders", &[]).await;
-    let publisher = lab.running.publisher();
-    publisher
-        .send_after(Outgoing::to_queue("orders", "m"), 60.secs())
-        .await
-        .unwrap();
-    let channel = lab.client.channel();
-    channel
-        .queue_delete("orders".into(), Default::default())
-        .await
-        .unwrap();
-    lab.broker.advance(1.hours()).await.unwrap();
-
-    lab.client.declare("orders", &[]).await;
-    let again = publisher.delays(Delays::quorum());
-    again
-        .send_after(Outgoing::to_queue("orders", "n"), 1.secs())
-        .await
-        .unwrap();
-    lab.broker.advance(4.minutes()).await.unwrap();
-    let mut bodies = lab.bodies("orders").await;
-    bodies.sort();
-    assert_eq!(bodies, ["m", "n"]);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn who_may_not_declare_uses_what_is_there_and_says_what_is_not() {
-    let lab = Lab::new().await;
-    lab.client.declare("orders", &[]).await;
-    let publisher = lab.running.publisher();
-    let verifying = publisher
-        .clone()
-        .delays(Delays::quorum().declare(Declare::Verify));
-    let message = || Outgoing::to_queue("orders", "m");
-    let refusal = verifying.send_after(message(), 2.secs()).await.unwrap_err();
-    assert!(
-        refusal.to_string().contains("garenne.delay.due"),
-        "{refusal}"
-    );
-    assert!(lab.names_of_levels().await.is_empty());
-    let trusting = publisher
-        .clone()
-        .delays(Delays::quorum().declare(Declare::Off));
-    let lost = trusting.send_after(message(), 2.secs()).await.unwrap_err();
-    assert!(matches!(lost, PublishError::Unroutable { .. }), "{lost:?}");
-
-    publisher.send_after(message(), 2.secs()).await.unwrap();
-    verifying.send_after(message(), 2.secs()).await.unwrap();
-    trusting.send_after(message(), 2.secs()).await.unwrap();
-    lab.broker.advance(2.secs()).await.unwrap();
-    assert_eq!(lab.bodies("orders").await, ["m"; 3]);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_link_that_is_new_has_its_levels_declared_again() {
-    let lab = Lab::new().await;
-    lab.client.declare("orders", &[]).await;
-    let publisher = lab.running.publisher();
-    publisher
-        .send_after(Outgoing::to_queue("orders", "m"), 2.secs())
-        .await
-        .unwrap();
-    lab.broker
-        .faults()
-        .drop_connections(How::Reset)
-        .await
-        .unwrap();
-    lab.running.until("it is up again", Status::is_ready).await;
-    eventually(SOON, "a send is taken", async || {
-        let message = Outgoing::to_queue("orders", "n");
-        publisher
-            .send_after(message, 2.secs())
-            .await
-            .map_err(|e| e.to_string())
-    })
-    .await;
-    lab.broker.advance(2.secs()).await.unwrap();
-    assert_eq!(lab.bodies("orders").await, ["m", "n"]);
 }

@@ -117,7 +117,7 @@ const RABBITMQ_3: &[Difference] = &[
     ),
     (
         "headers exchanges take whole numbers for equal to fractions",
-        &["routing: headers_exchanges_compare_values_and_types"],
+        &["headers_exchanges: headers_exchanges_compare_values_and_types"],
     ),
     (
         "a queue that was declared without a type has none, so that none conflicts with it",
@@ -132,7 +132,7 @@ const RABBITMQ_3: &[Difference] = &[
 /// Where RabbitMQ 3.10 fails, so that the case cannot go on.
 const BROKEN_IN_RABBITMQ_3: &[Difference] = &[(
     "the queue crashes with the next message",
-    &["consume: a_single_active_consumer_is_followed_while_it_holds_messages"],
+    &["single_active: a_single_active_consumer_is_followed_while_it_holds_messages"],
 )];
 
 /// What is expected of a case besides what the book says.

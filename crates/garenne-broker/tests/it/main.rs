@@ -5,6 +5,7 @@
     reason = "a test that cannot go on has failed"
 )]
 
+mod arguments;
 mod clock;
 mod consume;
 mod dead_letter;
@@ -16,5 +17,6 @@ mod leaks;
 mod limits;
 mod program;
 mod publish;
+mod publish_faults;
 mod support;
 mod topology;

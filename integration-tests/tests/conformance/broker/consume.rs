@@ -1,34 +1,21 @@
 //! Who gets which message: prefetch, turns, priorities.
 
 use futures_util::StreamExt;
-use integration_tests::Client;
-use lapin::options::{BasicConsumeOptions, BasicQosOptions};
+use lapin::options::BasicConsumeOptions;
 use lapin::{Channel, Consumer};
 
 use crate::conformance::case::cases;
 use crate::conformance::lab::Lab;
 use crate::conformance::show;
 use crate::conformance::tools::{
-    ack, cancel, consume, consume_with, count, int, nack, next, next_bodies, quorum, send, within,
-    word, yes,
+    ack, cancel, consume, consume_with, count, int, next, next_bodies, quorum, send, within, word,
 };
 
 cases![
-    a_prefetch_bounds_what_a_consumer_holds,
-    a_prefetch_is_for_each_consumer,
-    a_shared_prefetch_is_for_the_channel,
-    a_changed_prefetch_counts_for_new_consumers,
-    a_changed_shared_prefetch_counts_at_once,
-    no_prefetch_means_all,
-    a_consumer_without_acks_gets_all_at_once,
     consumers_take_turns,
     a_consumer_that_is_full_is_left_out,
     a_higher_priority_is_served_first,
     a_higher_priority_is_served_first_by_quorum_queues,
-    a_single_active_consumer_is_followed_by_the_next,
-    a_single_active_consumer_of_a_quorum_queue_is_followed_by_the_next,
-    a_single_active_consumer_is_followed_while_it_holds_messages,
-    a_single_active_consumer_is_not_exclusive,
     a_cancelled_consumer_keeps_what_it_has,
     a_deleted_queue_cancels_its_consumers,
     a_cancel_comes_only_to_clients_that_know_it,
@@ -48,136 +35,7 @@ async fn turns(consumers: &mut [Consumer], rounds: usize) -> String {
     all.join(" | ")
 }
 
-async fn a_prefetch_bounds_what_a_consumer_holds(lab: Lab) {
-    let client = lab.client().await;
-    for (name, arguments) in [("classic", vec![]), ("quorum", vec![quorum()])] {
-        client.declare(name, &arguments).await;
-        send(&client, name, &["1", "2", "3", "4", "5"]).await;
-        let channel = client.new_channel().await;
-        let mut consumer = consume(&channel, name, 2).await;
-        lab.note("at first", next_bodies(&mut consumer, 2).await);
-        lab.until(name, |depth| depth.unacked == 2 && depth.ready == 3)
-            .await;
-        ack(&channel, 1, false).await;
-        lab.note("after an ack", next_bodies(&mut consumer, 1).await);
-        lab.until(name, |depth| depth.unacked == 2 && depth.ready == 2)
-            .await;
-        ack(&channel, 3, true).await;
-        lab.note("after an ack of all", next_bodies(&mut consumer, 2).await);
-    }
-}
-
-async fn a_prefetch_is_for_each_consumer(lab: Lab) {
-    let client = lab.client().await;
-    client.declare("q", &[]).await;
-    let channel = client.new_channel().await;
-    let mut first = consume(&channel, "q", 1).await;
-    let mut second = consume(&channel, "q", 2).await;
-    send(&client, "q", &["1", "2", "3", "4"]).await;
-    lab.until("q", |depth| depth.unacked == 3).await;
-    lab.note("first", next_bodies(&mut first, 1).await);
-    lab.note("second", next_bodies(&mut second, 2).await);
-}
-
-async fn a_shared_prefetch_is_for_the_channel(lab: Lab) {
-    let client = lab.client().await;
-    client.declare("q", &[]).await;
-    let channel = client.new_channel().await;
-    channel
-        .basic_qos(3, BasicQosOptions { global: true })
-        .await
-        .expect("what the case sets up");
-    let options = BasicConsumeOptions::default;
-    let mut consumers = Vec::new();
-    for _ in 0..2 {
-        let consumer = channel.basic_consume("q".into(), "".into(), options(), Default::default());
-        consumers.push(consumer.await.expect("what the case sets up"));
-    }
-    send(&client, "q", &["1", "2", "3", "4", "5"]).await;
-    lab.until("q", |depth| depth.unacked == 3).await;
-    ack(&channel, 3, true).await;
-    lab.until("q", |depth| depth.unacked == 2).await;
-    lab.note("held at most", "3, then the rest");
-}
-
-async fn a_changed_prefetch_counts_for_new_consumers(lab: Lab) {
-    let client = lab.client().await;
-    client.declare("q", &[]).await;
-    let channel = client.new_channel().await;
-    let mut first = consume(&channel, "q", 1).await;
-    channel
-        .basic_qos(3, BasicQosOptions::default())
-        .await
-        .expect("what the case sets up");
-    send(&client, "q", &["1", "2", "3", "4", "5", "6"]).await;
-    lab.until("q", |depth| depth.unacked == 1).await;
-    let options = BasicConsumeOptions::default();
-    let mut second = channel
-        .basic_consume("q".into(), "".into(), options, Default::default())
-        .await
-        .expect("what the case sets up");
-    lab.until("q", |depth| depth.unacked == 4).await;
-    lab.note("first", next_bodies(&mut first, 1).await);
-    lab.note("second", next_bodies(&mut second, 3).await);
-}
-
-async fn a_changed_shared_prefetch_counts_at_once(lab: Lab) {
-    let client = lab.client().await;
-    client.declare("q", &[]).await;
-    let channel = client.new_channel().await;
-    channel
-        .basic_qos(1, BasicQosOptions { global: true })
-        .await
-        .expect("what the case sets up");
-    let options = BasicConsumeOptions::default();
-    let mut consumer = channel
-        .basic_consume("q".into(), "".into(), options, Default::default())
-        .await
-        .expect("what the case sets up");
-    send(&client, "q", &["1", "2", "3", "4"]).await;
-    lab.until("q", |depth| depth.unacked == 1).await;
-    channel
-        .basic_qos(3, BasicQosOptions { global: true })
-        .await
-        .expect("what the case sets up");
-    lab.until("q", |depth| depth.unacked == 3).await;
-    channel
-        .basic_qos(0, BasicQosOptions { global: true })
-        .await
-        .expect("what the case sets up");
-    lab.until("q", |depth| depth.unacked == 4).await;
-    lab.note("in order", next_bodies(&mut consumer, 4).await);
-}
-
-async fn no_prefetch_means_all(lab: Lab) {
-    let client = lab.client().await;
-    client.declare("q", &[]).await;
-    let channel = client.new_channel().await;
-    let mut consumer = consume(&channel, "q", 0).await;
-    for _ in 0..100 {
-        send(&client, "q", &["m", "m", "m"]).await;
-    }
-    next_bodies(&mut consumer, 300).await;
-    lab.note("unacked", format!("{:?}", lab.depth("q").await));
-}
-
-async fn a_consumer_without_acks_gets_all_at_once(lab: Lab) {
-    let client = lab.client().await;
-    client.declare("q", &[]).await;
-    send(&client, "q", &["1", "2", "3"]).await;
-    let channel = client.new_channel().await;
-    let options = BasicConsumeOptions {
-        no_ack: true,
-        ..Default::default()
-    };
-    let mut consumer = consume_with(&channel, "q", 1, options, &[])
-        .await
-        .expect("what the case sets up");
-    lab.note("all", next_bodies(&mut consumer, 3).await);
-    lab.note("left", format!("{:?}", lab.depth("q").await));
-}
-
-async fn three(channel: &Channel, queue: &str, prefetch: u16) -> Vec<Consumer> {
+pub(super) async fn three(channel: &Channel, queue: &str, prefetch: u16) -> Vec<Consumer> {
     let mut consumers = Vec::new();
     for _ in 0..3 {
         consumers.push(consume(channel, queue, prefetch).await);
@@ -247,84 +105,6 @@ async fn a_higher_priority_is_served_first(lab: Lab) {
 
 async fn a_higher_priority_is_served_first_by_quorum_queues(lab: Lab) {
     priorities(&lab, &[quorum()]).await;
-}
-
-/// Three consumers of a queue that serves one at a time.
-async fn single_active(
-    lab: &Lab,
-    mut arguments: Vec<(&str, lapin::types::AMQPValue)>,
-) -> (Client, Channel, Vec<Consumer>) {
-    let client = lab.client().await;
-    arguments.push(("x-single-active-consumer", yes()));
-    client.declare("q", &arguments).await;
-    let channel = client.new_channel().await;
-    let consumers = three(&channel, "q", 2).await;
-    lab.until("q", |depth| depth.consumers == 3).await;
-    (client, channel, consumers)
-}
-
-async fn succession(lab: &Lab, arguments: Vec<(&str, lapin::types::AMQPValue)>) {
-    let (client, channel, mut consumers) = single_active(lab, arguments).await;
-    for (place, bodies) in [
-        ("first", ["1", "2"]),
-        ("second", ["3", "4"]),
-        ("third", ["5", "6"]),
-    ] {
-        send(&client, "q", &bodies).await;
-        let mut consumer = consumers.remove(0);
-        let first = next(&mut consumer).await;
-        let second = next(&mut consumer).await;
-        lab.note(place, format!("{} {}", word(&first), word(&second)));
-        ack(&channel, second.delivery_tag, true).await;
-        lab.until("q", |depth| depth.unacked == 0).await;
-        cancel(&channel, &consumer).await;
-    }
-}
-
-async fn a_single_active_consumer_is_followed_by_the_next(lab: Lab) {
-    succession(&lab, Vec::new()).await;
-}
-
-async fn a_single_active_consumer_of_a_quorum_queue_is_followed_by_the_next(lab: Lab) {
-    succession(&lab, vec![quorum()]).await;
-}
-
-async fn a_single_active_consumer_is_followed_while_it_holds_messages(lab: Lab) {
-    for (name, arguments) in [("classic", vec![]), ("quorum", vec![quorum()])] {
-        let (client, channel, mut consumers) = single_active(&lab, arguments).await;
-        send(&client, "q", &["1", "2", "3", "4"]).await;
-        lab.note(name, next_bodies(&mut consumers[0], 2).await);
-        cancel(&channel, &consumers[0]).await;
-        lab.note("the second", next_bodies(&mut consumers[1], 2).await);
-        // The first one's messages are still in its hands.
-        nack(&channel, 2, true, true).await;
-        lab.until("q", |depth| depth.ready == 2).await;
-        ack(&channel, 4, true).await;
-        lab.note("the second", next_bodies(&mut consumers[1], 2).await);
-        client
-            .channel()
-            .queue_delete("q".into(), Default::default())
-            .await
-            .expect("what the case sets up");
-    }
-}
-
-async fn a_single_active_consumer_is_not_exclusive(lab: Lab) {
-    let exclusive = BasicConsumeOptions {
-        exclusive: true,
-        ..Default::default()
-    };
-    for (name, arguments) in [("classic", vec![]), ("quorum", vec![quorum()])] {
-        let (client, _channel, _consumers) = single_active(&lab, arguments).await;
-        let other = client.new_channel().await;
-        let refused = consume_with(&other, "q", 1, exclusive, &[]).await;
-        lab.note(name, show::outcome(&refused));
-        client
-            .channel()
-            .queue_delete("q".into(), Default::default())
-            .await
-            .expect("what the case sets up");
-    }
 }
 
 async fn a_cancelled_consumer_keeps_what_it_has(lab: Lab) {

@@ -4,6 +4,7 @@ use super::case::Case;
 
 mod access;
 mod alarms;
+mod alternates;
 mod arguments;
 mod conflict;
 mod consume;
@@ -12,23 +13,28 @@ mod counts;
 mod cycles;
 mod dead_letter;
 mod expiry;
+mod fleeting;
 mod frames;
 mod handshake;
+mod headers_exchanges;
 mod limits;
 mod missing;
 mod precondition;
+mod prefetch;
 mod publish;
 mod queues;
 mod quorum;
 mod replies;
 mod routing;
 mod settle;
+mod single_active;
 mod unsupported;
 
 pub(crate) fn cases() -> Vec<Case> {
     let areas = [
         access::cases(),
         alarms::cases(),
+        alternates::cases(),
         arguments::cases(),
         conflict::cases(),
         consume::cases(),
@@ -37,17 +43,21 @@ pub(crate) fn cases() -> Vec<Case> {
         cycles::cases(),
         dead_letter::cases(),
         expiry::cases(),
+        fleeting::cases(),
         frames::cases(),
         handshake::cases(),
+        headers_exchanges::cases(),
         limits::cases(),
         missing::cases(),
         precondition::cases(),
+        prefetch::cases(),
         publish::cases(),
         queues::cases(),
         quorum::cases(),
         replies::cases(),
         routing::cases(),
         settle::cases(),
+        single_active::cases(),
         unsupported::cases(),
     ];
     areas.into_iter().flatten().collect()

@@ -8,8 +8,7 @@ use crate::conformance::case::cases;
 use crate::conformance::lab::Lab;
 use crate::conformance::show;
 use crate::conformance::tools::{
-    bind, bind_with, drain, exchange, exchange_with, headers, int, long, plain, publish, send,
-    take, text, yes,
+    bind, bind_with, drain, exchange, headers, int, plain, publish, send, take, text,
 };
 
 cases![
@@ -17,18 +16,11 @@ cases![
     direct_exchanges_match_the_key,
     topic_exchanges_match_words,
     fanout_exchanges_ignore_the_key,
-    headers_exchanges_match_all_or_any,
-    headers_exchanges_look_at_headers_with_x_only_when_told,
-    headers_exchanges_compare_values_and_types,
     a_queue_gets_a_message_once,
     unbinding_ends_it,
     bindings_with_other_arguments_are_others,
     exchanges_route_into_exchanges,
     exchanges_in_a_circle_route_once,
-    an_alternate_exchange_takes_what_nobody_wants,
-    a_chain_of_alternate_exchanges_is_followed,
-    an_alternate_exchange_saves_from_being_returned,
-    an_alternate_exchange_that_is_missing_saves_nothing,
     carbon_copies_go_to_more_keys,
     blind_copies_are_not_seen,
     a_message_keeps_the_key_it_was_sent_with,
@@ -36,7 +28,13 @@ cases![
 ];
 
 /// Publishes with each key; which queues get it.
-async fn matrix(lab: &Lab, client: &Client, exchange: &str, queues: &[&str], keys: &[&str]) {
+pub(super) async fn matrix(
+    lab: &Lab,
+    client: &Client,
+    exchange: &str,
+    queues: &[&str],
+    keys: &[&str],
+) {
     for key in keys {
         publish(client.channel(), exchange, key, b"m", plain())
             .await
@@ -45,7 +43,7 @@ async fn matrix(lab: &Lab, client: &Client, exchange: &str, queues: &[&str], key
     }
 }
 
-async fn who_got_it(client: &Client, queues: &[&str]) -> String {
+pub(super) async fn who_got_it(client: &Client, queues: &[&str]) -> String {
     let mut got = Vec::new();
     for queue in queues {
         let messages = drain(client, queue).await;
@@ -62,7 +60,7 @@ async fn who_got_it(client: &Client, queues: &[&str]) -> String {
     }
 }
 
-async fn queues(client: &Client, names: &[&str]) {
+pub(super) async fn queues(client: &Client, names: &[&str]) {
     for name in names {
         client.declare(name, &[]).await;
     }
@@ -116,115 +114,6 @@ async fn fanout_exchanges_ignore_the_key(lab: Lab) {
     bind(&client, "a", "amq.fanout", "y").await;
     bind(&client, "b", "amq.fanout", "").await;
     matrix(&lab, &client, "amq.fanout", &["a", "b"], &["x", "z", ""]).await;
-}
-
-type Fields = &'static [(&'static str, i32)];
-
-fn fields(fields: Fields) -> Vec<(&'static str, AMQPValue)> {
-    fields
-        .iter()
-        .map(|(name, value)| (*name, int(*value)))
-        .collect()
-}
-
-async fn headers_exchanges_match_all_or_any(lab: Lab) {
-    let client = lab.client().await;
-    let bindings: [(&str, Option<&str>, Fields); 6] = [
-        ("default", None, &[("a", 1), ("b", 2)]),
-        ("all", Some("all"), &[("a", 1), ("b", 2)]),
-        ("any", Some("any"), &[("a", 1), ("b", 2)]),
-        ("all of nothing", Some("all"), &[]),
-        ("any of nothing", Some("any"), &[]),
-        ("bare", None, &[]),
-    ];
-    for (queue, how, wanted) in &bindings {
-        client.declare(queue, &[]).await;
-        let mut arguments = fields(wanted);
-        arguments.extend(how.map(|how| ("x-match", text(how))));
-        bind_with(&client, queue, "amq.headers", "", &arguments).await;
-    }
-    let names: Vec<&str> = bindings.iter().map(|(name, ..)| *name).collect();
-    let messages: [Fields; 6] = [
-        &[],
-        &[("a", 1)],
-        &[("a", 1), ("b", 2)],
-        &[("a", 1), ("b", 3)],
-        &[("a", 2), ("b", 3)],
-        &[("a", 1), ("b", 2), ("c", 3)],
-    ];
-    for message in messages {
-        let properties = headers(&fields(message));
-        publish(client.channel(), "amq.headers", "", b"m", properties)
-            .await
-            .expect("what the case sets up");
-        lab.note(&format!("{message:?}"), who_got_it(&client, &names).await);
-    }
-    publish(client.channel(), "amq.headers", "", b"m", plain())
-        .await
-        .expect("what the case sets up");
-    lab.note("no headers", who_got_it(&client, &names).await);
-}
-
-async fn headers_exchanges_look_at_headers_with_x_only_when_told(lab: Lab) {
-    let client = lab.client().await;
-    for how in ["all", "any", "all-with-x", "any-with-x"] {
-        client.declare(how, &[]).await;
-        let arguments = [("x-match", text(how)), ("x-own", int(1)), ("a", int(1))];
-        bind_with(&client, how, "amq.headers", "", &arguments).await;
-    }
-    let names = ["all", "any", "all-with-x", "any-with-x"];
-    for message in [
-        &[("a", 1)][..],
-        &[("x-own", 1)],
-        &[("a", 1), ("x-own", 1)],
-        &[("x-own", 2)],
-    ] {
-        let fields: Vec<_> = message
-            .iter()
-            .map(|(name, value)| (*name, int(*value)))
-            .collect();
-        publish(client.channel(), "amq.headers", "", b"m", headers(&fields))
-            .await
-            .expect("what the case sets up");
-        lab.note(&format!("{message:?}"), who_got_it(&client, &names).await);
-    }
-}
-
-async fn headers_exchanges_compare_values_and_types(lab: Lab) {
-    let client = lab.client().await;
-    let wanted = [
-        ("i32", int(1)),
-        ("text", text("1")),
-        ("bool", yes()),
-        ("void", AMQPValue::Void),
-        ("double", AMQPValue::Double(1.0)),
-    ];
-    for (queue, value) in &wanted {
-        client.declare(queue, &[]).await;
-        bind_with(&client, queue, "amq.headers", "", &[("h", value.clone())]).await;
-    }
-    let names: Vec<&str> = wanted.iter().map(|(name, _)| *name).collect();
-    let values = [
-        int(1),
-        long(1),
-        AMQPValue::ShortShortUInt(1),
-        text("1"),
-        text("true"),
-        yes(),
-        AMQPValue::Boolean(false),
-        AMQPValue::Void,
-        AMQPValue::Double(1.0),
-        AMQPValue::Float(1.0),
-        AMQPValue::Timestamp(1),
-        AMQPValue::ByteArray(b"1".to_vec().into()),
-    ];
-    for value in values {
-        let properties = headers(&[("h", value.clone())]);
-        publish(client.channel(), "amq.headers", "", b"m", properties)
-            .await
-            .expect("what the case sets up");
-        lab.note(&show::value(&value), who_got_it(&client, &names).await);
-    }
 }
 
 async fn a_queue_gets_a_message_once(lab: Lab) {
@@ -328,76 +217,6 @@ async fn exchanges_in_a_circle_route_once(lab: Lab) {
     bind_exchange(&client, "b", "a", "").await;
     bind_exchange(&client, "a", "a", "").await;
     matrix(&lab, &client, "a", &["q"], &["k"]).await;
-}
-
-async fn alternates(client: &Client) {
-    queues(client, &["wanted", "unwanted", "last"]).await;
-    exchange(client, "lost", ExchangeKind::Fanout).await;
-    let alternate = [("alternate-exchange", text("lost"))];
-    exchange_with(client, "e", ExchangeKind::Direct, &alternate).await;
-    bind(client, "wanted", "e", "k").await;
-    bind(client, "unwanted", "lost", "").await;
-}
-
-async fn an_alternate_exchange_takes_what_nobody_wants(lab: Lab) {
-    let client = lab.client().await;
-    alternates(&client).await;
-    matrix(&lab, &client, "e", &["wanted", "unwanted"], &["k", "other"]).await;
-    publish(client.channel(), "e", "other", b"m", plain())
-        .await
-        .expect("what the case sets up");
-    lab.note("as seen", show::delivery(&take(&client, "unwanted").await));
-}
-
-async fn a_chain_of_alternate_exchanges_is_followed(lab: Lab) {
-    let client = lab.client().await;
-    alternates(&client).await;
-    exchange_with(
-        &client,
-        "f",
-        ExchangeKind::Direct,
-        &[("alternate-exchange", text("e"))],
-    )
-    .await;
-    let to_itself = [("alternate-exchange", text("self"))];
-    exchange_with(&client, "self", ExchangeKind::Direct, &to_itself).await;
-    matrix(&lab, &client, "f", &["wanted", "unwanted"], &["k", "other"]).await;
-    matrix(&lab, &client, "self", &["wanted", "unwanted"], &["k"]).await;
-}
-
-async fn an_alternate_exchange_saves_from_being_returned(lab: Lab) {
-    use crate::conformance::say;
-    let client = lab.client().await;
-    alternates(&client).await;
-    let mut wire = lab.wire().await;
-    wire.call(1, say::confirm()).await;
-    wire.publish(1, say::mandatory("e", "other"), &plain(), b"m")
-        .await;
-    lab.note("taken", show::heard(&wire.hear().await));
-    let unbind = client.channel().queue_unbind(
-        "unwanted".into(),
-        "lost".into(),
-        "".into(),
-        Default::default(),
-    );
-    unbind.await.expect("what the case sets up");
-    wire.publish(1, say::mandatory("e", "other"), &plain(), b"m")
-        .await;
-    lab.note("taken by nobody", show::all(&wire.hear_all(4).await));
-}
-
-async fn an_alternate_exchange_that_is_missing_saves_nothing(lab: Lab) {
-    use crate::conformance::say;
-    let client = lab.client().await;
-    let missing = [("alternate-exchange", text("missing"))];
-    exchange_with(&client, "e", ExchangeKind::Direct, &missing).await;
-    let mut wire = lab.wire().await;
-    wire.call(1, say::confirm()).await;
-    wire.publish(1, say::mandatory("e", "k"), &plain(), b"m")
-        .await;
-    lab.note("mandatory", show::all(&wire.hear_all(4).await));
-    wire.publish(1, say::to("e", "k"), &plain(), b"m").await;
-    lab.note("not mandatory", show::heard(&wire.hear().await));
 }
 
 fn keys(keys: &[&str]) -> AMQPValue {
