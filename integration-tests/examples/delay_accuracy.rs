@@ -19,8 +19,6 @@ use futures_util::future::join_all;
 use garenne::core::Delay;
 use garenne::prelude::*;
 use integration_tests::{Client, NodeOptions};
-use lapin::options::BasicConsumeOptions;
-use lapin::types::FieldTable;
 
 /// The longest delay of the whole range.
 const RANGE: u64 = 300;
@@ -46,7 +44,7 @@ async fn main() {
             "\n{name} levels: declared, and the first message confirmed, after {:?}",
             begun.elapsed()
         );
-        arrivals(&client, name, 1).await;
+        client.arrivals(name, 1).await;
         range(&publisher, &client, name).await;
         burst(&publisher, &client, name).await;
         publisher.close().await;
@@ -63,7 +61,7 @@ async fn range(publisher: &Publisher, client: &Client, queue: &str) {
     });
     let (sent, arrived) = tokio::join!(
         join_all(sends),
-        arrivals(client, queue, usize::try_from(RANGE).unwrap())
+        client.arrivals(queue, usize::try_from(RANGE).unwrap())
     );
     let sent: BTreeMap<_, _> = sent.into_iter().collect();
     let mut by_hops: BTreeMap<u32, Vec<f64>> = BTreeMap::new();
@@ -108,27 +106,9 @@ async fn burst(publisher: &Publisher, client: &Client, queue: &str) {
         sends.buffer_unordered(WINDOW).collect::<Vec<()>>().await;
         begun.elapsed()
     };
-    let (sent, arrived) = tokio::join!(sent, arrivals(client, queue, count));
+    let (sent, arrived) = tokio::join!(sent, client.arrivals(queue, count));
     let (first, last) = (arrived[0].1 - begun, arrived[count - 1].1 - begun);
     println!(
         "burst of {count} by {secs} s: sent in {sent:.1?}, the first came after {first:.1?}, the last after {last:.1?}"
     );
-}
-
-/// When the messages of a queue come, by their bodies.
-async fn arrivals(client: &Client, queue: &str, count: usize) -> Vec<(String, Instant)> {
-    let options = BasicConsumeOptions {
-        no_ack: true,
-        ..BasicConsumeOptions::default()
-    };
-    let channel = client.new_channel().await;
-    let consuming = channel.basic_consume(queue.into(), "".into(), options, FieldTable::default());
-    let messages = consuming.await.unwrap().take(count);
-    let arrived = messages.map(|message| {
-        let body = String::from_utf8(message.unwrap().data).unwrap();
-        (body, Instant::now())
-    });
-    let arrived = arrived.collect().await;
-    channel.close(200, "done".into()).await.unwrap();
-    arrived
 }

@@ -1,10 +1,12 @@
 //! A plain lapin client: the tests' own producer and reader.
 
+use std::time::Instant;
+
 use futures_util::{StreamExt, TryStreamExt, stream};
 use lapin::message::BasicGetMessage;
 use lapin::options::{
-    BasicAckOptions, BasicGetOptions, BasicPublishOptions, ConfirmSelectOptions,
-    QueueDeclareOptions,
+    BasicAckOptions, BasicConsumeOptions, BasicGetOptions, BasicPublishOptions,
+    ConfirmSelectOptions, QueueDeclareOptions,
 };
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::uri::AMQPUri;
@@ -137,6 +139,32 @@ impl Client {
             all.push(message);
         }
         all
+    }
+
+    /// Consumes so many messages of a queue, and gives their bodies with the times when they came. It
+    /// waits for them as long as it takes.
+    ///
+    /// # Panics
+    ///
+    /// When the broker fails in between, or a body is not a text.
+    pub async fn arrivals(&self, queue: &str, count: usize) -> Vec<(String, Instant)> {
+        let options = BasicConsumeOptions {
+            no_ack: true,
+            ..BasicConsumeOptions::default()
+        };
+        let channel = self.new_channel().await;
+        let consuming =
+            channel.basic_consume(queue.into(), "".into(), options, FieldTable::default());
+        let messages = consuming.await.expect("a queue that is there is consumed");
+        let arrived = messages.take(count).map(|message| {
+            let body = message.expect("the broker goes on").data;
+            let body = String::from_utf8(body).expect("the tests send texts");
+            (body, Instant::now())
+        });
+        let arrived = arrived.collect().await;
+        let closed = channel.close(200, "done".into()).await;
+        closed.expect("what is open can be closed");
+        arrived
     }
 
     async fn try_publish(

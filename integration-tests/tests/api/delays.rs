@@ -2,12 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use futures_util::StreamExt;
 use futures_util::future::join_all;
 use garenne::prelude::*;
 use integration_tests::{Client, NodeOptions, eventually};
-use lapin::options::BasicConsumeOptions;
-use lapin::types::FieldTable;
 
 use super::logs;
 use super::support::{Place, Running, SOON, Seen, nothing};
@@ -19,18 +16,7 @@ const BOTH: [Delays; 2] = [Delays::quorum(), Delays::classic()];
 
 /// When the messages of a queue come, by their bodies.
 async fn arrivals(client: &Client, queue: &str, count: usize) -> Vec<(String, Instant)> {
-    let options = BasicConsumeOptions {
-        no_ack: true,
-        ..BasicConsumeOptions::default()
-    };
-    let channel = client.new_channel().await;
-    let consuming = channel.basic_consume(queue.into(), "".into(), options, FieldTable::default());
-    let messages = consuming.await.unwrap().take(count);
-    let arrived = messages.map(|message| {
-        let body = String::from_utf8(message.unwrap().data).unwrap();
-        (body, Instant::now())
-    });
-    let all = tokio::time::timeout(SOON, arrived.collect());
+    let all = tokio::time::timeout(SOON, client.arrivals(queue, count));
     all.await.expect("every message arrives")
 }
 

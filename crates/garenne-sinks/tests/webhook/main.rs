@@ -8,3 +8,5 @@ mod refusals;
 mod secrets;
 mod signatures;
 mod support;
+#[path = "../../../garenne/tests/alerts/watching.rs"]
+mod watching;

@@ -1,16 +1,11 @@
 //! A system whose messages fail, and what its alert came to.
 
-use std::time::Duration;
-
-use garenne::SystemHandle;
 use garenne::prelude::*;
-use garenne::status::{AlertStatus, Status};
 use garenne_sinks::WebhookAlert;
 use garenne_testing::{TestSystem, WebhookServer, eventually};
 use serde_json::Value;
 
-/// Long enough that what has not happened by then never will, on a machine however slow.
-pub(crate) const SOON: Duration = Duration::from_secs(120);
+pub(crate) use crate::watching::{SOON, at_once, until};
 
 /// A system that fails every message, with this alert.
 pub(crate) async fn failing(alert: WebhookAlert) -> TestSystem {
@@ -30,24 +25,6 @@ pub(crate) async fn failing(alert: WebhookAlert) -> TestSystem {
                 .alert(alert)
         })
         .await
-}
-
-/// A pace at which nothing waits but for failed calls.
-pub(crate) fn at_once() -> Pace {
-    Pace::default().gather(Duration::ZERO).every(Duration::ZERO)
-}
-
-/// Waits until the only alert of the system is as wanted.
-pub(crate) async fn until(
-    handle: &SystemHandle,
-    wanted: impl Fn(&AlertStatus) -> bool,
-) -> AlertStatus {
-    let looked = handle.wait_until(|status: &Status| wanted(&status.alerts[0]));
-    match tokio::time::timeout(SOON, looked).await {
-        Ok(Ok(mut status)) => status.alerts.remove(0),
-        Ok(Err(reason)) => panic!("stopped: {reason}"),
-        Err(_) => panic!("not as wanted: {:?}", handle.status().alerts),
-    }
 }
 
 /// Waits until the server got so many calls.

@@ -6,3 +6,4 @@ mod bad_news;
 mod support;
 mod telling;
 mod trouble;
+mod watching;

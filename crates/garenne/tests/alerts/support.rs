@@ -1,16 +1,12 @@
 //! Alerts that keep what they are told, and systems with something to tell.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
-use garenne::SystemHandle;
 use garenne::core::alert::Digest;
 use garenne::prelude::*;
-use garenne::status::{AlertStatus, Status};
 use garenne_testing::eventually;
 
-/// Long enough that what has not happened by then never will, on a machine however slow.
-pub(crate) const SOON: Duration = Duration::from_secs(60);
+pub(crate) use crate::watching::{SOON, at_once, until};
 
 /// What alerts were told.
 #[derive(Clone, Default)]
@@ -69,10 +65,6 @@ pub(crate) fn keeps(told: &Told) -> AlertChannel {
     AlertChannel::new("keeps", move || Keeps(told.clone())).pace(at_once())
 }
 
-pub(crate) fn at_once() -> Pace {
-    Pace::default().gather(Duration::ZERO).every(Duration::ZERO)
-}
-
 /// A queue whose messages have one attempt.
 pub(crate) fn orders() -> Queue {
     Queue::quorum("orders").retry(Retry::none())
@@ -85,18 +77,5 @@ pub(crate) async fn obey(order: Delivery<Text>) -> Result<(), Failure> {
         #[expect(clippy::panic, reason = "the message asks for it")]
         "panic" => panic!("the message says so"),
         error => Err(Failure::transient(error)),
-    }
-}
-
-/// Waits until the only alert of the system is as wanted.
-pub(crate) async fn until(
-    handle: &SystemHandle,
-    wanted: impl Fn(&AlertStatus) -> bool,
-) -> AlertStatus {
-    let looked = handle.wait_until(|status: &Status| wanted(&status.alerts[0]));
-    match tokio::time::timeout(SOON, looked).await {
-        Ok(Ok(mut status)) => status.alerts.remove(0),
-        Ok(Err(reason)) => panic!("stopped: {reason}"),
-        Err(_) => panic!("not as wanted: {:?}", handle.status().alerts),
     }
 }

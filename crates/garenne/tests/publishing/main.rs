@@ -14,6 +14,8 @@ mod refusals;
 #[cfg(test)]
 mod requests;
 #[cfg(test)]
+mod storm;
+#[cfg(test)]
 mod storms;
 #[cfg(test)]
 mod support;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use garenne::prelude::*;
 use garenne_broker::{Broker, View};
+use garenne_testing::eventually;
 use lapin::options::QueueDeclareOptions;
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{Connection, ConnectionProperties};
@@ -59,14 +60,14 @@ impl Post {
 
     /// Waits until the publisher looks as wanted.
     pub(super) async fn knows(&self, what: &str, wanted: impl Fn(&Publisher) -> bool) {
-        let looking = async {
-            while !wanted(&self.publisher) {
-                tokio::task::yield_now().await;
+        eventually(SOON, what, async || {
+            if wanted(&self.publisher) {
+                Ok(())
+            } else {
+                Err(format!("{:?}", self.publisher.status()))
             }
-        };
-        if tokio::time::timeout(SOON, looking).await.is_err() {
-            panic!("not within {SOON:?}: {what}; {:?}", self.publisher.status());
-        }
+        })
+        .await;
     }
 
     /// Waits until it holds so many messages.
