@@ -12,6 +12,13 @@ fn before_the_log(text: &str) -> &str {
         .map_or(text, |(before, _)| before)
 }
 
+/// The text, with the time that is left until a retry as if none had passed: on a slow machine some has.
+fn at_once(text: &str) -> String {
+    (1..20).fold(text.to_owned(), |text, left| {
+        text.replace(&format!(" in {left}s"), " in 20s")
+    })
+}
+
 #[tokio::test]
 async fn a_complaint_shows_everything() {
     let system = start().await;
@@ -40,7 +47,7 @@ the queues:
 the system is consuming
   orders: 3 delivered, 1 handled, 2 failed attempts, 1 retried, 1 failed for good
 ";
-    assert_eq!(before_the_log(&text), expected);
+    assert_eq!(at_once(before_the_log(&text)), expected);
     for line in [
         "INFO consuming consuming queue=orders",
         "WARN message_retried attempt 1 failed",
@@ -87,7 +94,7 @@ async fn a_message_elsewhere_is_said_to_be_there() {
     ] {
         let text = complaint(|| system.assert_parked(id));
         assert_eq!(
-            head(&text),
+            at_once(head(&text)),
             format!("message `{id}` is not parked\n  {sentence}")
         );
     }
