@@ -222,8 +222,7 @@ async fn only_the_rows_that_were_meant_are_thrown_away() {
 async fn a_row_is_edited_then_sent_and_stays_when_it_was_not_changed() {
     let stage = Stage::new().await;
     let table = Table::with(&stage, TWO).await;
-    let url = table.url();
-    let edit = ["failed", "edit", "--database", &url, ID];
+    let edit = ["failed", "edit", "--database", table.url(), ID];
     let same = stage.run_with(&edit, "", &[("EDITOR", "true")]).await;
     assert!(same.well().err.contains("nothing was sent"));
     assert_eq!(table.ids().await, [ID, OTHER]);

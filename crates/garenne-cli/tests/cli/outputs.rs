@@ -146,3 +146,28 @@ async fn completions_are_made_for_every_shell() {
         assert!(script.contains("garenne"), "{shell}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn progress_is_shown_while_it_takes_and_is_gone_when_it_is_done() {
+    let stage = Stage::new().await;
+    stage.park(&many(8)).await;
+    let shown = stage
+        .in_terminal(100, "failed replay -q orders --rate 4")
+        .await;
+    let shown = shown.well().out;
+    let bar = shown.rfind("replaying [").expect("a bar is drawn");
+    assert!(shown[bar..].contains("/8, "), "{shown:?}");
+    let done = shown.rfind("replayed 8 messages").expect("it ends");
+    // Each line of the bar is wiped before something else is written there.
+    let wiped = format!("{ESCAPE}[2K");
+    assert!(shown[bar..done].contains(&wiped), "{shown:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn progress_is_not_written_into_pipes() {
+    let stage = Stage::new().await;
+    stage.park(&many(2)).await;
+    let replay = ["failed", "replay", "-q", "orders", "--rate", "2"];
+    let ran = stage.run(&replay).await.well();
+    assert_eq!(ran.err, "replayed 2 messages\n");
+}

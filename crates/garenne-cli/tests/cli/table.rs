@@ -1,25 +1,41 @@
-//! A database of failed messages in a file of its own.
+//! A database of failed messages of its own.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use garenne::core::FailedMessage;
 use garenne::failed::{FailedQuery, FailedStore};
 use garenne_sinks::{Migrate, SqlStore};
+use garenne_testing::PostgresNode;
 use tempfile::TempDir;
+use tokio::sync::OnceCell;
 
 use crate::support::{Ran, Stage};
 
-/// A file with the tables that a service makes.
+/// A database with the tables that a service makes: a file, or with `GARENNE_TEST_DATABASE=postgres` one
+/// of a real PostgreSQL.
 pub(crate) struct Table {
-    folder: TempDir,
+    url: String,
     store: SqlStore,
+    /// Where the file lies.
+    _folder: Option<TempDir>,
 }
 
 impl Table {
     pub(crate) async fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let store = SqlStore::new(url_in(&folder)).unwrap();
+        let (url, folder) = match std::env::var("GARENNE_TEST_DATABASE").as_deref() {
+            Ok("postgres") => (in_postgres().await, None),
+            Ok(other) => panic!("GARENNE_TEST_DATABASE is `{other}`; accepted: postgres"),
+            Err(_) => {
+                let folder = tempfile::tempdir().unwrap();
+                let file = folder.path().join("failed.db");
+                (format!("sqlite://{}", file.display()), Some(folder))
+            }
+        };
+        let store = SqlStore::new(&url).unwrap().migrate(Migrate::Apply);
         let table = Self {
-            store: store.migrate(Migrate::Apply),
-            folder,
+            url,
+            store,
+            _folder: folder,
         };
         assert_eq!(table.records().await, []);
         table
@@ -32,19 +48,18 @@ impl Table {
         table
     }
 
-    pub(crate) fn url(&self) -> String {
-        url_in(&self.folder)
+    pub(crate) fn url(&self) -> &str {
+        &self.url
     }
 
     pub(crate) async fn import(&self, stage: &Stage, lines: &str) -> Ran {
-        let import = ["failed", "import", "--database", &self.url()];
+        let import = ["failed", "import", "--database", self.url()];
         stage.run_with(&import, lines, &[]).await
     }
 
     /// Runs `garenne failed`, this word and these arguments, on this database.
     pub(crate) async fn run(&self, stage: &Stage, word: &str, arguments: &[&str]) -> Ran {
-        let url = self.url();
-        let begin = ["failed", word, "--database", &url];
+        let begin = ["failed", word, "--database", self.url()];
         stage.run(&[&begin[..], arguments].concat()).await
     }
 
@@ -65,6 +80,11 @@ impl Table {
     }
 }
 
-fn url_in(folder: &TempDir) -> String {
-    format!("sqlite://{}", folder.path().join("failed.db").display())
+/// An empty database on the server that all tests of this process share.
+async fn in_postgres() -> String {
+    static SERVER: OnceCell<PostgresNode> = OnceCell::const_new();
+    static MADE: AtomicUsize = AtomicUsize::new(0);
+    let server = SERVER.get_or_init(PostgresNode::start).await;
+    let number = MADE.fetch_add(1, Ordering::Relaxed);
+    server.create_database(&format!("table_{number}"))
 }
