@@ -1,7 +1,7 @@
 //! The project's own commands. It must not depend on the crates that it checks.
 //!
 //! ```text
-//! cargo xtask test                everything: format, lints, tests, documents, real brokers
+//! cargo xtask test                everything: format, lints, documents, tests, real brokers
 //! cargo xtask test --fast         without the tests that need a real broker
 //! cargo xtask test --rabbitmq 4   the tests that need a real broker, on RabbitMQ 4
 //! cargo xtask rabbitmq4           RabbitMQ 4 in a root folder of its own: target/rabbitmq4
@@ -19,6 +19,7 @@ mod bench;
 mod bench_guests;
 mod install;
 mod interop;
+mod programs;
 mod rabbitmq4;
 mod steps;
 mod test;

@@ -26,13 +26,17 @@ pub(crate) fn cargo(arguments: &str) -> Result<(), String> {
 
 /// The same with variables set.
 pub(crate) fn cargo_with(arguments: &str, variables: &[(&str, &str)]) -> Result<(), String> {
+    run(cargo_command(arguments).envs(variables.iter().copied()))
+}
+
+/// The command that runs `cargo` with these arguments, at the root.
+pub(crate) fn cargo_command(arguments: &str) -> Command {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
     command
         .args(arguments.split_whitespace())
-        .current_dir(root())
-        .envs(variables.iter().copied());
-    run(&mut command)
+        .current_dir(root());
+    command
 }
 
 /// Runs a command to its end.
