@@ -232,6 +232,14 @@ impl RabbitNode {
     pub async fn raise_memory_alarm(&self) {
         self.run("vm_memory_monitor:set_vm_memory_high_watermark({absolute, 1000000})")
             .await;
+        // The connections were told by whoever answers here; before that they take what is published.
+        eventually(PATIENCE, "the alarm is raised", async || {
+            match self.eval("rabbit_alarm:get_alarms()").await?.as_str() {
+                "[]" => Err("no alarm".to_owned()),
+                _ => Ok(()),
+            }
+        })
+        .await;
     }
 
     /// Clears the memory alarm.

@@ -22,8 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(300);
 /// Three private RabbitMQ nodes that form a cluster on loopback; killed when dropped.
 ///
 /// It counts as all the nodes that may run at once: nobody starts another while it lives, and it is
-/// not started by a test that holds a [`RabbitNode`]. A start takes some ten seconds with RabbitMQ 4
-/// and half a minute with 3.10.
+/// not started by a test that holds a [`RabbitNode`]. A start takes ten to twenty seconds.
 ///
 /// Virtual hosts, users and queues belong to the cluster: make and look at them through any node.
 #[derive(Debug)]
@@ -46,16 +45,20 @@ impl RabbitCluster {
     pub async fn start_with(options: &NodeOptions) -> Self {
         let permits = permits(u32::MAX).await;
         let mut nodes = prepare(options);
-        let (first, others) = nodes.split_at_mut(1);
-        // Three that start at once wait for each other's locks, with 3.10 for half a minute or, on a
-        // busy machine, until they give up.
-        first[0].launch();
-        first[0].wait_ready().await;
-        for node in &mut *others {
-            node.launch();
-        }
-        for node in others {
-            node.wait_ready().await;
+        // A node of 4 waits for the others. Three of 3.10 that start at once wait for each other's
+        // locks: for half a minute, on a busy machine for more than two.
+        let founders = match options.version {
+            RabbitVersion::V3 => 1,
+            RabbitVersion::V4 => NODES,
+        };
+        let (founders, others) = nodes.split_at_mut(founders);
+        for nodes in [founders, others] {
+            for node in &mut *nodes {
+                node.launch();
+            }
+            for node in nodes {
+                node.wait_ready().await;
+            }
         }
         let cluster = Self {
             nodes,

@@ -18,7 +18,9 @@ pub enum PublishError {
         /// What the broker said.
         reason: String,
     },
-    /// The broker refused to take responsibility, for example because a queue is full.
+    /// The broker refused to take responsibility, for example because a queue is full. When that goes
+    /// on for 2 s, another channel is tried, less and less often (down to once in 30 s): in a cluster a
+    /// channel may go on refusing for a queue that takes messages again.
     Nacked,
     /// The broker did not confirm in time. The message may or may not be stored.
     Timeout {

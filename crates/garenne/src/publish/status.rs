@@ -22,7 +22,7 @@ pub struct PublisherStatus {
     /// Messages whose send ended with an error after they had been taken in.
     pub failed: u64,
     /// How often a message was sent again that may have been stored before, because the link or the
-    /// channel was lost before its confirm came. Each may be on the broker twice, with one message id.
+    /// channel was lost, or left for what it refused, before its confirm came. Each may be on the broker twice, with one message id.
     pub possible_duplicates: u64,
     /// Replies that came when nobody waited for them any more, and were dropped.
     pub late_replies: u64,
