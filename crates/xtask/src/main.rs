@@ -1,4 +1,5 @@
-//! The project's own commands. It must not depend on the crates that it checks.
+//! The project's own commands. It must not depend on the crates that it checks, but for the plan of the
+//! benchmark, which has that one's command line.
 //!
 //! ```text
 //! cargo xtask test                everything: format, lints, documents, tests, real brokers

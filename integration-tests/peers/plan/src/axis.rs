@@ -118,17 +118,18 @@ impl Axis {
     }
 
     pub fn contenders(self) -> &'static [Contender] {
-        use Contender::{Amqp091Go, Garenne, LapinAwaitAck, LapinBest, LapinNoAck};
+        use Contender::{Amqp091Go, Garenne, LapinAwaitAck, LapinBest};
         match self {
             Self::Core | Self::Start | Self::All => Contender::value_variants(),
-            Self::QueueType | Self::Body | Self::Workers => {
-                &[Garenne, LapinAwaitAck, LapinBest, LapinNoAck, Amqp091Go]
-            }
-            Self::Pause | Self::Failures | Self::Latency | Self::ManyQueues | Self::BigBodies => {
-                &[Garenne, LapinAwaitAck, LapinBest, Amqp091Go]
-            }
+            Self::QueueType | Self::Recovery | Self::Grid => &[Garenne, LapinAwaitAck, Amqp091Go],
             Self::Publish => &[Garenne, LapinBest, Amqp091Go],
-            Self::Recovery | Self::Grid => &[Garenne, LapinAwaitAck, Amqp091Go],
+            Self::Body
+            | Self::Workers
+            | Self::Pause
+            | Self::Failures
+            | Self::Latency
+            | Self::ManyQueues
+            | Self::BigBodies => &[Garenne, LapinAwaitAck, LapinBest, Amqp091Go],
         }
     }
 

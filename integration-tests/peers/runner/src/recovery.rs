@@ -11,6 +11,7 @@ use tokio::time::timeout;
 
 use crate::measure::{self, Run};
 use crate::stage::Stage;
+use crate::turns::Tried;
 
 /// How long one of them may take to handle a message.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -30,7 +31,7 @@ pub async fn of_all(
     programs: &Path,
     node: &mut RabbitNode,
     case: &Case,
-) -> Result<Vec<(Contender, Result<Sample, String>)>, String> {
+) -> Result<Vec<Tried>, String> {
     let (mut outcome, mut patients) = (Vec::new(), Vec::new());
     for &contender in contenders {
         match admit(contender, programs, node, case).await {

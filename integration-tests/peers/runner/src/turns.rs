@@ -18,6 +18,9 @@ const LOOK: Duration = Duration::from_millis(20);
 /// Where an axis takes place: a virtual host of its own, so that nothing is left of what was before.
 const VHOST: &str = "bench";
 
+/// A contender, and what its turn gave.
+pub type Tried = (Contender, Result<Sample, String>);
+
 pub struct Turns<'a> {
     pub axis: Axis,
     pub cases: &'a [Case],
@@ -26,20 +29,10 @@ pub struct Turns<'a> {
 }
 
 /// What came of it.
+#[derive(Default)]
 pub struct Outcome {
     pub results: Results,
     pub failed: Vec<Contender>,
-}
-
-impl Outcome {
-    fn leave_out(&mut self, contender: Contender, axis: Axis, error: &str) {
-        println!(
-            "left out of the rest of {}: {}: {error}",
-            axis.name(),
-            contender.name()
-        );
-        self.failed.push(contender);
-    }
 }
 
 impl Turns<'_> {
@@ -48,32 +41,20 @@ impl Turns<'_> {
         mut contenders: Vec<Contender>,
         node: &mut RabbitNode,
     ) -> Result<Outcome, String> {
-        let mut outcome = Outcome {
-            results: Results::default(),
-            failed: Vec::new(),
-        };
+        let mut outcome = Outcome::default();
         for (place, case) in self.cases.iter().enumerate() {
             let mut stage = set(node, case).await?;
             for round in 1..=self.rounds {
                 let (name, rounds) = (self.axis.name(), self.rounds);
                 eprintln!("{name} {}: round {round} of {rounds}", case.label);
-                if self.axis.act() == Act::Recover {
-                    let tried = recovery::of_all(&contenders, self.programs, node, case).await?;
-                    for (contender, tried) in tried {
-                        match tried {
-                            Ok(sample) => outcome.results.add(place, contender, sample),
-                            Err(error) => outcome.leave_out(contender, self.axis, &error),
-                        }
-                    }
-                } else {
-                    for &contender in &contenders {
-                        match self.turn(contender, case, &stage, node).await {
-                            Ok(sample) => outcome.results.add(place, contender, sample),
-                            Err(error) => {
-                                outcome.leave_out(contender, self.axis, &error);
-                                // What it left behind must not meet the next one.
-                                stage = set(node, case).await?;
-                            }
+                let tried = self.round(&contenders, case, &mut stage, node).await?;
+                for (contender, tried) in tried {
+                    match tried {
+                        Ok(sample) => outcome.results.add(place, contender, sample),
+                        Err(error) => {
+                            let who = contender.name();
+                            println!("left out of the rest of {name}: {who}: {error}");
+                            outcome.failed.push(contender);
                         }
                     }
                 }
@@ -82,6 +63,29 @@ impl Turns<'_> {
         }
         node.delete_vhost(VHOST).await;
         Ok(outcome)
+    }
+
+    /// Everybody's turn.
+    async fn round(
+        &self,
+        contenders: &[Contender],
+        case: &Case,
+        stage: &mut Stage,
+        node: &mut RabbitNode,
+    ) -> Result<Vec<Tried>, String> {
+        if self.axis.act() == Act::Recover {
+            return recovery::of_all(contenders, self.programs, node, case).await;
+        }
+        let mut round = Vec::new();
+        for &contender in contenders {
+            let tried = self.turn(contender, case, stage, node).await;
+            if tried.is_err() {
+                // What it left behind must not meet the next one.
+                *stage = set(node, case).await?;
+            }
+            round.push((contender, tried));
+        }
+        Ok(round)
     }
 
     async fn turn(
