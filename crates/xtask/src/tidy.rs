@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use crate::steps::root;
 
@@ -43,6 +44,7 @@ pub(crate) fn check() -> Result<(), String> {
     }
     faults.extend(impure_dependencies()?);
     faults.extend(undocumented_examples()?);
+    faults.extend(made_and_kept(&tracked_files()));
     if faults.is_empty() {
         Ok(())
     } else {
@@ -121,6 +123,28 @@ fn undocumented_examples() -> Result<Vec<String>, String> {
     Ok(faults)
 }
 
+/// What git keeps; nothing where the project was unpacked without it.
+fn tracked_files() -> String {
+    let listed = Command::new("git")
+        .arg("ls-files")
+        .current_dir(root())
+        .output();
+    listed.map_or_else(
+        |_| String::new(),
+        |listed| String::from_utf8_lossy(&listed.stdout).into_owned(),
+    )
+}
+
+/// What a build makes is large, and stays in the history for ever.
+fn made_and_kept(tracked: &str) -> Option<String> {
+    let made = |file: &&str| file.starts_with("target/") || file.contains("/target/");
+    let first = tracked.lines().find(made)?;
+    let number = tracked.lines().filter(made).count();
+    Some(format!(
+        "git keeps {number} files that a build made, {first} the first of them: git rm -r --cached"
+    ))
+}
+
 /// Every Rust file of the project, without what cargo makes.
 fn rust_files(folder: &Path) -> Vec<PathBuf> {
     let mut files = Vec::new();
@@ -169,6 +193,14 @@ mod tests {
             1
         );
         assert!(look_at("integration-tests/tests/x.rs", "// no sleep( here").is_empty());
+    }
+
+    #[test]
+    fn what_a_build_made_is_not_to_be_kept() {
+        let tracked = "a/src/lib.rs\na/target/x\ntarget/y\nb/targets.rs\n";
+        let fault = made_and_kept(tracked).expect("two of them");
+        assert!(fault.contains("2 files") && fault.contains("a/target/x"));
+        assert_eq!(made_and_kept("b/targets.rs\nb/my-target/x\n"), None);
     }
 
     #[test]
