@@ -9,7 +9,7 @@ use garenne_testing::TestSystem;
 use crate::orders::{complaint, complaint_of, send, service, start};
 
 async fn impatient() -> TestSystem {
-    let builder = TestSystem::builder().patience(300.millis());
+    let builder = TestSystem::builder().patience(3.secs());
     builder.start(service).await
 }
 
@@ -19,7 +19,7 @@ async fn finish_fails_when_a_message_is_left_in_hand() {
     send(&system, "m1", "hang").await;
     let text = complaint_of(system.finish()).await;
     assert!(
-        text.starts_with("the system is not settled after 300ms of real time"),
+        text.starts_with("the system is not settled after 3s of real time"),
         "{text}"
     );
     assert!(
