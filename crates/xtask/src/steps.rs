@@ -30,13 +30,26 @@ pub(crate) fn cargo_with(arguments: &str, variables: &[(&str, &str)]) -> Result<
 }
 
 /// The command that runs `cargo` with these arguments, at the root.
+///
+/// It does not inherit what cargo told this program about its own package: ring's build looks at that,
+/// and whatever depends on ring would be built again after each change between `cargo` and `cargo xtask`.
 pub(crate) fn cargo_command(arguments: &str) -> Command {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
     command
         .args(arguments.split_whitespace())
         .current_dir(root());
+    for (name, _) in std::env::vars_os() {
+        if is_of_a_package(&name.to_string_lossy()) {
+            command.env_remove(name);
+        }
+    }
     command
+}
+
+/// Whether cargo sets this variable for the package that it runs.
+fn is_of_a_package(variable: &str) -> bool {
+    variable.starts_with("CARGO_PKG_") || variable.starts_with("CARGO_MANIFEST_")
 }
 
 /// Runs a command to its end.
