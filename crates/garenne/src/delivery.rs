@@ -10,9 +10,10 @@ use actix::Message;
 use bytes::Bytes;
 use garenne_core::{Attempt, Properties, Value};
 use lapin::BasicProperties;
+use lapin::types::ShortString;
 
 use crate::body::{Body, Undecodable};
-use crate::consumer::{Outbox, derived_id};
+use crate::consumer::{Outbox, RunId, derived_id};
 use crate::failure::Failure;
 use crate::publish::{Outgoing, Payload};
 use crate::wire;
@@ -24,8 +25,7 @@ use crate::wire;
 /// what happens to the message. It may be moved to another thread when `B` can.
 pub struct Delivery<B> {
     body: B,
-    meta: Arc<Meta>,
-    outbox: Arc<Outbox>,
+    run: RunId,
     witness: Witness,
 }
 
@@ -37,12 +37,11 @@ impl<B> Delivery<B> {
     pub(crate) fn new(body: B, meta: Arc<Meta>) -> Self {
         Self {
             body,
+            run: meta.outbox.open(),
             witness: Witness {
-                meta: Arc::clone(&meta),
+                meta,
                 neighbours: None,
             },
-            meta,
-            outbox: Arc::default(),
         }
     }
 
@@ -52,11 +51,12 @@ impl<B> Delivery<B> {
     }
 
     pub(crate) fn meta(&self) -> &Arc<Meta> {
-        &self.meta
+        &self.witness.meta
     }
 
-    pub(crate) fn outbox(&self) -> &Arc<Outbox> {
-        &self.outbox
+    /// Adds to what this run wants sent.
+    fn put(&self, delay: Option<Duration>, finish: impl FnOnce(usize) -> Outgoing) {
+        self.meta().outbox.put(self.run, delay, finish);
     }
 
     /// A delivery made by hand, to test a handler without a broker. The body is decoded from the
@@ -78,12 +78,13 @@ impl<B> Delivery<B> {
         let body = B::decode(&bytes, properties.content_type.as_deref())?;
         let meta = Meta {
             queue: queue.into(),
-            exchange: String::new(),
-            routing_key: queue.to_owned(),
+            exchange: ShortString::default(),
+            routing_key: wire::short(queue),
             redelivered: false,
             attempt,
             properties: wire::basic_properties(properties),
             bytes,
+            outbox: Outbox::default(),
             begun: AtomicBool::new(false),
             unwound: AtomicBool::new(false),
         };
@@ -105,64 +106,64 @@ impl<B> Delivery<B> {
     /// The number of this run of a handler on this message; the first is 1.
     #[must_use]
     pub fn attempt(&self) -> Attempt {
-        self.meta.attempt
+        self.meta().attempt
     }
 
     /// The queue that the message was consumed from.
     #[must_use]
     pub fn queue(&self) -> &str {
-        &self.meta.queue
+        &self.meta().queue
     }
 
     /// The exchange that the message was published to; `""` is the default exchange. A retried
     /// message comes back through the default exchange; this still names the original one.
     #[must_use]
     pub fn exchange(&self) -> &str {
-        self.meta
+        self.meta()
             .origin("orig-exchange")
-            .unwrap_or(&self.meta.exchange)
+            .unwrap_or(self.meta().exchange.as_str())
     }
 
     /// The routing key that the message was published with, kept across retries like
     /// [`Delivery::exchange`].
     #[must_use]
     pub fn routing_key(&self) -> &str {
-        self.meta
+        self.meta()
             .origin("orig-routing-key")
-            .unwrap_or(&self.meta.routing_key)
+            .unwrap_or(self.meta().routing_key.as_str())
     }
 
     /// Whether the broker has handed out this message before without having seen it settled. It
     /// says nothing about retries: those are new messages (see [`Delivery::attempt`]).
     #[must_use]
     pub fn redelivered(&self) -> bool {
-        self.meta.redelivered
+        self.meta().redelivered
     }
 
     /// The message id, if the producer gave one. A message without one gets one at its first retry;
     /// from then on it stays the same, so a handler can use it to recognise what it has done.
     #[must_use]
     pub fn message_id(&self) -> Option<&str> {
-        self.meta.message_id()
+        self.meta().message_id()
     }
 
     /// One header of the message.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<Value> {
-        self.meta.header(name).map(wire::from_wire)
+        self.meta().header(name).map(wire::from_wire)
     }
 
     /// All AMQP properties and headers of the message. They are converted on every call; for a
     /// single header [`Delivery::header`] is cheaper.
     #[must_use]
     pub fn properties(&self) -> Properties {
-        wire::properties(&self.meta.properties)
+        wire::properties(&self.meta().properties)
     }
 
     /// The undecoded bytes of the body.
     #[must_use]
     pub fn bytes(&self) -> &Bytes {
-        &self.meta.bytes
+        &self.meta().bytes
     }
 
     /// Has a message sent if the handler succeeds: after it has returned `Ok`, and before the
@@ -188,7 +189,7 @@ impl<B> Delivery<B> {
     /// What is given after the handler has returned, by a task that it left behind, is not sent and
     /// is logged (`outgoing_too_late`).
     pub fn publish(&self, message: Outgoing) {
-        self.outbox.put(None, |_| message);
+        self.put(None, |_| message);
     }
 
     /// Like [`Delivery::publish`], with a message id that is derived from this delivery: from its
@@ -199,18 +200,17 @@ impl<B> Delivery<B> {
     /// So each run must send the same messages in the same order. A delivery without an id gives the
     /// message the id it has.
     pub fn publish_derived(&self, message: Outgoing) {
-        self.outbox
-            .put(None, |position| match derived_id(&self.meta, position) {
-                Some(id) => message.with_message_id(id),
-                None => message,
-            });
+        self.put(None, |position| match derived_id(self.meta(), position) {
+            Some(id) => message.with_message_id(id),
+            None => message,
+        });
     }
 
     /// The queue that a reply is expected in, if the message is a request.
     #[must_use]
     pub fn reply_to(&self) -> Option<&str> {
-        let reply_to = self.meta.properties.reply_to().as_ref();
-        reply_to.map(lapin::types::ShortString::as_str)
+        let reply_to = self.meta().properties.reply_to().as_ref();
+        reply_to.map(ShortString::as_str)
     }
 
     /// Replies to a request: to the queue that it names, with its correlation id (or, if it has none,
@@ -232,8 +232,8 @@ impl<B> Delivery<B> {
         let Some(reply_to) = self.reply_to() else {
             return;
         };
-        let id = self.meta.properties.correlation_id().as_ref();
-        let id = id.map(lapin::types::ShortString::as_str);
+        let id = self.meta().properties.correlation_id().as_ref();
+        let id = id.map(ShortString::as_str);
         // Nothing says that an address for direct replies has a queue behind it: a mandatory reply
         // would come back as unroutable even where it was taken.
         let mut reply = Outgoing::to_queue(reply_to, payload).not_mandatory();
@@ -247,7 +247,7 @@ impl<B> Delivery<B> {
     /// [`Publisher::send_after`](crate::Publisher::send_after). It counts from when the message is
     /// sent.
     pub fn publish_after(&self, message: Outgoing, delay: Duration) {
-        self.outbox.put(Some(delay), |_| message);
+        self.put(Some(delay), |_| message);
     }
 }
 
@@ -262,9 +262,9 @@ impl<B> Deref for Delivery<B> {
 impl<B: fmt::Debug> fmt::Debug for Delivery<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Delivery")
-            .field("queue", &self.meta.queue)
-            .field("message_id", &self.meta.message_id())
-            .field("attempt", &self.meta.attempt)
+            .field("queue", &self.meta().queue)
+            .field("message_id", &self.meta().message_id())
+            .field("attempt", &self.meta().attempt)
             .field("body", &self.body)
             .finish_non_exhaustive()
     }
@@ -273,12 +273,14 @@ impl<B: fmt::Debug> fmt::Debug for Delivery<B> {
 /// What is known of a message besides its decoded body.
 pub(crate) struct Meta {
     pub(crate) queue: Arc<str>,
-    pub(crate) exchange: String,
-    pub(crate) routing_key: String,
+    pub(crate) exchange: ShortString,
+    pub(crate) routing_key: ShortString,
     pub(crate) redelivered: bool,
     pub(crate) attempt: Attempt,
     pub(crate) properties: BasicProperties,
     pub(crate) bytes: Bytes,
+    /// What its handler wants sent.
+    pub(crate) outbox: Outbox,
     /// A handler has begun with it.
     pub(crate) begun: AtomicBool,
     /// Set when the delivery was dropped by a panic: it was this message whose handler panicked.
@@ -290,7 +292,7 @@ impl Meta {
         self.properties
             .message_id()
             .as_ref()
-            .map(lapin::types::ShortString::as_str)
+            .map(ShortString::as_str)
     }
 
     pub(crate) fn header(&self, name: &str) -> Option<&lapin::types::AMQPValue> {

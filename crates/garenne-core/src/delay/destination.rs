@@ -71,19 +71,19 @@ impl Destination {
     }
 }
 
-/// The exchange and routing key that a delivery was published with, as its producer meant them: a
-/// message that comes out of the levels was sent to its queue, through the default exchange. Which
-/// of the levels' exchanges the broker names depends on the last queue it waited in.
+/// The exchange and routing key that a delayed message was sent with, as its producer meant them: to
+/// its queue, through the default exchange. Which of the levels' exchanges the broker names depends
+/// on the last queue it waited in. `None`: the delivery does not come out of the levels.
 #[must_use]
-pub fn arrived<'a>(exchange: &'a str, routing_key: &'a str) -> (&'a str, &'a str) {
+pub fn arrived<'a>(exchange: &str, routing_key: &'a str) -> Option<(&'static str, &'a str)> {
     if !exchange.starts_with(PREFIX) {
-        return (exchange, routing_key);
+        return None;
     }
     let digits = routing_key.as_bytes().chunks_exact(2).take(LEVELS as usize);
     let mut digits = digits.map(|pair| matches!(pair, [b'0' | b'1', b'.']));
     match routing_key.get(DIGITS_LEN..) {
-        Some(queue) if digits.all(|is_digit| is_digit) => ("", queue),
-        _ => (exchange, routing_key),
+        Some(queue) if digits.all(|is_digit| is_digit) => Some(("", queue)),
+        _ => None,
     }
 }
 
@@ -135,7 +135,7 @@ mod tests {
     fn what_did_not_come_out_of_the_levels_is_left_as_it_is() {
         let key = "0.".repeat(28) + "orders";
         for exchange in [DUE, "garenne.delay.03", "garenne.delay.classic.27"] {
-            assert_eq!(arrived(exchange, &key), ("", "orders"));
+            assert_eq!(arrived(exchange, &key), Some(("", "orders")));
         }
         for (exchange, key) in [
             ("shop", key.as_str()),
@@ -144,7 +144,7 @@ mod tests {
             (DUE, &key.replacen('0', "2", 1)),
             (DUE, &key.replacen('.', "é", 1)),
         ] {
-            assert_eq!(arrived(exchange, key), (exchange, key));
+            assert_eq!(arrived(exchange, key), None);
         }
     }
 }

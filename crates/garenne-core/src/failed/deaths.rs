@@ -92,14 +92,13 @@ impl Death {
             Some(&Value::Timestamp(secs)) => UNIX_EPOCH.checked_add(Duration::from_secs(secs)),
             _ => None,
         };
-        let (exchange, routing_key) = match (text("exchange"), routing_key) {
-            // Whoever sends it again shall not have to know that it had been delayed.
-            (Some(exchange), Some(key)) => {
-                let (exchange, key) = arrived(&exchange, &key);
-                (Some(exchange.to_owned()), Some(key.to_owned()))
-            }
-            unknown => unknown,
-        };
+        let (mut exchange, mut routing_key) = (text("exchange"), routing_key);
+        // Whoever sends it again shall not have to know that it had been delayed.
+        if let (Some(from), Some(key)) = (&exchange, &routing_key)
+            && let Some((to, queue)) = arrived(from, key)
+        {
+            (exchange, routing_key) = (Some(to.to_owned()), Some(queue.to_owned()));
+        }
         Self {
             queue: text("queue"),
             exchange,

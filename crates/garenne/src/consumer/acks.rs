@@ -76,6 +76,11 @@ impl Acks {
         self.ledger.is_empty() && self.give_back.is_empty() && self.writing.is_none()
     }
 
+    /// Whether a batch is on its way to the socket.
+    pub(super) fn is_writing(&self) -> bool {
+        self.writing.is_some()
+    }
+
     /// How many finished messages' acks are not being written yet.
     pub(super) fn waiting(&self) -> usize {
         self.ledger.waiting()

@@ -3,7 +3,7 @@
 //! It takes deliveries from the consumer's stream, drives their lives, and passes on to [`Acks`] how
 //! they ended.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -13,7 +13,6 @@ use std::time::Duration;
 use actix::{Actor, Context, Handler};
 use futures_util::StreamExt;
 use futures_util::future::LocalBoxFuture;
-use futures_util::stream::FuturesUnordered;
 use garenne_core::{Caution, Epoch};
 use lapin::message::Delivery as Received;
 use lapin::options::BasicCancelOptions;
@@ -21,6 +20,7 @@ use lapin::{Channel, Consumer};
 use tracing::{debug, error, info, warn};
 
 use super::acks::Acks;
+use super::in_hand::{InHand, Open};
 use super::life::{Ran, live, received};
 use super::line::Line;
 use super::settle::Settled;
@@ -45,9 +45,7 @@ pub(super) struct ChannelTask<A, B> {
     consumer: Option<Consumer>,
     caution: Caution,
     acks: Acks,
-    /// What is in hand, by delivery tag.
-    open: HashMap<u64, Arc<Meta>>,
-    lives: FuturesUnordered<LocalBoxFuture<'static, (u64, Settled)>>,
+    in_hand: InHand,
     /// The last ones that were done with and whose acks are not written.
     unacked: VecDeque<Arc<Meta>>,
     cancelling: Option<LocalBoxFuture<'static, Result<(), LinkError>>>,
@@ -94,8 +92,7 @@ where
             channel,
             consumer: Some(consumer),
             caution,
-            open: HashMap::new(),
-            lives: FuturesUnordered::new(),
+            in_hand: InHand::new(),
             unacked: VecDeque::new(),
             cancelling: None,
             draining: false,
@@ -148,12 +145,12 @@ where
     /// Sees what is in hand to its end after the subscription is gone: acks it while the channel
     /// lives, else lets the handlers finish and remembers how.
     pub(super) async fn linger(mut self) {
-        if self.open.is_empty() && (self.acks.is_empty() || !self.line.is_alive()) {
+        if self.in_hand.is_empty() && (self.acks.is_empty() || !self.line.is_alive()) {
             return;
         }
         debug!(
             queue = self.worker.queue.name(),
-            in_hand = self.open.len(),
+            in_hand = self.in_hand.len(),
             "finishing what is in hand"
         );
         self.consumer = None;
@@ -184,7 +181,9 @@ where
     fn poll_turn(&mut self, cx: &mut TaskContext<'_>) -> Poll<Turn> {
         let mut moved = false;
         for _ in 0..BATCH {
-            let Some(consumer) = &mut self.consumer else {
+            // The client writes acks when it has parsed what it has read. Until then deliveries would
+            // come one by one, each with a change of threads; after it they are all there.
+            let Some(consumer) = self.consumer.as_mut().filter(|_| !self.acks.is_writing()) else {
                 break;
             };
             match consumer.poll_next_unpin(cx) {
@@ -207,9 +206,9 @@ where
                 Poll::Pending => break,
             }
         }
-        while let Poll::Ready(Some((tag, settled))) = self.lives.poll_next_unpin(cx) {
+        while let Poll::Ready((open, settled)) = self.in_hand.poll_ended(cx) {
             moved = true;
-            if let Some(full) = self.finish(tag, settled) {
+            if let Some(full) = self.finish(open, settled) {
                 return Poll::Ready(Turn::Promote(full));
             }
         }
@@ -254,22 +253,24 @@ where
             return None;
         }
         let redelivered = meta.redelivered;
-        let meta = Arc::new(meta);
-        self.open.insert(tag, Arc::clone(&meta));
+        let open = Open {
+            tag,
+            meta: Arc::clone(&meta),
+        };
         let life = live(Rc::clone(&self.worker), Rc::clone(&self.line), meta);
-        self.lives.push(Box::pin(async move { (tag, life.await) }));
+        self.in_hand.take(open, life);
         self.caution.delivered(redelivered)
     }
 
     /// *settled*: what its life ended with goes into the ledger.
-    fn finish(&mut self, tag: u64, settled: Settled) -> Option<u16> {
-        let meta = self.open.remove(&tag)?;
+    fn finish(&mut self, Open { tag, meta }: Open, settled: Settled) -> Option<u16> {
         self.worker.counters.on_ended();
         match settled {
             Settled::Ack => {
                 self.acks.finish(tag);
-                self.unacked.push_back(Arc::clone(&meta));
-                return self.caution.succeeded(meta.redelivered);
+                let redelivered = meta.redelivered;
+                self.unacked.push_back(meta);
+                return self.caution.succeeded(redelivered);
             }
             Settled::GiveBack => self.acks.give_back(tag),
             Settled::Nothing => {}
@@ -305,7 +306,7 @@ where
     }
 
     fn is_drained(&self) -> bool {
-        let ended = self.consumer.is_none() && self.cancelling.is_none() && self.open.is_empty();
+        let ended = self.consumer.is_none() && self.cancelling.is_none() && self.in_hand.is_empty();
         self.draining && ended && (self.acks.is_empty() || !self.line.is_alive())
     }
 
@@ -344,7 +345,7 @@ where
     fn lost(&mut self, why: String) -> End {
         if self.line.is_alive() {
             let begun = |meta: &&Arc<Meta>| meta.begun.load(Ordering::Relaxed);
-            for meta in self.open.values().filter(begun) {
+            for meta in self.in_hand.metas().filter(begun) {
                 self.worker.recall.still_running(meta);
             }
             for meta in self.unacked.drain(..) {
@@ -352,11 +353,11 @@ where
             }
             self.line.cut();
             self.acks.cut();
-            if !self.open.is_empty() {
+            if !self.in_hand.is_empty() {
                 info!(
                     event = "deliveries_cut_off",
                     queue = self.worker.queue.name(),
-                    in_hand = self.open.len(),
+                    in_hand = self.in_hand.len(),
                     "the channel is gone; the broker will hand these messages out again"
                 );
             }
@@ -378,7 +379,7 @@ where
     }
 
     fn log_abandoned(&self) {
-        for meta in self.open.values() {
+        for meta in self.in_hand.metas() {
             warn!(event = "message_abandoned", queue = %meta.queue, message_id = meta.message_id().unwrap_or_default(), attempt = meta.attempt.number(), "not finished by the drain deadline; the broker hands it out again");
         }
     }

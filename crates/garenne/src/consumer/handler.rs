@@ -8,17 +8,20 @@
 
 use std::any::Any;
 use std::cell::RefCell;
+use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use actix::{Actor, AsyncContext, Context, Handler};
 use futures_util::FutureExt;
 use garenne_core::{Moment, RestartLimit};
 use tokio::sync::oneshot;
-use tokio::time::timeout;
+use tokio::time::sleep;
 use tracing::{Instrument, Span};
 
 use super::feed::{Begun, Feed, Inbox, Job};
@@ -94,24 +97,24 @@ where
                 let watched = AssertUnwindSafe(future)
                     .catch_unwind()
                     .instrument(span.clone());
-                match timeout(deadline, watched).await {
-                    Ok(Ok(result)) => Run::Finished(result),
-                    Ok(Err(panic)) => Run::Panicked(panic_text(&*panic)),
+                match within(deadline, watched).await {
+                    Some(Ok(result)) => Run::Finished(result),
+                    Some(Err(panic)) => Run::Panicked(panic_text(&*panic)),
                     // Its future is dropped, so nothing of it hangs on in the actor.
-                    Err(_) => return Ok(Run::DeadlineExceeded),
+                    None => return Ok(Run::DeadlineExceeded),
                 }
             }
-            Begun::OfActor(result) => match timeout(deadline, result).await {
-                Ok(Ok(Ok(result))) => Run::Finished(result),
-                Ok(Ok(Err(panic))) => Run::Panicked(panic),
-                Ok(Err(_)) => instance.inbox.whose_fault(meta),
+            Begun::OfActor(result) => match within(deadline, result).await {
+                Some(Ok(Ok(result))) => Run::Finished(result),
+                Some(Ok(Err(panic))) => Run::Panicked(panic),
+                Some(Err(_)) => instance.inbox.whose_fault(meta),
                 // Likewise: it is dropped as soon as nobody waits for it.
-                Err(_) => return Ok(Run::DeadlineExceeded),
+                None => return Ok(Run::DeadlineExceeded),
             },
-            Begun::Response(response) => match timeout(deadline, response).await {
-                Ok(Ok(result)) => Run::Finished(result),
-                Ok(Err(_)) => instance.inbox.whose_fault(meta),
-                Err(_) => Run::DeadlineExceeded,
+            Begun::Response(response) => match within(deadline, response).await {
+                Some(Ok(result)) => Run::Finished(result),
+                Some(Err(_)) => instance.inbox.whose_fault(meta),
+                None => Run::DeadlineExceeded,
             },
             Begun::Panicked(text) => Run::Panicked(text),
         };
@@ -189,6 +192,20 @@ where
             *running = None;
         }
     }
+}
+
+/// What a future gives by a deadline, which is counted from when it first has to wait: who does not
+/// wait needs no timer.
+async fn within<F: Future + Unpin>(deadline: Duration, mut future: F) -> Option<F::Output> {
+    let mut timer = None;
+    poll_fn(|cx| {
+        if let Poll::Ready(output) = Pin::new(&mut future).poll(cx) {
+            return Poll::Ready(Some(output));
+        }
+        let timer = timer.get_or_insert_with(|| Box::pin(sleep(deadline)));
+        timer.as_mut().poll(cx).map(|()| None)
+    })
+    .await
 }
 
 /// A handler actor as its callers hold it: the last of them ends it.

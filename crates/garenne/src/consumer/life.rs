@@ -13,11 +13,12 @@ use bytes::Bytes;
 use garenne_core::delay::arrived;
 use garenne_core::{Outcome, RETRY_NUMS, decide, read_attempt};
 use lapin::message::Delivery as Received;
+use tokio::sync::TryAcquireError;
 use tracing::{Span, info_span};
 
 use super::handler::{Lost, Run, panic_text};
 use super::line::Line;
-use super::outbox::{Parcel, sent};
+use super::outbox::{Outbox, Parcel, sent};
 use super::settle::{Settled, settle};
 use super::{Worker, WorkerNews};
 use crate::body::{Body, Undecodable};
@@ -42,7 +43,8 @@ pub(crate) struct Ran {
 
 /// From the consumer's stream to the order to ack. Calls only go down.
 ///
-/// Dropping the future abandons the message: the broker hands it out again.
+/// Dropping the future abandons the message: the broker hands it out again. What few messages come to
+/// is boxed, so that every one's future stays small: it is made and moved for each of them.
 pub(super) async fn live<A, B>(worker: Rc<Worker<A, B>>, line: Rc<Line>, meta: Arc<Meta>) -> Settled
 where
     A: Actor<Context = Context<A>> + Handler<Delivery<B>>,
@@ -50,11 +52,13 @@ where
     B: Body,
 {
     let span = span_of(&meta);
-    let recalled = tokio::select! {
-        biased;
-        // The next redelivery asks again.
-        () = line.gone() => return Settled::Nothing,
-        ran = worker.recall.of(&meta) => ran,
+    let recalled = match worker.recall.of(&meta) {
+        None => None,
+        Some(earlier) => match Box::pin(line.while_alive(earlier.ended())).await {
+            Some(ran) => ran,
+            // The next redelivery asks again.
+            None => return Settled::Nothing,
+        },
     };
     let ran = match recalled {
         Some(ran) => {
@@ -66,14 +70,18 @@ where
             Err(why) => Ran::of(Outcome::Undecodable, why.as_str()),
         },
     };
-    let ran = sent(&worker, &line, ran, &span).await;
+    let ran = if ran.outgoing.is_empty() {
+        ran
+    } else {
+        Box::pin(sent(&worker, &line, ran, &span)).await
+    };
     let settlement = decide(&ran.outcome, meta.attempt, worker.queue.get_retry());
     settle(&worker, &line, &meta, ran, settlement, &span).await
 }
 
 /// *received*: what the broker handed out, in our words. A delivery whose acker is no longer usable
 /// came from a link that is gone; the broker will hand it out again.
-pub(super) fn received(queue: &Arc<str>, delivery: Received) -> Option<(u64, Meta)> {
+pub(super) fn received(queue: &Arc<str>, delivery: Received) -> Option<(u64, Arc<Meta>)> {
     if !delivery.acker.usable() {
         return None;
     }
@@ -81,19 +89,24 @@ pub(super) fn received(queue: &Arc<str>, delivery: Received) -> Option<(u64, Met
     let retry_nums = headers
         .and_then(|h| h.inner().get(RETRY_NUMS))
         .map(wire::from_wire);
+    let attempt = read_attempt(retry_nums.as_ref());
     let (exchange, routing_key) =
-        arrived(delivery.exchange.as_str(), delivery.routing_key.as_str());
-    let meta = Meta {
+        match arrived(delivery.exchange.as_str(), delivery.routing_key.as_str()) {
+            Some((exchange, routing_key)) => (wire::short(exchange), wire::short(routing_key)),
+            None => (delivery.exchange, delivery.routing_key),
+        };
+    let meta = Arc::new(Meta {
         queue: Arc::clone(queue),
-        exchange: exchange.to_owned(),
-        routing_key: routing_key.to_owned(),
+        exchange,
+        routing_key,
         redelivered: delivery.redelivered,
-        attempt: read_attempt(retry_nums.as_ref()),
+        attempt,
         properties: delivery.properties,
         bytes: Bytes::from(delivery.data),
+        outbox: Outbox::default(),
         begun: false.into(),
         unwound: false.into(),
-    };
+    });
     Some((delivery.delivery_tag, meta))
 }
 
@@ -121,15 +134,18 @@ where
     A::Result: 'static,
     B: Body,
 {
-    let permit = tokio::select! {
-        biased;
-        // What has not begun when its link goes shall not begin: the broker hands it out again.
-        () = line.gone() => return Ran::not_begun(),
-        permit = worker.permits.acquire() => permit,
+    let permit = match worker.permits.try_acquire() {
+        Ok(permit) => line.is_alive().then_some(permit),
+        Err(TryAcquireError::Closed) => None,
+        Err(TryAcquireError::NoPermits) => {
+            let permit = line.while_alive(worker.permits.acquire()).await;
+            permit.and_then(Result::ok)
+        }
     };
     // Held until the handler has ended, not until the message is settled: a message that waits for
     // the broker to take its copy must not keep the next handler from beginning.
-    let Ok(_permit) = permit else {
+    let Some(_permit) = permit else {
+        // What has not begun when its link goes shall not begin: the broker hands it out again.
         return Ran::not_begun();
     };
     meta.begun.store(true, Ordering::Relaxed);
@@ -140,12 +156,11 @@ where
             Ok(body) => Delivery::new(body, Arc::clone(meta)),
             Err(why) => return Ran::of(Outcome::Undecodable, Undecodable::as_str(&why)),
         };
-        let outbox = Arc::clone(delivery.outbox());
         let run = worker
             .handler
             .run(delivery, meta, worker.settings.deadline, span)
             .await;
-        let outgoing = outbox.close();
+        let outgoing = meta.outbox.close();
         match run {
             Ok(Run::Finished(Ok(()))) => {
                 return Ran {

@@ -31,6 +31,15 @@ impl Line {
         }
     }
 
+    /// What a future gives, unless nothing can be settled on this channel before.
+    pub(super) async fn while_alive<T>(&self, future: impl Future<Output = T>) -> Option<T> {
+        tokio::select! {
+            biased;
+            () = self.gone() => None,
+            output = future => Some(output),
+        }
+    }
+
     pub(super) fn cut(&self) {
         self.alive.set(false);
         self.cut.notify_waiters();

@@ -2,7 +2,7 @@
 //! is acked.
 
 use std::mem;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -20,16 +20,22 @@ use crate::publish::{Outgoing, PublishError};
 /// Under which ids are derived: any fixed UUID does, as long as it never changes.
 const NAMESPACE: Uuid = Uuid::from_u128(0x6c6f_28ae_4d1b_4c5e_9a07_b1d4_7e52_90c3);
 
-/// The messages that one run of a handler wants sent.
+/// The messages that the current run of a handler wants sent.
 #[derive(Default)]
 pub(crate) struct Outbox(Mutex<Collected>);
 
 #[derive(Default)]
 struct Collected {
     parcels: Vec<Parcel>,
+    /// Which run's they are.
+    run: RunId,
     /// The run is over, and what it wanted is on its way.
     closed: bool,
 }
+
+/// The number of a handler's run on one delivery.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct RunId(u32);
 
 /// One message of an outbox.
 #[derive(Clone, Debug)]
@@ -39,11 +45,28 @@ pub(crate) struct Parcel {
 }
 
 impl Outbox {
-    /// Adds a message, which `finish` may still change, knowing its position.
-    pub(crate) fn put(&self, delay: Option<Duration>, finish: impl FnOnce(usize) -> Outgoing) {
-        let mut collected = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+    /// Begins with the next run.
+    pub(crate) fn open(&self) -> RunId {
+        let mut collected = self.lock();
+        let run = RunId(collected.run.0.wrapping_add(1));
+        *collected = Collected {
+            parcels: Vec::new(),
+            run,
+            closed: false,
+        };
+        run
+    }
+
+    /// Adds a message of a run, which `finish` may still change, knowing its position.
+    pub(crate) fn put(
+        &self,
+        run: RunId,
+        delay: Option<Duration>,
+        finish: impl FnOnce(usize) -> Outgoing,
+    ) {
+        let mut collected = self.lock();
         let message = finish(collected.parcels.len());
-        if collected.closed {
+        if collected.closed || collected.run != run {
             return warn!(
                 event = "outgoing_too_late",
                 message_id = message.message_id(),
@@ -55,9 +78,13 @@ impl Outbox {
 
     /// Takes what was collected; nothing can be added any more.
     pub(super) fn close(&self) -> Vec<Parcel> {
-        let mut collected = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut collected = self.lock();
         collected.closed = true;
         mem::take(&mut collected.parcels)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Collected> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -173,7 +200,7 @@ mod tests {
         let order = delivery("orders", None);
         let message = Outgoing::to_queue("invoices", "").with_message_id("own");
         order.publish_derived(message);
-        let parcels = order.outbox().close();
+        let parcels = order.meta().outbox.close();
         assert_eq!(parcels[0].message.message_id(), "own");
     }
 
@@ -181,8 +208,8 @@ mod tests {
     fn what_comes_after_the_handler_has_ended_is_not_sent() {
         let order = delivery("orders", None);
         order.publish(Outgoing::to_queue("invoices", "in time"));
-        assert_eq!(order.outbox().close().len(), 1);
+        assert_eq!(order.meta().outbox.close().len(), 1);
         order.publish(Outgoing::to_queue("invoices", "late"));
-        assert!(order.outbox().close().is_empty());
+        assert!(order.meta().outbox.close().is_empty());
     }
 }

@@ -87,6 +87,28 @@ struct Run {
     number: u64,
 }
 
+/// A run on a message whose link was lost, as its redelivery sees it.
+pub(super) struct Earlier<'a> {
+    recall: &'a Recall,
+    key: Key,
+    state: watch::Receiver<State>,
+}
+
+impl Earlier<'_> {
+    /// How it ended. `None`: the redelivery is a first run.
+    ///
+    /// It is handed out once: a later redelivery is a new story.
+    pub(super) async fn ended(mut self) -> Option<Ran> {
+        let ended = |state: &State| !matches!(state, State::Running);
+        let state = self.state.wait_for(ended).await.ok()?.clone();
+        self.recall.lock().runs.remove(&self.key);
+        match state {
+            State::Ended(ran) => Some(ran),
+            State::Running | State::Nothing => None,
+        }
+    }
+}
+
 #[derive(Clone, Debug)]
 enum State {
     Running,
@@ -116,28 +138,18 @@ impl Recall {
         }
     }
 
-    /// How an earlier delivery of this message ended, if that is known or about to be.
-    ///
-    /// It is handed out once: a later redelivery is a new story.
-    pub(super) async fn of(&self, meta: &Meta) -> Option<Ran> {
+    /// An earlier run on this message, if one is remembered.
+    pub(super) fn of(&self, meta: &Meta) -> Option<Earlier<'_>> {
         if !meta.redelivered || self.lock().runs.is_empty() {
             return None;
         }
         let key = Key::of(meta)?;
-        let mut run = match self.lock().runs.get(&key)? {
+        let state = match self.lock().runs.get(&key)? {
             run if run.since.elapsed() < MEMORY => run.state.subscribe(),
             _ => return None,
         };
-        let state = run
-            .wait_for(|state| !matches!(state, State::Running))
-            .await
-            .ok()?
-            .clone();
-        self.lock().runs.remove(&key);
-        match state {
-            State::Ended(ran) => Some(ran),
-            State::Running | State::Nothing => None,
-        }
+        let recall = self;
+        Some(Earlier { recall, key, state })
     }
 
     fn put(&self, meta: &Meta, state: State) {

@@ -72,8 +72,8 @@ pub(super) async fn settle<A, B>(
             worker.counters.on_requeued();
             Settled::GiveBack
         }
-        Settlement::Retry(delay) => failed.retry(delay).await,
-        Settlement::Fail(reason) => failed.store(reason).await,
+        Settlement::Retry(delay) => Box::pin(failed.retry(delay)).await,
+        Settlement::Fail(reason) => Box::pin(failed.store(reason)).await,
     }
 }
 
@@ -217,8 +217,8 @@ impl<A, B> Failed<'_, A, B> {
     fn origin(&self) -> Origin<'_> {
         Origin {
             queue: self.worker.queue.name(),
-            exchange: &self.meta.exchange,
-            routing_key: &self.meta.routing_key,
+            exchange: self.meta.exchange.as_str(),
+            routing_key: self.meta.routing_key.as_str(),
         }
     }
 
