@@ -15,7 +15,7 @@ use lapin::{
 };
 
 /// Longer than anything takes, shorter than anyone waits.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(crate) async fn broker() -> Broker {
     Broker::start().await.unwrap()
