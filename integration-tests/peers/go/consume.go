@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
 	"os"
 	"sync"
@@ -35,9 +34,9 @@ func consume(connection *amqp.Connection) {
 			check(channel.Qos(number("BENCH_PREFETCH"), 0, false))
 			deliveries, err := channel.Consume(queue, "", false, false, false, false, nil)
 			check(err)
-			var retries *amqp.Channel
+			var retries *publisher
 			if number("BENCH_FAIL_EVERY") > 0 {
-				retries = confirming(connection)
+				retries = newPublisher(connection, number("BENCH_PREFETCH"))
 			}
 			go p.work(deliveries, retries)
 		}
@@ -46,7 +45,7 @@ func consume(connection *amqp.Connection) {
 	say("done", p.latencies)
 }
 
-func (p *progress) work(deliveries <-chan amqp.Delivery, retries *amqp.Channel) {
+func (p *progress) work(deliveries <-chan amqp.Delivery, retries *publisher) {
 	pause := time.Duration(number("BENCH_PAUSE_MS")) * time.Millisecond
 	failEvery := uint64(number("BENCH_FAIL_EVERY"))
 	keepsUp := os.Getenv("BENCH_ACT") == "keep-up"
@@ -91,16 +90,14 @@ func (p *progress) keepLatency(o order) {
 }
 
 // retryLater stores a copy, confirmed before the original may be acked.
-func retryLater(retries *amqp.Channel, delivery amqp.Delivery) {
-	confirm, err := retries.PublishWithDeferredConfirmWithContext(
-		context.Background(), "", "bench.retry", true, false, amqp.Publishing{
-			ContentType:  delivery.ContentType,
-			MessageId:    delivery.MessageId,
-			DeliveryMode: amqp.Persistent,
-			Body:         delivery.Body,
-		})
-	check(err)
-	if !confirm.Wait() {
+func retryLater(retries *publisher, delivery amqp.Delivery) {
+	confirmed := retries.publish("bench.retry", amqp.Publishing{
+		ContentType:  delivery.ContentType,
+		MessageId:    delivery.MessageId,
+		DeliveryMode: amqp.Persistent,
+		Body:         delivery.Body,
+	})
+	if !<-confirmed {
 		panic("the broker refused a copy")
 	}
 }

@@ -1,5 +1,5 @@
 // The contender in Go: the loop that amqp091-go's own examples show. Told to publish, it keeps a
-// window of deferred confirms; told to recover, it connects again every second.
+// window of confirms; told to recover, it connects again every second.
 package main
 
 import (
@@ -50,13 +50,6 @@ func connect() *amqp.Connection {
 	connection, err := amqp.Dial(os.Getenv("BENCH_URL"))
 	check(err)
 	return connection
-}
-
-func confirming(connection *amqp.Connection) *amqp.Channel {
-	channel, err := connection.Channel()
-	check(err)
-	check(channel.Confirm(false))
-	return channel
 }
 
 func main() {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
 	"strconv"
 	"strings"
@@ -15,15 +14,15 @@ type outgoing struct {
 	Note    string `json:"note"`
 }
 
-// publish keeps a window of deferred confirms: it waits for the oldest when the window is full.
+// publish keeps a window of confirms: it waits for the oldest when the window is full.
 func publish(connection *amqp.Connection) {
-	channel := confirming(connection)
 	queue, window, count := queues()[0], number("BENCH_WINDOW"), number("BENCH_COUNT")
+	publisher := newPublisher(connection, window)
 	// What is around it weighs about 50 bytes.
 	note := strings.Repeat("x", max(number("BENCH_BODY")-50, 0))
-	pending := make([]*amqp.DeferredConfirmation, 0, window)
+	pending := make([]<-chan bool, 0, window)
 	wait := func() {
-		if !pending[0].Wait() {
+		if !<-pending[0] {
 			panic("the broker refused a message")
 		}
 		pending = pending[1:]
@@ -32,15 +31,12 @@ func publish(connection *amqp.Connection) {
 	for n := 0; n < count; n++ {
 		body, err := json.Marshal(outgoing{OrderID: uint64(n), Cents: 1999, Note: note})
 		check(err)
-		confirm, err := channel.PublishWithDeferredConfirmWithContext(
-			context.Background(), "", queue, true, false, amqp.Publishing{
-				ContentType:  "application/json",
-				MessageId:    strconv.Itoa(n),
-				DeliveryMode: amqp.Persistent,
-				Body:         body,
-			})
-		check(err)
-		pending = append(pending, confirm)
+		pending = append(pending, publisher.publish(queue, amqp.Publishing{
+			ContentType:  "application/json",
+			MessageId:    strconv.Itoa(n),
+			DeliveryMode: amqp.Persistent,
+			Body:         body,
+		}))
 		if len(pending) == window {
 			wait()
 		}

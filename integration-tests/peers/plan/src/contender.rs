@@ -59,7 +59,7 @@ impl Contender {
     /// Which part of the messages it is given, so that the run of a slow one takes seconds too.
     pub(crate) fn share(self) -> u64 {
         match self {
-            Self::Celery => 10,
+            Self::Celery => 50,
             Self::Pika => 4,
             _ => 1,
         }
