@@ -64,7 +64,8 @@ pub async fn accept(programs: &Path) -> Result<(), String> {
 }
 
 fn verdict(before: u64, now: u64) -> Result<String, String> {
-    let percent = (now as f64 / before as f64 - 1.0) * 100.0;
+    // In this order, a whole percent is one: `1050 / 1000 - 1` is more than five hundredths.
+    let percent = (now as f64 - before as f64) * 100.0 / before as f64;
     if percent > TOLERANCE {
         Err(format!(
             "a delivery costs {now} instructions, {percent:+.1} % against the baseline of {before}; \
