@@ -152,7 +152,8 @@ impl Queue {
         }
     }
 
-    /// How long a handler may run; more than zero, [`DEADLINE`] unless told otherwise.
+    /// How long a handler may run; more than zero, [`DEADLINE`] unless told otherwise. It is counted from
+    /// when the handler first waits: before that, nothing can stop it.
     ///
     /// A handler that runs longer has failed this attempt. Too short, and work is done twice; at
     /// the broker's `consumer_timeout` (30 min) or longer, the broker closes the channel first.

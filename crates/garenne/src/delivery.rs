@@ -37,7 +37,7 @@ impl<B> Delivery<B> {
     pub(crate) fn new(body: B, meta: Arc<Meta>) -> Self {
         Self {
             body,
-            run: meta.outbox.open(),
+            run: meta.outbox.run(),
             witness: Witness {
                 meta,
                 neighbours: None,

@@ -31,6 +31,8 @@ where
     let mut backoff = Backoff::default();
     loop {
         let result = tokio::select! {
+            biased;
+            // What is stored is stored, though the line be gone in the same moment.
             result = store() => result,
             () = line.gone() => return Held::LineGone,
         };
@@ -42,9 +44,9 @@ where
         span.in_scope(|| {
             warn!(event = "message_held", %error, "the {what} is not stored yet; holding the message and trying again");
         });
-        tokio::select! {
-            () = pause_or_link(hub, &error, pause) => {}
-            () = line.gone() => return Held::LineGone,
+        let paused = line.while_alive(pause_or_link(hub, &error, pause));
+        if paused.await.is_none() {
+            return Held::LineGone;
         }
     }
 }

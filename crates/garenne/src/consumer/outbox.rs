@@ -27,10 +27,8 @@ pub(crate) struct Outbox(Mutex<Collected>);
 #[derive(Default)]
 struct Collected {
     parcels: Vec<Parcel>,
-    /// Which run's they are.
+    /// Which run's they are; when a run is over, the next one's.
     run: RunId,
-    /// The run is over, and what it wanted is on its way.
-    closed: bool,
 }
 
 /// The number of a handler's run on one delivery.
@@ -45,16 +43,9 @@ pub(crate) struct Parcel {
 }
 
 impl Outbox {
-    /// Begins with the next run.
-    pub(crate) fn open(&self) -> RunId {
-        let mut collected = self.lock();
-        let run = RunId(collected.run.0.wrapping_add(1));
-        *collected = Collected {
-            parcels: Vec::new(),
-            run,
-            closed: false,
-        };
-        run
+    /// The run that begins now.
+    pub(crate) fn run(&self) -> RunId {
+        self.lock().run
     }
 
     /// Adds a message of a run, which `finish` may still change, knowing its position.
@@ -66,7 +57,7 @@ impl Outbox {
     ) {
         let mut collected = self.lock();
         let message = finish(collected.parcels.len());
-        if collected.closed || collected.run != run {
+        if collected.run != run {
             return warn!(
                 event = "outgoing_too_late",
                 message_id = message.message_id(),
@@ -76,10 +67,10 @@ impl Outbox {
         collected.parcels.push(Parcel { message, delay });
     }
 
-    /// Takes what was collected; nothing can be added any more.
+    /// Takes what the run collected; nothing can be added to it any more.
     pub(super) fn close(&self) -> Vec<Parcel> {
         let mut collected = self.lock();
-        collected.closed = true;
+        collected.run = RunId(collected.run.0.wrapping_add(1));
         mem::take(&mut collected.parcels)
     }
 

@@ -3,6 +3,7 @@
 
 mod charge;
 mod publish;
+#[path = "../../lapin/src/setting.rs"]
 mod setting;
 
 use std::sync::Arc;

@@ -29,7 +29,7 @@ use crate::setting::{finish, queues, setting};
 #[tokio::main]
 async fn main() {
     let mode = std::env::args().nth(1).expect("await-ack, best or no-ack");
-    order::start();
+    setting::start();
     let act: String = setting("BENCH_ACT");
     // A task on the runtime's own threads, as in a service; the main one is on none of them.
     let work = match act.as_str() {

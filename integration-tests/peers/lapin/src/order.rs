@@ -1,8 +1,8 @@
 //! What is done with a message, and how far all workers have come.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, LazyLock, Mutex};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use lapin::message::Delivery;
 use lapin::options::BasicPublishOptions;
@@ -10,17 +10,6 @@ use lapin::{BasicProperties, Channel};
 use tokio::sync::Notify;
 
 use crate::setting::{say, setting};
-
-static SINCE: LazyLock<Instant> = LazyLock::new(Instant::now);
-
-pub fn start() {
-    LazyLock::force(&SINCE);
-}
-
-/// How long the process has run.
-pub fn elapsed() -> Duration {
-    SINCE.elapsed()
-}
 
 #[derive(serde::Deserialize)]
 struct Order {
