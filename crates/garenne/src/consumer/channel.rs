@@ -109,7 +109,7 @@ where
         loop {
             let turn = tokio::select! {
                 biased;
-                now = changed_to(&mut mode) => match now {
+                now = Mode::changed(&mut mode) => match now {
                     Mode::Run => continue,
                     Mode::Drain => {
                         self.drain();
@@ -162,7 +162,7 @@ where
         loop {
             tokio::select! {
                 biased;
-                now = changed_to(&mut mode) => if now == Mode::Abandon {
+                now = Mode::changed(&mut mode) => if now == Mode::Abandon {
                     return self.log_abandoned();
                 },
                 turn = std::future::poll_fn(|cx| self.poll_turn(cx)) => match turn {
@@ -265,6 +265,11 @@ where
     /// *settled*: what its life ended with goes into the ledger.
     fn finish(&mut self, Open { tag, meta }: Open, settled: Settled) -> Option<u16> {
         self.worker.counters.on_ended();
+        if !self.line.is_alive() {
+            // Settled too late for the broker to be told; its redelivery waits to hear of it.
+            self.worker.recall.settled(&meta, settled);
+            return None;
+        }
         match settled {
             Settled::Ack => {
                 self.acks.finish(tag);
@@ -388,13 +393,5 @@ where
         if self.line.is_alive() {
             let _ = call("closing the channel", self.channel.close(200, "OK".into())).await;
         }
-    }
-}
-
-async fn changed_to(mode: &mut tokio::sync::watch::Receiver<Mode>) -> Mode {
-    match mode.changed().await {
-        Ok(()) => *mode.borrow_and_update(),
-        // The supervisor is gone; so is the system.
-        Err(_) => Mode::Abandon,
     }
 }

@@ -43,6 +43,17 @@ pub(crate) enum Mode {
     Abandon,
 }
 
+impl Mode {
+    /// The next one.
+    pub(super) async fn changed(mode: &mut watch::Receiver<Self>) -> Self {
+        match mode.changed().await {
+            Ok(()) => *mode.borrow_and_update(),
+            // The supervisor is gone; so is the system.
+            Err(_) => Self::Abandon,
+        }
+    }
+}
+
 /// The number of a worker in its system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct WorkerId(pub(crate) usize);

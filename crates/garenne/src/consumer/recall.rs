@@ -15,6 +15,7 @@ use garenne_core::header::REPLAY_ID;
 use tokio::sync::watch;
 
 use super::life::Ran;
+use super::settle::Settled;
 use crate::delivery::Meta;
 
 /// How many messages are remembered per queue; the oldest are forgotten first.
@@ -126,6 +127,16 @@ impl Recall {
     /// The message was done with, but the broker may not know.
     pub(super) fn ended(&self, meta: &Meta, ran: Ran) {
         self.put(meta, State::Ended(ran));
+    }
+
+    /// The message was settled, and its channel is gone before the broker was told.
+    pub(super) fn settled(&self, meta: &Meta, how: Settled) {
+        match how {
+            Settled::Ack => self.ended(meta, Ran::settled()),
+            Settled::GiveBack => self.forget(meta),
+            // Whoever settled it saw the loss, and has said what there is to say.
+            Settled::Nothing => {}
+        }
     }
 
     /// The message was not begun with after all.

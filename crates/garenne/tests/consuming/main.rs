@@ -1,0 +1,4 @@
+//! What consuming promises, shown on the embedded broker: its faults are in the tests' hands.
+
+#[cfg(test)]
+mod losses;
