@@ -62,7 +62,7 @@ pub(crate) fn readable(duration: Duration) -> impl fmt::Display {
 
 /// The whole milliseconds that last at least as long.
 pub(crate) fn ceil_millis(duration: Duration) -> u128 {
-    duration.as_nanos().div_ceil(1_000_000)
+    u128::from(duration.as_secs()) * 1000 + u128::from(duration.subsec_nanos().div_ceil(1_000_000))
 }
 
 /// The same duration in whole milliseconds, rounded up.

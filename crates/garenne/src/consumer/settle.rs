@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use garenne_core::{
-    FailReason, FailedMessage as Record, Origin, Outcome, Settlement, original, retry_copy,
+    Declare, FailReason, FailedMessage as Record, Origin, Outcome, Settlement, original, retry_copy,
 };
 use tracing::{Span, debug, error, info, warn};
 
@@ -107,29 +107,14 @@ impl<A, B> Failed<'_, A, B> {
             &message_id,
             SystemTime::now(),
         );
-        let held = self
-            .hold("retry copy", || {
-                let copy = RetryCopy {
-                    queue: Arc::clone(&worker.queue),
-                    delay,
-                    properties: properties.clone(),
-                    body: meta.bytes.clone(),
-                };
-                async {
-                    match worker
-                        .hub
-                        .retry
-                        .send(copy)
-                        .await
-                        .unwrap_or_else(|_| Err(actor_gone("RetryPublisher")))
-                    {
-                        // Trying again cannot help: an answer, not a reason to hold.
-                        Err(too_large @ PublishError::TooLarge { .. }) => Ok(Err(too_large)),
-                        result => result.map(Ok),
-                    }
-                }
-            })
-            .await;
+        let copy = RetryCopy {
+            queue: Arc::clone(&worker.queue),
+            delay,
+            properties: properties.into(),
+            body: meta.bytes.clone(),
+            lane_is_missing: false,
+        };
+        let held = self.hold("retry copy", || self.publish(copy.clone())).await;
         match held {
             Held::Taken(Ok(())) => {
                 worker.counters.on_retried();
@@ -143,6 +128,26 @@ impl<A, B> Failed<'_, A, B> {
                 failed.store(FailReason::Exhausted).await
             }
         }
+    }
+
+    /// Publishes the copy. Should somebody have deleted its lane, that is put back, once.
+    async fn publish(&self, mut copy: RetryCopy) -> Result<Result<(), PublishError>, PublishError> {
+        let may_declare = copy.queue.get_declare() == Declare::Create;
+        let mut result = self.send(copy.clone()).await;
+        if may_declare && matches!(result, Err(PublishError::Unroutable { .. })) {
+            copy.lane_is_missing = true;
+            result = self.send(copy).await;
+        }
+        match result {
+            // Trying again cannot help: an answer, not a reason to hold.
+            Err(too_large @ PublishError::TooLarge { .. }) => Ok(Err(too_large)),
+            result => result.map(Ok),
+        }
+    }
+
+    async fn send(&self, copy: RetryCopy) -> Result<(), PublishError> {
+        let answer = self.worker.hub.retry.send(copy).await;
+        answer.unwrap_or_else(|_| Err(actor_gone("RetryPublisher")))
     }
 
     /// Hands the message to the fail sink.

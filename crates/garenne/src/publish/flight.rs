@@ -12,6 +12,7 @@ use super::{Job, Patience};
 /// A message in line.
 pub(super) struct Held {
     pub(super) job: Job,
+    pub(super) key: Key,
     /// When it came, in time that passed while the broker did not block us.
     pub(super) since_open: Duration,
 }
@@ -24,6 +25,9 @@ pub(super) struct Flight {
     pub(super) started_open: Duration,
     pub(super) landed: bool,
 }
+
+/// The number of a flight, in the order of starting.
+pub(super) type FlightId = u64;
 
 /// What a confirm said, and whosever return came with it.
 pub(super) struct Landing {
@@ -65,6 +69,14 @@ impl Flight {
 }
 
 impl Held {
+    pub(super) fn new(job: Job, keys: &KeyMaker, since_open: Duration) -> Self {
+        Self {
+            key: keys.of_job(&job),
+            job,
+            since_open,
+        }
+    }
+
     /// Whether it may stay in line.
     pub(super) fn may_wait(
         &self,

@@ -1,6 +1,7 @@
 //! One message on its way to the broker.
 
 use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
@@ -18,7 +19,7 @@ use crate::wire::SHORT_STRING_MAX;
 pub(crate) struct Job {
     pub(crate) exchange: String,
     pub(crate) routing_key: String,
-    pub(crate) properties: Properties,
+    pub(crate) properties: Arc<Properties>,
     pub(crate) body: Bytes,
     pub(crate) mandatory: bool,
     pub(super) patience: Patience,
@@ -71,15 +72,25 @@ impl Job {
     pub(crate) fn new(
         exchange: impl Into<String>,
         routing_key: impl Into<String>,
-        properties: Properties,
+        properties: impl Into<Arc<Properties>>,
         body: Bytes,
         patience: Patience,
     ) -> (Self, oneshot::Receiver<Result<(), PublishError>>) {
-        let (reply, answer) = oneshot::channel();
-        let job = Self {
+        Self::unawaited(exchange, routing_key, properties, body, patience).awaited()
+    }
+
+    /// One for which nobody waits, and which is therefore not published: see [`awaited`](Self::awaited).
+    pub(super) fn unawaited(
+        exchange: impl Into<String>,
+        routing_key: impl Into<String>,
+        properties: impl Into<Arc<Properties>>,
+        body: Bytes,
+        patience: Patience,
+    ) -> Self {
+        Self {
             exchange: exchange.into(),
             routing_key: routing_key.into(),
-            properties,
+            properties: properties.into(),
             body,
             mandatory: true,
             patience,
@@ -89,9 +100,15 @@ impl Job {
             aloft: Duration::ZERO,
             place: None,
             expecting: None,
-            reply: Some(reply),
-        };
-        (job, answer)
+            reply: None,
+        }
+    }
+
+    /// The same with somebody who waits.
+    pub(super) fn awaited(self) -> (Self, oneshot::Receiver<Result<(), PublishError>>) {
+        let (reply, answer) = oneshot::channel();
+        let reply = Some(reply);
+        (Self { reply, ..self }, answer)
     }
 
     pub(super) fn answer(&mut self, result: Result<(), PublishError>) {

@@ -9,6 +9,7 @@ mod gate;
 mod golang_rabbitmq;
 mod job;
 mod keeper;
+mod landed;
 mod levels;
 mod opening;
 mod outgoing;

@@ -18,16 +18,17 @@ use std::io::{Error, ErrorKind};
 use std::pin::Pin;
 use std::time::{Duration, Instant};
 
-use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt, StreamExt};
 use lapin::Channel;
 use lapin::options::BasicPublishOptions;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::flight::{Flight, Held, Landing, Verdict};
+use super::flight::{Flight, FlightId, Held, Landing, Verdict};
 use super::gate::Gate;
 use super::job::{Key, KeyMaker};
+use super::landed::Landed;
 use super::owner::Limits;
 use super::renewal::Renewal;
 use super::{Job, Patience, PublishError};
@@ -50,24 +51,20 @@ pub(super) struct Session<'a> {
     frame_max: usize,
     limits: Limits,
     /// Every message handed to the channel whose fate is not decided.
-    flights: HashMap<u64, Flight>,
+    flights: HashMap<FlightId, Flight>,
     in_the_air: FuturesUnordered<Pin<Box<dyn Future<Output = Event> + Send>>>,
     key_maker: KeyMaker,
     /// What is in flight: two with the same key could not be told apart when one is returned.
     keys: HashSet<Key>,
     /// Held back by a full window, by the returns of rule 2, or by another one with the same key.
     waiting: VecDeque<Held>,
-    /// Landed before the marker that is under way; believed when it arrives.
-    before_marker: Vec<(u64, Verdict)>,
-    /// Landed since.
-    after_marker: Vec<(u64, Verdict)>,
-    marker_under_way: bool,
+    landed: Landed,
     /// The returns of rule 2; not empty = nothing is published.
     returned: HashMap<Key, String>,
     /// Time that passed while the broker did not block us.
     open_time: Duration,
     last_look: Instant,
-    next_id: u64,
+    next_id: FlightId,
 }
 
 /// Why a session ended with its channel intact.
@@ -79,7 +76,7 @@ pub(super) enum End {
 }
 
 enum Event {
-    Landed(u64, lapin::Result<Landing>),
+    Landed(FlightId, lapin::Result<Landing>),
     Marker,
 }
 
@@ -91,10 +88,10 @@ impl<'a> Session<'a> {
         held: VecDeque<Job>,
         renewal: &'a mut Renewal,
     ) -> Self {
-        let waiting = held.into_iter().map(|job| Held {
-            job,
-            since_open: Duration::ZERO,
-        });
+        let key_maker = KeyMaker::default();
+        let waiting = held.into_iter();
+        let waiting = waiting.map(|job| Held::new(job, &key_maker, Duration::ZERO));
+        let waiting = waiting.collect();
         let mut blocked = link.blocked();
         let reason = blocked.borrow_and_update().clone();
         Self {
@@ -107,12 +104,10 @@ impl<'a> Session<'a> {
             limits,
             flights: HashMap::new(),
             in_the_air: FuturesUnordered::new(),
-            key_maker: KeyMaker::default(),
+            key_maker,
             keys: HashSet::new(),
-            waiting: waiting.collect(),
-            before_marker: Vec::new(),
-            after_marker: Vec::new(),
-            marker_under_way: false,
+            waiting,
+            landed: Landed::default(),
             returned: HashMap::new(),
             open_time: Duration::ZERO,
             last_look: Instant::now(),
@@ -142,14 +137,25 @@ impl<'a> Session<'a> {
             }
             tokio::select! {
                 biased;
-                Some(event) = self.in_the_air.next(), if !self.in_the_air.is_empty() => self.on_event(event)?,
+                Some(event) = self.in_the_air.next(), if !self.in_the_air.is_empty() => {
+                    self.on_event(event)?;
+                    // All that has landed, before anything else is looked at.
+                    while let Some(Some(event)) = self.in_the_air.next().now_or_never() {
+                        self.on_event(event)?;
+                    }
+                }
                 // What is in the air ends with the link, and knows better why.
                 () = self.loss.happened(), if self.in_the_air.is_empty() => {
                     return Err(broken(ErrorKind::ConnectionAborted, "the link was lost"));
                 }
                 Ok(()) = self.blocked.changed() => self.blocked.mark_changed(),
                 job = jobs.recv(), if open => match job {
-                    Some(job) => self.take(job),
+                    Some(job) => {
+                        self.take(job);
+                        while let Ok(job) = jobs.try_recv() {
+                            self.take(job);
+                        }
+                    }
                     None => open = false,
                 },
                 // With nothing to look at, the task sleeps.
@@ -187,10 +193,8 @@ impl<'a> Session<'a> {
             // Nobody looked at the time while there was nothing to wait for.
             self.look_at_the_clock();
         }
-        self.waiting.push_back(Held {
-            job,
-            since_open: self.open_time,
-        });
+        let held = Held::new(job, &self.key_maker, self.open_time);
+        self.waiting.push_back(held);
     }
 
     /// What was not answered, in the order in which it came, for whoever sorts it out.
@@ -223,18 +227,18 @@ impl<'a> Session<'a> {
         while self.has_room() {
             // The first one whose key is free; in nearly every case the first one.
             let can_start = |held: &Held| {
-                !self.keys.contains(&self.key_maker.of_job(&held.job))
+                !self.keys.contains(&held.key)
                     && (self.flights.is_empty() || !held.job.is_next_try_the_last())
             };
             let free = self.waiting.iter().take(WINDOW).position(can_start);
             let Some(held) = free.and_then(|index| self.waiting.remove(index)) else {
                 return;
             };
-            self.start(held.job);
+            self.start(held);
         }
     }
 
-    fn start(&mut self, mut job: Job) {
+    fn start(&mut self, Held { mut job, key, .. }: Held) {
         if !job.is_wanted() {
             return;
         }
@@ -263,7 +267,6 @@ impl<'a> Session<'a> {
             };
             Event::Landed(id, landing)
         }));
-        let key = self.key_maker.of_job(&job);
         self.keys.insert(key);
         let flight = Flight {
             job,
@@ -283,12 +286,12 @@ impl<'a> Session<'a> {
                 if let Some(flight) = self.flights.get_mut(&id) {
                     flight.landed = true;
                 }
-                self.after_marker.push((id, verdict));
+                self.landed.add(id, verdict);
             }
             Event::Marker => {
-                self.marker_under_way = false;
+                self.landed.marker_arrived();
                 if self.returned.is_empty() {
-                    for (id, verdict) in std::mem::take(&mut self.before_marker) {
+                    for (id, verdict) in self.landed.take_before_marker() {
                         self.decide(id, verdict);
                     }
                 }
@@ -296,9 +299,7 @@ impl<'a> Session<'a> {
         }
         if !self.returned.is_empty() {
             self.decide_returns();
-        } else if !self.marker_under_way && !self.after_marker.is_empty() {
-            self.before_marker.append(&mut self.after_marker);
-            self.marker_under_way = true;
+        } else if self.landed.wants_marker() {
             self.in_the_air
                 .push(Box::pin(std::future::ready(Event::Marker)));
         }
@@ -310,9 +311,7 @@ impl<'a> Session<'a> {
         if self.flights.values().any(|flight| !flight.landed) {
             return;
         }
-        let mut landed = std::mem::take(&mut self.before_marker);
-        landed.append(&mut self.after_marker);
-        for (id, verdict) in landed {
+        for (id, verdict) in self.landed.take_all() {
             self.decide(id, verdict);
         }
         self.returned.clear();

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actix::{Actor, AsyncContext, Context, Handler, Message, SpawnHandle, StreamHandler};
-use actix_rt::Arbiter;
 use garenne_core::alert::OutageAlarm;
 use garenne_core::{
     Backoff, Ended, Epoch, Moment, Next, Outage, OutageWindow, STABLE_AFTER, StopReason,
@@ -14,10 +13,10 @@ use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
 use tracing::{info, warn};
 
-use super::workers::{Registration, WorkerSlot};
+use super::workers::{Registration, WorkerSlot, WorkerThread};
 use super::zombie::Sight;
 use crate::alert::{Desk, Tellers};
-use crate::consumer::{Hub, Identity, Mode, WorkerId};
+use crate::consumer::{Identity, Mode, WorkerId};
 use crate::link::{BrokerUrl, Kind, Link, LinkError, LinkEvent, LinkNews, LinkWatch, Purpose, Tls};
 use crate::publish::{ConfirmChannel, Limits, Publisher};
 use crate::sink::Sinks;
@@ -69,7 +68,7 @@ pub(crate) struct ConnectionSupervisor {
     pub(super) connecting: bool,
     pub(super) retry_timer: Option<SpawnHandle>,
     pub(super) workers: BTreeMap<WorkerId, WorkerSlot>,
-    pub(super) arbiters: Vec<Arbiter>,
+    pub(super) threads: Vec<WorkerThread>,
     pub(super) mode: watch::Sender<Mode>,
     pub(super) stopping: Option<StopReason>,
     pub(super) finishing: bool,
@@ -82,7 +81,6 @@ pub(crate) struct ConnectionSupervisor {
     pub(super) copies: ConfirmChannel,
     /// The user's own.
     pub(super) publisher: Publisher,
-    pub(super) hub: Option<Hub>,
     pub(super) last_watch: Instant,
     pub(super) sights: HashMap<usize, Sight>,
     origin: Instant,
@@ -122,7 +120,7 @@ impl ConnectionSupervisor {
             connecting: false,
             retry_timer: None,
             workers: BTreeMap::new(),
-            arbiters: Vec::new(),
+            threads: Vec::new(),
             mode: watch::Sender::new(Mode::Run),
             stopping: None,
             finishing: false,
@@ -132,7 +130,6 @@ impl ConnectionSupervisor {
             news_in: Some(news_in),
             copies,
             publisher,
-            hub: None,
             last_watch: Instant::now(),
             sights: HashMap::new(),
             origin: Instant::now(),

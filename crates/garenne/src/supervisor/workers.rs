@@ -43,7 +43,7 @@ pub(crate) struct WorkerStart {
 pub(super) struct WorkerSlot {
     /// The index of its registration.
     pub(super) queue: usize,
-    arbiter: usize,
+    thread: usize,
     /// Keeps the actor alive: actix's `Supervisor` ends with the last address.
     pub(super) actor: Recipient<Resubscribe>,
     /// The epoch in which it is subscribed.
@@ -52,8 +52,17 @@ pub(super) struct WorkerSlot {
     restarts: RestartLimit,
 }
 
+/// A thread of workers.
+pub(super) struct WorkerThread {
+    arbiter: Arbiter,
+    /// With a publisher of retry copies on the same thread: on its way to the broker and back, a copy
+    /// changes threads no more often than it must.
+    hub: Hub,
+}
+
 impl ConnectionSupervisor {
-    /// Starts the publisher of retry copies, the fail sink, the alerts and all workers.
+    /// Starts the fail sink, the alerts, and on their threads the publishers of retry copies and all
+    /// workers.
     pub(super) fn start_children(&mut self, ctx: &mut Context<Self>) {
         self.tellers.start();
         let (consume, publish) = (
@@ -61,16 +70,23 @@ impl ConnectionSupervisor {
             self.publish.announce.subscribe(),
         );
         let parking = Parking::new(self.copies.clone(), publish.clone(), consume.clone());
-        let hub = Hub {
-            consume: consume.clone(),
-            publish,
-            mode: self.mode.subscribe(),
-            supervisor: ctx.address().recipient(),
-            retry: RetryPublisher::new(self.copies.clone(), consume).start(),
-            sink: FailSink::new(parking, self.desk.clone(), self.plan.sinks.clone()).start(),
-            desk: self.desk.clone(),
-            publisher: self.publisher.clone(),
-            identity: Arc::clone(&self.plan.identity),
+        let sink = FailSink::new(parking, self.desk.clone(), self.plan.sinks.clone()).start();
+        let hub = |arbiter: &Arbiter| {
+            let (copies, lanes) = (self.copies.clone(), consume.clone());
+            let retry = RetryPublisher::start_in_arbiter(&arbiter.handle(), move |_| {
+                RetryPublisher::new(copies, lanes)
+            });
+            Hub {
+                consume: consume.clone(),
+                publish: publish.clone(),
+                mode: self.mode.subscribe(),
+                supervisor: ctx.address().recipient(),
+                retry,
+                sink: sink.clone(),
+                desk: self.desk.clone(),
+                publisher: self.publisher.clone(),
+                identity: Arc::clone(&self.plan.identity),
+            }
         };
         let total: usize = self
             .plan
@@ -79,9 +95,12 @@ impl ConnectionSupervisor {
             .map(|queue| usize::from(queue.workers))
             .sum();
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        self.arbiters = (0..total.min(cores).max(1))
-            .map(|_| Arbiter::new())
-            .collect();
+        let threads = (0..total.min(cores).max(1)).map(|_| {
+            let arbiter = Arbiter::new();
+            let hub = hub(&arbiter);
+            WorkerThread { arbiter, hub }
+        });
+        self.threads = threads.collect();
 
         let plan = Arc::clone(&self.plan);
         let owners = plan
@@ -90,11 +109,11 @@ impl ConnectionSupervisor {
             .enumerate()
             .flat_map(|(index, r)| (0..r.workers).map(move |_| index));
         for (number, queue) in owners.enumerate() {
-            let (id, arbiter) = (WorkerId(number), number % self.arbiters.len());
-            let actor = self.start_worker(id, queue, arbiter, hub.clone(), true);
+            let (id, thread) = (WorkerId(number), number % self.threads.len());
+            let actor = self.start_worker(id, queue, &self.threads[thread], true);
             let slot = WorkerSlot {
                 queue,
-                arbiter,
+                thread,
                 actor,
                 consuming: None,
                 drained: false,
@@ -102,15 +121,13 @@ impl ConnectionSupervisor {
             };
             self.workers.insert(id, slot);
         }
-        self.hub = Some(hub);
     }
 
     fn start_worker(
         &self,
         id: WorkerId,
         queue: usize,
-        arbiter: usize,
-        hub: Hub,
+        thread: &WorkerThread,
         cautious: bool,
     ) -> Recipient<Resubscribe> {
         let registration = &self.plan.queues[queue];
@@ -118,21 +135,21 @@ impl ConnectionSupervisor {
             id,
             queue: Arc::clone(&registration.queue),
             settings: registration.settings,
-            hub,
+            hub: thread.hub.clone(),
             counters: Arc::clone(&registration.counters),
             recall: Arc::clone(&registration.recall),
             cautious,
         };
-        (registration.start)(start, &self.arbiters[arbiter].handle())
+        (registration.start)(start, &thread.arbiter.handle())
     }
 
-    /// The publisher of retry copies and the fail sink do nothing that can panic but in futures, which
+    /// The publishers of retry copies and the fail sink do nothing that can panic but in futures, which
     /// does not end them. Without them every failed message would be held for ever, so their end is
     /// the system's.
     pub(super) fn watch_children(&mut self, ctx: &mut Context<Self>) {
-        let Some(hub) = &self.hub else { return };
-        if !hub.retry.connected() || !hub.sink.connected() {
-            let why = "the retry publisher or the fail sink died; this is a bug in garenne";
+        let mut hubs = self.threads.iter().map(|thread| &thread.hub);
+        if hubs.any(|hub| !hub.retry.connected() || !hub.sink.connected()) {
+            let why = "a retry publisher or the fail sink died; this is a bug in garenne";
             self.stop(StopReason::Internal(why.to_owned()), ctx);
         }
     }
@@ -141,7 +158,6 @@ impl ConnectionSupervisor {
     /// survive one, so it is made again here, within a limit.
     fn recreate(&mut self, id: WorkerId, ctx: &mut Context<Self>) {
         let now = self.now();
-        let Some(hub) = self.hub.clone() else { return };
         let Some(slot) = self.workers.get_mut(&id) else {
             return;
         };
@@ -164,8 +180,8 @@ impl ConnectionSupervisor {
         let why = "it panicked and is started again";
         self.desk.tell(&News::new(subject, why));
         slot.consuming = None;
-        let (queue, arbiter) = (slot.queue, slot.arbiter);
-        let actor = self.start_worker(id, queue, arbiter, hub, true);
+        let (queue, thread) = (slot.queue, &self.threads[slot.thread]);
+        let actor = self.start_worker(id, queue, thread, true);
         if let Some(slot) = self.workers.get_mut(&id) {
             slot.actor = actor;
         }
