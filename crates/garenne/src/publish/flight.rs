@@ -56,6 +56,12 @@ pub(super) enum Verdict {
 }
 
 impl Flight {
+    /// Answers that it was not confirmed in time; it stays in flight.
+    pub(super) fn refuse(&mut self, gate: &Gate, patience: Duration) {
+        let refusal = self.job.refusal(gate, patience);
+        self.job.answer_aloft(Err(refusal));
+    }
+
     pub(super) fn is_late(&self, open_time: Duration, patience: Duration) -> bool {
         self.job.aloft + open_time.saturating_sub(self.started_open) >= patience
     }

@@ -111,15 +111,29 @@ impl Job {
         (Self { reply, ..self }, answer)
     }
 
+    /// Tells who waits how it ended. Its place is free by then: who is told may send the next one.
     pub(super) fn answer(&mut self, result: Result<(), PublishError>) {
-        let Some(reply) = self.reply.take() else {
-            return;
-        };
-        if let Some(place) = &self.place {
+        if let Some(place) = self.place.take()
+            && self.reply.is_some()
+        {
             place.tally().answered(&result);
         }
+        self.tell(result);
+    }
+
+    /// Tells who waits that there is no confirm yet. It may still come: the message keeps its place.
+    pub(super) fn answer_aloft(&mut self, result: Result<(), PublishError>) {
+        if let Some(place) = &self.place
+            && self.reply.is_some()
+        {
+            place.tally().answered(&result);
+        }
+        self.tell(result);
+    }
+
+    fn tell(&mut self, result: Result<(), PublishError>) {
         // Who stopped waiting does not want to know.
-        let _ = reply.send(result);
+        let _ = self.reply.take().map(|reply| reply.send(result));
     }
 
     /// Whether it may wait in line, while there is a link, for the channel to take it.
@@ -127,17 +141,21 @@ impl Job {
         self.patience.lasts(now) || now.saturating_duration_since(self.since) < confirm_timeout
     }
 
-    /// Answers that the broker did not take it in time; what is known of the broker says why.
+    /// Answers that the broker did not take it in time.
     pub(super) fn refuse(&mut self, gate: &Gate, confirm_timeout: Duration) {
-        let error = match self.patience {
+        self.answer(Err(self.refusal(gate, confirm_timeout)));
+    }
+
+    /// Why the broker did not take it in time, as far as that is known.
+    pub(super) fn refusal(&self, gate: &Gate, confirm_timeout: Duration) -> PublishError {
+        match self.patience {
             Patience::Buffered { max_age, .. } if gate.is_closed() => PublishError::TooOld {
                 after: max_age,
                 reason: gate.reason(),
                 sent: self.sent,
             },
             _ => gate.refusal(self.sent, confirm_timeout),
-        };
-        self.answer(Err(error));
+        }
     }
 
     /// It is handed to a channel.

@@ -349,9 +349,9 @@ impl<'a> Session<'a> {
         for flight in self.flights.values_mut().filter(|flight| !flight.landed) {
             if flight.is_late(open_time, patience) {
                 late += 1;
-                flight.job.refuse(&Gate::Open, patience);
+                flight.refuse(&Gate::Open, patience);
             } else if gate.is_closed() && !flight.may_stay(now, patience) {
-                flight.job.refuse(&gate, patience);
+                flight.refuse(&gate, patience);
             }
         }
         for held in &mut self.waiting {
