@@ -1,13 +1,11 @@
 //! A database in place of parking queues: looked at, thrown away, mended, sent again.
 
 use std::collections::BTreeSet;
-use std::process::Stdio;
-use std::time::Duration;
 
 use lapin::types::AMQPValue;
 
 use crate::replays::header;
-use crate::support::{Stage, TWO, command, many};
+use crate::support::{Stage, TWO, interrupt, many};
 use crate::table::Table;
 
 const ID: &str = "0190a2f4-77aa-7bbb-8ccc-123456789abc";
@@ -123,18 +121,9 @@ async fn rows_stay_while_there_is_nowhere_to_send_them() {
 async fn a_replay_of_a_database_that_is_killed_loses_nothing_and_goes_on_when_run_again() {
     let stage = Stage::new().await;
     let table = Table::with(&stage, &many(400)).await;
-    let mut slow = command(&stage.url());
-    slow.args(["failed", "replay", "--rate", "20", "--database"])
-        .arg(table.url())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null());
-    let mut child = slow.spawn().unwrap();
     // That takes seconds: the first removals are written by then, though a hundred have not come together.
-    stage
-        .broker
-        .wait_until_within(Duration::from_secs(60), |view| view.ready("orders") >= 60)
-        .await
-        .unwrap();
+    let database = ["--database", table.url()];
+    let mut child = stage.replaying("20", &database, 60).await;
     child.kill().unwrap();
     let status = child.wait().unwrap();
     assert_eq!(status.code(), None, "it was over before it was killed");
@@ -164,28 +153,8 @@ async fn a_replay_of_a_database_that_is_killed_loses_nothing_and_goes_on_when_ru
 async fn a_replay_of_a_database_that_is_interrupted_sends_nothing_twice_when_run_again() {
     let stage = Stage::new().await;
     let table = Table::with(&stage, &many(400)).await;
-    let mut slow = command(&stage.url());
-    slow.args(["failed", "replay", "--rate", "50", "--database"])
-        .arg(table.url())
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped());
-    let child = slow.spawn().unwrap();
-    let pid = child.id().to_string();
-    stage
-        .broker
-        .wait_until_within(Duration::from_secs(60), |view| view.ready("orders") >= 5)
-        .await
-        .unwrap();
-    let ended = tokio::task::spawn_blocking(move || {
-        let interrupt = ["-INT", &pid];
-        let status = std::process::Command::new("kill").args(interrupt).status();
-        (status, child.wait_with_output().unwrap())
-    });
-    let (interrupted, output) = ended.await.unwrap();
-    assert!(interrupted.unwrap().success());
-    let err = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(1), "{err}");
-    assert!(err.contains("stopped on request"), "{err}");
+    let database = ["--database", table.url()];
+    interrupt(stage.replaying("50", &database, 5).await).await;
     let (sent, left) = (stage.depth("orders").await, table.ids().await.len());
     assert!(sent + left == 400 && left > 0, "{sent} sent, {left} left");
     table.run(&stage, "replay", &[]).await.well();

@@ -1,11 +1,8 @@
 //! Replays: where messages go, what they carry, and what a stop leaves.
 
-use std::process::Stdio;
-use std::time::Duration;
-
 use lapin::types::{AMQPValue, ShortString};
 
-use crate::support::{Stage, TWO, command, many};
+use crate::support::{Stage, TWO, interrupt, many};
 
 pub(crate) fn header(message: &garenne_broker::MessageView, name: &str) -> Option<AMQPValue> {
     let headers = message.properties.headers().as_ref()?;
@@ -87,30 +84,9 @@ async fn what_cannot_be_sent_is_told_and_stays() {
 async fn a_replay_that_is_interrupted_says_what_is_left_and_goes_on_when_run_again() {
     let stage = Stage::new().await;
     stage.park(&many(400)).await;
-    let mut slow = command(&stage.url());
-    slow.args(["failed", "replay", "-q", "orders", "--rate", "50"])
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped());
-    let child = slow.spawn().unwrap();
-    let pid = child.id().to_string();
-    stage
-        .broker
-        .wait_until_within(Duration::from_secs(60), |view| view.ready("orders") >= 5)
+    let err = interrupt(stage.replaying("50", &["-q", "orders"], 5).await)
         .await
-        .unwrap();
-    let (output, status) = tokio::task::spawn_blocking(move || {
-        let status = std::process::Command::new("kill")
-            .args(["-INT", &pid])
-            .status()
-            .unwrap();
-        (child.wait_with_output().unwrap(), status)
-    })
-    .await
-    .unwrap();
-    assert!(status.success());
-    let err = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(1), "{err}");
-    assert!(err.contains("stopped on request"), "{err}");
+        .err;
     let (sent, left) = (
         stage.depth("orders").await,
         stage.depth("orders.failed").await,

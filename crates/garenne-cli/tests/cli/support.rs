@@ -1,7 +1,8 @@
 //! The command, a broker for it, and a terminal to run it in.
 
 use std::io::Write;
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
 
 use garenne_broker::{Broker, MessageView};
 
@@ -105,6 +106,23 @@ impl Stage {
             .well();
     }
 
+    /// Starts a replay of so many messages per second, and waits until so many are in `orders`.
+    pub(crate) async fn replaying(&self, rate: &str, arguments: &[&str], sent: usize) -> Child {
+        let mut command = command(&self.url());
+        command
+            .args(["failed", "replay", "--rate", rate])
+            .args(arguments)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let child = command.spawn().unwrap();
+        let patience = Duration::from_secs(60);
+        let sending = self
+            .broker
+            .wait_until_within(patience, |view| view.ready("orders") >= sent);
+        sending.await.unwrap();
+        child
+    }
+
     pub(crate) async fn messages(&self, queue: &str) -> Vec<MessageView> {
         self.broker.messages(queue).await.unwrap()
     }
@@ -112,6 +130,23 @@ impl Stage {
     pub(crate) async fn depth(&self, queue: &str) -> usize {
         self.messages(queue).await.len()
     }
+}
+
+/// Interrupts a command as Ctrl-C does, and waits for its end, which is a wanted one.
+pub(crate) async fn interrupt(child: Child) -> Ran {
+    let ended = tokio::task::spawn_blocking(move || {
+        let signal = ["-INT", &child.id().to_string()];
+        let interrupted = Command::new("kill").args(signal).status().unwrap();
+        assert!(
+            interrupted.success(),
+            "it was over before it was interrupted"
+        );
+        Ran::from(child.wait_with_output().unwrap())
+    });
+    let ran = ended.await.unwrap();
+    assert_eq!(ran.code, 1, "{}", ran.err);
+    assert!(ran.err.contains("stopped on request"), "{}", ran.err);
+    ran
 }
 
 /// Runs the command in a terminal, against this broker.

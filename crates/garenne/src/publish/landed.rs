@@ -45,3 +45,29 @@ impl Landed {
         self.take_before_marker()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ids(landed: Vec<(FlightId, Verdict)>) -> Vec<FlightId> {
+        landed.into_iter().map(|(id, _)| id).collect()
+    }
+
+    #[test]
+    fn what_lands_in_any_order_is_believed_behind_a_marker_in_the_order_of_starting() {
+        let mut landed = Landed::default();
+        assert!(!landed.wants_marker(), "for nothing");
+        for id in [5, 3, 4] {
+            landed.add(id, Verdict::Ack);
+        }
+        assert!(landed.wants_marker());
+        landed.add(2, Verdict::Nack);
+        assert!(!landed.wants_marker(), "one at a time");
+        landed.marker_arrived();
+        assert_eq!(ids(landed.take_before_marker()), [3, 4, 5]);
+        assert!(landed.wants_marker());
+        landed.add(1, Verdict::Ack);
+        assert_eq!(ids(landed.take_all()), [1, 2]);
+    }
+}
