@@ -147,7 +147,8 @@ impl Entrance {
             ..
         } = message;
         let patience = when_down.patience(Instant::now());
-        let (mut job, answer) = Job::new(exchange, routing_key, properties, body?, patience);
+        let (mut job, answer) =
+            Job::new(exchange, routing_key, properties, body?, patience).awaited();
         job.mandatory = mandatory;
         Ok(Entering {
             job,

@@ -69,18 +69,8 @@ const MAX_TRIES: u32 = 3;
 pub(super) const HEADER_FRAME_OVERHEAD: usize = 8 + 2 + 2 + 8;
 
 impl Job {
+    /// One for which nobody waits yet, and which is not published without: see [`awaited`](Self::awaited).
     pub(crate) fn new(
-        exchange: impl Into<String>,
-        routing_key: impl Into<String>,
-        properties: impl Into<Arc<Properties>>,
-        body: Bytes,
-        patience: Patience,
-    ) -> (Self, oneshot::Receiver<Result<(), PublishError>>) {
-        Self::unawaited(exchange, routing_key, properties, body, patience).awaited()
-    }
-
-    /// One for which nobody waits, and which is therefore not published: see [`awaited`](Self::awaited).
-    pub(super) fn unawaited(
         exchange: impl Into<String>,
         routing_key: impl Into<String>,
         properties: impl Into<Arc<Properties>>,
@@ -105,7 +95,7 @@ impl Job {
     }
 
     /// The same with somebody who waits.
-    pub(super) fn awaited(self) -> (Self, oneshot::Receiver<Result<(), PublishError>>) {
+    pub(crate) fn awaited(self) -> (Self, oneshot::Receiver<Result<(), PublishError>>) {
         let (reply, answer) = oneshot::channel();
         let reply = Some(reply);
         (Self { reply, ..self }, answer)
@@ -113,22 +103,22 @@ impl Job {
 
     /// Tells who waits how it ended. Its place is free by then: who is told may send the next one.
     pub(super) fn answer(&mut self, result: Result<(), PublishError>) {
-        if let Some(place) = self.place.take()
-            && self.reply.is_some()
-        {
-            place.tally().answered(&result);
-        }
+        self.count(&result);
+        self.place = None;
         self.tell(result);
     }
 
     /// Tells who waits that there is no confirm yet. It may still come: the message keeps its place.
     pub(super) fn answer_aloft(&mut self, result: Result<(), PublishError>) {
-        if let Some(place) = &self.place
-            && self.reply.is_some()
-        {
-            place.tally().answered(&result);
-        }
+        self.count(&result);
         self.tell(result);
+    }
+
+    /// Once, and only if somebody waits.
+    fn count(&self, result: &Result<(), PublishError>) {
+        if let (Some(place), Some(_)) = (&self.place, &self.reply) {
+            place.tally().answered(result);
+        }
     }
 
     fn tell(&mut self, result: Result<(), PublishError>) {

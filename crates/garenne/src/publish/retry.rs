@@ -180,7 +180,7 @@ impl Lane {
         let RetryCopy {
             properties, body, ..
         } = copy;
-        Job::unawaited("", &self.name, properties, body, Patience::Copy)
+        Job::new("", &self.name, properties, body, Patience::Copy)
     }
 
     fn undeclared(&self, why: impl std::fmt::Display) -> PublishError {

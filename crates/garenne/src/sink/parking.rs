@@ -62,7 +62,8 @@ impl Parking {
             .map_or(4096, |link| link.frame_max());
         let properties = failed.parking_properties(frame_max.saturating_sub(FRAME_RESERVE));
         let body = Bytes::copy_from_slice(&failed.body);
-        let (job, answer) = Job::new("", queue.parking_name(), properties, body, Patience::Copy);
+        let (job, answer) =
+            Job::new("", queue.parking_name(), properties, body, Patience::Copy).awaited();
         self.channel.publish(job, answer).await
     }
 }
