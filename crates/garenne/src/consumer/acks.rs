@@ -1,12 +1,13 @@
 //! From the ledger to the broker: the only place that acks.
 //!
 //! One batch is written at a time, and whatever finishes meanwhile goes into the next one, so acks
-//! coalesce by themselves the busier the channel is. Acks of one channel must be written in order and
-//! by one task: spawned acks may overtake each other.
+//! coalesce by themselves the busier the channel is. While more is finishing, a batch waits for it: a
+//! write costs a change of threads, and the broker about as much for one ack as for many. Acks of one
+//! channel must be written in order and by one task: spawned acks may overtake each other.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::future::{LocalBoxFuture, try_join, try_join_all};
 use garenne_core::{Ack, Ledger};
@@ -17,6 +18,8 @@ use tracing::error;
 
 /// How long a finished message may wait behind an unfinished one before it is acked by itself.
 const STRAGGLER: Duration = Duration::from_millis(20);
+/// How long an ack may wait for more of them.
+const MOMENT: Duration = Duration::from_millis(1);
 
 /// What of a channel's deliveries is settled, and what the broker knows of it.
 pub(super) struct Acks {
@@ -24,8 +27,11 @@ pub(super) struct Acks {
     ledger: Ledger,
     give_back: Vec<u64>,
     writing: Option<Write>,
-    /// So many finished messages behind an unfinished one are acked without waiting.
+    /// So many finished messages are acked without waiting for more, and without waiting for an
+    /// unfinished one before them. The broker sends no more than a prefetch ahead of the acks.
     many: usize,
+    /// Since when an ack waits for more of them.
+    waiting_since: Option<Instant>,
     stragglers_due: Option<Pin<Box<Sleep>>>,
 }
 
@@ -42,6 +48,7 @@ impl Acks {
             give_back: Vec::new(),
             writing: None,
             many: usize::from(prefetch / 4).max(1),
+            waiting_since: None,
             stragglers_due: None,
         }
     }
@@ -92,9 +99,11 @@ impl Acks {
     }
 
     /// Writes what can be written, one batch at a time. Ready with the number of messages acked
-    /// whenever a batch was written.
-    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<lapin::Result<u64>> {
-        if self.writing.is_none() {
+    /// whenever a batch was written. With `more` under way, a batch may wait for it; the caller polls
+    /// again.
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>, more: bool) -> Poll<lapin::Result<u64>> {
+        if self.writing.is_none() && !(more && self.may_wait()) {
+            self.waiting_since = None;
             self.writing = self.next_write(cx);
         }
         let Some(writing) = &mut self.writing else {
@@ -106,6 +115,18 @@ impl Acks {
         let acked = writing.acked;
         self.writing = None;
         Poll::Ready(result.map(|()| acked))
+    }
+
+    /// Whether there is little to write, and it has not waited long.
+    fn may_wait(&mut self) -> bool {
+        if !self.give_back.is_empty() || self.ledger.waiting() >= self.many {
+            return false;
+        }
+        if self.ledger.waiting() == 0 {
+            return true;
+        }
+        let since = self.waiting_since.get_or_insert_with(Instant::now);
+        since.elapsed() < MOMENT
     }
 
     /// The contiguous finished prefix as one ack. What finished behind an unfinished message joins

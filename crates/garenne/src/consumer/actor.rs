@@ -14,6 +14,8 @@ use tokio::sync::Notify;
 use tracing::warn;
 
 use super::channel::ChannelTask;
+use super::life::live;
+use super::settle::Settled;
 use super::subscription::End;
 use super::{Mode, Worker, WorkerNews, WorkerReport};
 use crate::body::Body;
@@ -248,7 +250,7 @@ where
     if redeclare && let Err(error) = declare_queue(&link, &worker.queue).await {
         return Served::Refused(error);
     }
-    let subscribing = ChannelTask::subscribe(Rc::clone(&worker), &link, caution);
+    let subscribing = ChannelTask::subscribe(Rc::clone(&worker), live, &link, caution);
     let mut task = match link.while_up(subscribing).await {
         Ok(task) => task,
         Err(error) => return Served::Refused(error),
@@ -291,11 +293,12 @@ async fn stopping<A, B>(worker: &Worker<A, B>) {
 }
 
 impl Lingering {
-    fn adopt<A, B>(self: &Rc<Self>, task: ChannelTask<A, B>)
+    fn adopt<A, B, L>(self: &Rc<Self>, task: ChannelTask<A, B, L>)
     where
         A: Actor<Context = Context<A>> + Handler<Delivery<B>>,
         A::Result: 'static,
         B: Body,
+        L: Future<Output = Settled> + 'static,
     {
         self.channels.set(self.channels.get() + 1);
         let lingering = Rc::clone(self);

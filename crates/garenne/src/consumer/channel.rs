@@ -21,7 +21,7 @@ use tracing::{debug, error, info, warn};
 
 use super::acks::Acks;
 use super::in_hand::{InHand, Open};
-use super::life::{Ran, live, received};
+use super::life::{Ran, received};
 use super::line::Line;
 use super::settle::Settled;
 use super::subscription::{End, subscribe};
@@ -35,8 +35,12 @@ const BATCH: usize = 64;
 /// How often the handler is looked after.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-pub(super) struct ChannelTask<A, B> {
+/// Makes the life of a delivery.
+type Live<A, B, L> = fn(Rc<Worker<A, B>>, Rc<Line>, Arc<Meta>) -> L;
+
+pub(super) struct ChannelTask<A, B, L> {
     worker: Rc<Worker<A, B>>,
+    live: Live<A, B, L>,
     line: Rc<Line>,
     epoch: Epoch,
     loss: Loss,
@@ -45,7 +49,7 @@ pub(super) struct ChannelTask<A, B> {
     consumer: Option<Consumer>,
     caution: Caution,
     acks: Acks,
-    in_hand: InHand,
+    in_hand: InHand<L>,
     /// The last ones that were done with and whose acks are not written.
     unacked: VecDeque<Arc<Meta>>,
     cancelling: Option<LocalBoxFuture<'static, Result<(), LinkError>>>,
@@ -62,15 +66,17 @@ enum Turn {
     Drained,
 }
 
-impl<A, B> ChannelTask<A, B>
+impl<A, B, L> ChannelTask<A, B, L>
 where
     A: Actor<Context = Context<A>> + Handler<Delivery<B>>,
     A::Result: 'static,
     B: Body,
+    L: Future<Output = Settled>,
 {
     /// Opens a channel on the link and subscribes.
     pub(super) async fn subscribe(
         worker: Rc<Worker<A, B>>,
+        live: Live<A, B, L>,
         link: &Link,
         caution: Caution,
     ) -> Result<Self, LinkError> {
@@ -98,6 +104,7 @@ where
             draining: false,
             progressed: false,
             worker,
+            live,
         })
     }
 
@@ -222,7 +229,7 @@ where
             }
         }
         while self.line.is_alive()
-            && let Poll::Ready(wrote) = self.acks.poll(cx)
+            && let Poll::Ready(wrote) = self.acks.poll(cx, moved)
         {
             moved = true;
             match wrote {
@@ -257,7 +264,7 @@ where
             tag,
             meta: Arc::clone(&meta),
         };
-        let life = live(Rc::clone(&self.worker), Rc::clone(&self.line), meta);
+        let life = (self.live)(Rc::clone(&self.worker), Rc::clone(&self.line), meta);
         self.in_hand.take(open, life);
         self.caution.delivered(redelivered)
     }

@@ -18,6 +18,7 @@ use actix::{
 use tokio::sync::oneshot;
 use tracing::Span;
 
+use super::answers::{Answer, Answers, Reply};
 use super::handler::{Run, panic_text};
 use crate::delivery::{Delivery, Meta};
 use crate::failure::{Failure, HandlerResult};
@@ -25,6 +26,7 @@ use crate::failure::{Failure, HandlerResult};
 /// The deliveries that wait for a handler actor, seen from both sides.
 pub(super) struct Inbox<B> {
     jobs: RefCell<VecDeque<Job<B>>>,
+    answers: Answers<Begun>,
     waker: Cell<Option<Waker>>,
     /// The actor is gone, or shall go.
     closed: Cell<bool>,
@@ -38,10 +40,10 @@ pub(super) struct Inbox<B> {
     pub(super) culprit_known: Arc<AtomicBool>,
 }
 
-pub(super) struct Job<B> {
-    pub(super) delivery: Delivery<B>,
-    pub(super) reply: oneshot::Sender<Begun>,
-    pub(super) span: Span,
+struct Job<B> {
+    delivery: Delivery<B>,
+    reply: Reply<Begun>,
+    span: Span,
 }
 
 /// The handler has begun with a message.
@@ -58,6 +60,7 @@ impl<B> Inbox<B> {
     pub(super) fn new() -> Self {
         Self {
             jobs: RefCell::new(VecDeque::new()),
+            answers: Answers::new(),
             waker: Cell::new(None),
             closed: Cell::new(false),
             retired: Cell::new(false),
@@ -67,16 +70,23 @@ impl<B> Inbox<B> {
         }
     }
 
-    pub(super) fn push(&self, job: Job<B>) {
+    /// Whether the handler begins with a delivery, and how. `None`: it never will.
+    pub(super) fn push(&self, delivery: Delivery<B>, span: Span) -> Answer<Begun> {
+        let (reply, answer) = self.answers.expect();
         if self.is_open() {
             let mut jobs = self.jobs.borrow_mut();
             if jobs.is_empty() {
                 // From now on the actor owes a beginning.
                 self.last_begun.set(Instant::now());
             }
-            jobs.push_back(job);
+            jobs.push_back(Job {
+                delivery,
+                reply,
+                span,
+            });
         }
         self.wake();
+        answer
     }
 
     fn pop(&self) -> Option<Job<B>> {
@@ -199,8 +209,7 @@ where
             if is_stopping(ctx) {
                 inbox.stopped_by(&meta);
             }
-            // Who waited may be gone with its channel.
-            let _ = reply.send(begun);
+            reply.send(begun);
         }
     }
 }

@@ -20,11 +20,10 @@ use std::time::{Duration, Instant};
 use actix::{Actor, AsyncContext, Context, Handler};
 use futures_util::FutureExt;
 use garenne_core::{Moment, RestartLimit};
-use tokio::sync::oneshot;
 use tokio::time::sleep;
 use tracing::{Instrument, Span};
 
-use super::feed::{Begun, Feed, Inbox, Job};
+use super::feed::{Begun, Feed, Inbox};
 use crate::delivery::{Delivery, Meta};
 use crate::failure::Failure;
 
@@ -80,15 +79,9 @@ where
         span: &Span,
     ) -> Result<Run, Lost> {
         let instance = self.instance()?;
-        let (reply, begun) = oneshot::channel();
         meta.unwound.store(false, Ordering::Relaxed);
         delivery.seen_by(&instance.inbox.culprit_known);
-        instance.inbox.push(Job {
-            delivery,
-            reply,
-            span: span.clone(),
-        });
-        let Ok(begun) = begun.await else {
+        let Some(begun) = instance.inbox.push(delivery, span.clone()).await else {
             self.retire(&instance);
             return Ok(Run::NotBegun);
         };

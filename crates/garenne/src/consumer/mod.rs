@@ -2,6 +2,7 @@
 
 mod acks;
 mod actor;
+mod answers;
 mod channel;
 mod feed;
 mod function;
@@ -16,6 +17,7 @@ mod recall;
 mod settle;
 mod start;
 mod subscription;
+mod woken;
 mod worker;
 
 use actor::ConsumerActor;
