@@ -5,8 +5,10 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use garenne_core::{
-    Declare, FailReason, FailedMessage as Record, Origin, Outcome, Settlement, original, retry_copy,
+    Declare, FailReason, FailedMessage as Record, Origin, Outcome, Properties, Settlement, original,
+    retry_copy,
 };
+use tokio::sync::oneshot;
 use tracing::{Span, debug, error, info, warn};
 
 use super::Worker;
@@ -107,14 +109,9 @@ impl<A, B> Failed<'_, A, B> {
             &message_id,
             SystemTime::now(),
         );
-        let copy = RetryCopy {
-            queue: Arc::clone(&worker.queue),
-            delay,
-            properties: properties.into(),
-            body: meta.bytes.clone(),
-            lane_is_missing: false,
-        };
-        let held = self.hold("retry copy", || self.publish(copy.clone())).await;
+        let properties = Arc::new(properties);
+        let store = || self.publish(delay, &properties);
+        let held = self.hold("retry copy", store).await;
         match held {
             Held::Taken(Ok(())) => {
                 worker.counters.on_retried();
@@ -131,12 +128,15 @@ impl<A, B> Failed<'_, A, B> {
     }
 
     /// Publishes the copy. Should somebody have deleted its lane, that is put back, once.
-    async fn publish(&self, mut copy: RetryCopy) -> Result<Result<(), PublishError>, PublishError> {
-        let may_declare = copy.queue.get_declare() == Declare::Create;
-        let mut result = self.send(copy.clone()).await;
+    async fn publish(
+        &self,
+        delay: Duration,
+        properties: &Arc<Properties>,
+    ) -> Result<Result<(), PublishError>, PublishError> {
+        let may_declare = self.worker.queue.get_declare() == Declare::Create;
+        let mut result = self.send(delay, properties, false).await;
         if may_declare && matches!(result, Err(PublishError::Unroutable { .. })) {
-            copy.lane_is_missing = true;
-            result = self.send(copy).await;
+            result = self.send(delay, properties, true).await;
         }
         match result {
             // Trying again cannot help: an answer, not a reason to hold.
@@ -145,9 +145,24 @@ impl<A, B> Failed<'_, A, B> {
         }
     }
 
-    async fn send(&self, copy: RetryCopy) -> Result<(), PublishError> {
-        let answer = self.worker.hub.retry.send(copy).await;
-        answer.unwrap_or_else(|_| Err(actor_gone("RetryPublisher")))
+    async fn send(
+        &self,
+        delay: Duration,
+        properties: &Arc<Properties>,
+        lane_is_missing: bool,
+    ) -> Result<(), PublishError> {
+        let (reply, answer) = oneshot::channel();
+        self.worker.hub.retry.do_send(RetryCopy {
+            queue: Arc::clone(&self.worker.queue),
+            delay,
+            properties: Arc::clone(properties),
+            body: self.meta.bytes.clone(),
+            lane_is_missing,
+            reply,
+        });
+        answer
+            .await
+            .unwrap_or_else(|_| Err(actor_gone("RetryPublisher")))
     }
 
     /// Hands the message to the fail sink.

@@ -112,7 +112,7 @@ pub(crate) fn channel() -> (ConfirmChannel, Jobs) {
 
 /// Starts the owner task on the links' runtime.
 pub(crate) fn start(runtime: &Handle, jobs: Jobs, links: LinkWatch, limits: Limits) {
-    start_owner(runtime, jobs, links, limits, None);
+    runtime.spawn(own(jobs, links, limits, None));
 }
 
 /// Starts the owner task of requests. It opens its channel when there is a first one: few programs
@@ -124,11 +124,11 @@ pub(super) fn start_requests(
     limits: Limits,
     replies: Replies,
 ) {
-    start_owner(runtime, jobs, links, limits, Some(replies));
+    runtime.spawn(own(jobs, links, limits, Some(replies)));
 }
 
-fn start_owner(
-    runtime: &Handle,
+/// The owner task. It ends when nobody can send any more.
+pub(super) async fn own(
     jobs: Jobs,
     links: LinkWatch,
     limits: Limits,
@@ -145,21 +145,19 @@ fn start_owner(
         renewal: Renewal::new(replies.clone()),
         replies,
     };
-    runtime.spawn(async move {
-        if owner.replies.is_some() {
-            let first = owner.waiting.recv().await;
-            owner.held.extend(first);
-        }
-        // A bug here must not silence every publisher for the rest of the process: whoever was in
-        // flight learns that the outcome is not known, and the task goes on.
-        while AssertUnwindSafe(owner.run()).catch_unwind().await.is_err() {
-            error!(
-                event = "publisher_panicked",
-                "the publisher's task panicked and was started again"
-            );
-        }
-        owner.farewell();
-    });
+    if owner.replies.is_some() {
+        let first = owner.waiting.recv().await;
+        owner.held.extend(first);
+    }
+    // A bug here must not silence every publisher for the rest of the process: whoever was in
+    // flight learns that the outcome is not known, and the task goes on.
+    while AssertUnwindSafe(owner.run()).catch_unwind().await.is_err() {
+        error!(
+            event = "publisher_panicked",
+            "the publisher's task panicked and was started again"
+        );
+    }
+    owner.farewell();
 }
 
 struct Owner {

@@ -6,17 +6,21 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix::dev::{MessageResponse, OneshotSender};
-use actix::{Actor, Context, Handler, Message, ResponseFuture};
+use actix::{Actor, Context, Handler, Message};
 use bytes::Bytes;
 use garenne_core::{Declare, Epoch, Properties, Queue};
+use tokio::sync::oneshot;
 use tracing::warn;
 
-use super::{ConfirmChannel, Job, Patience, PublishError};
+use super::owner::{ConfirmChannel, Limits, channel, own};
+use super::{Job, Patience, PublishError};
 use crate::link::{LinkWatch, declare_lane, declare_queue};
 
 /// Publishes retry copies, each persistent, mandatory and confirmed, and sees to it that the lane
 /// is there. It never retries by itself: who holds the original decides how long to hold it.
+///
+/// It has a confirm channel of its own, whose owner task runs on its thread: a copy on its way to the
+/// broker and back changes threads no more often than it must.
 pub(crate) struct RetryPublisher {
     channel: ConfirmChannel,
     consume: LinkWatch,
@@ -24,7 +28,6 @@ pub(crate) struct RetryPublisher {
 }
 
 /// A copy of a failed message for the lane of this delay.
-#[derive(Clone)]
 pub(crate) struct RetryCopy {
     pub(crate) queue: Arc<Queue>,
     pub(crate) delay: Duration,
@@ -32,14 +35,20 @@ pub(crate) struct RetryCopy {
     pub(crate) body: Bytes,
     /// The broker said that there is no such lane: it is put back before the copy is published.
     pub(crate) lane_is_missing: bool,
+    /// Who holds the original. The owner of the confirm channel answers it, with nothing in between:
+    /// this is what every failed message comes to.
+    pub(crate) reply: oneshot::Sender<Result<(), PublishError>>,
 }
 
 impl Message for RetryCopy {
-    type Result = Result<(), PublishError>;
+    type Result = ();
 }
 
 impl RetryPublisher {
-    pub(crate) fn new(channel: ConfirmChannel, consume: LinkWatch) -> Self {
+    /// To be called on its thread, where it starts the owner of its confirm channel.
+    pub(crate) fn new(publish: LinkWatch, consume: LinkWatch, limits: Limits) -> Self {
+        let (channel, jobs) = channel();
+        actix_rt::spawn(own(jobs, publish, limits, None));
         Self {
             channel,
             consume,
@@ -60,50 +69,25 @@ impl Actor for RetryPublisher {
 }
 
 impl Handler<RetryCopy> for RetryPublisher {
-    type Result = Publishing;
+    type Result = ();
 
-    fn handle(&mut self, copy: RetryCopy, _: &mut Self::Context) -> Publishing {
+    fn handle(&mut self, mut copy: RetryCopy, _: &mut Self::Context) {
         let lane = self.lane(&copy);
+        if lane.is_there(&self.consume) && !copy.lane_is_missing {
+            return self.channel.hand_over(lane.job(copy));
+        }
         let (channel, consume) = (self.channel.clone(), self.consume.clone());
-        if lane.is_there(&consume) && !copy.lane_is_missing {
-            return Publishing::Now(channel, lane.job(copy));
-        }
-        Publishing::Later(Box::pin(async move {
-            if copy.lane_is_missing {
-                lane.restore(&consume).await?;
+        actix_rt::spawn(async move {
+            let there = tokio::select! {
+                there = lane.see_to_it(&consume, copy.lane_is_missing) => there,
+                () = copy.reply.closed() => return,
+            };
+            match there {
+                Ok(()) => channel.hand_over(lane.job(copy)),
+                // Who held the original may be gone with its channel.
+                Err(error) => drop(copy.reply.send(Err(error))),
             }
-            lane.ensure(&consume).await?;
-            let (job, answer) = lane.job(copy).awaited();
-            channel.publish(job, answer).await
-        }))
-    }
-}
-
-/// A copy on its way.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "nothing keeps it: it goes from one function to the next"
-)]
-pub(crate) enum Publishing {
-    /// The confirm channel's owner answers who sent it: nothing is in between, for this is what every
-    /// failed message comes to.
-    Now(ConfirmChannel, Job),
-    /// Something has to be declared before.
-    Later(ResponseFuture<Result<(), PublishError>>),
-}
-
-impl MessageResponse<RetryPublisher, RetryCopy> for Publishing {
-    fn handle(
-        self,
-        context: &mut Context<RetryPublisher>,
-        reply: Option<OneshotSender<Result<(), PublishError>>>,
-    ) {
-        match self {
-            Self::Now(channel, job) => channel.hand_over(Job { reply, ..job }),
-            Self::Later(answer) => {
-                MessageResponse::<RetryPublisher, RetryCopy>::handle(answer, context, reply);
-            }
-        }
+        });
     }
 }
 
@@ -149,6 +133,14 @@ impl Lane {
             || (self.declared.get().is_some() && self.declared.get() == epoch())
     }
 
+    /// Declares what has to be declared before a copy is published.
+    async fn see_to_it(&self, consume: &LinkWatch, is_missing: bool) -> Result<(), PublishError> {
+        if is_missing {
+            self.restore(consume).await?;
+        }
+        self.ensure(consume).await
+    }
+
     /// Declares a lane that is not part of the topology, the first time in every epoch.
     async fn ensure(&self, consume: &LinkWatch) -> Result<(), PublishError> {
         if self.is_there(consume) {
@@ -178,9 +170,14 @@ impl Lane {
 
     fn job(&self, copy: RetryCopy) -> Job {
         let RetryCopy {
-            properties, body, ..
+            properties,
+            body,
+            reply,
+            ..
         } = copy;
-        Job::new("", &self.name, properties, body, Patience::Copy)
+        let job = Job::new("", &self.name, properties, body, Patience::Copy);
+        let reply = Some(reply);
+        Job { reply, ..job }
     }
 
     fn undeclared(&self, why: impl std::fmt::Display) -> PublishError {

@@ -77,7 +77,7 @@ pub(crate) struct ConnectionSupervisor {
     pub(super) stopped: watch::Sender<Option<StopReason>>,
     pub(super) news: mpsc::UnboundedSender<LinkNews>,
     news_in: Option<mpsc::UnboundedReceiver<LinkNews>>,
-    /// The channel that retry copies and parked messages go through.
+    /// The channel that parked messages go through.
     pub(super) copies: ConfirmChannel,
     /// The user's own.
     pub(super) publisher: Publisher,

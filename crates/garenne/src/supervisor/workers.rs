@@ -55,8 +55,7 @@ pub(super) struct WorkerSlot {
 /// A thread of workers.
 pub(super) struct WorkerThread {
     arbiter: Arbiter,
-    /// With a publisher of retry copies on the same thread: on its way to the broker and back, a copy
-    /// changes threads no more often than it must.
+    /// With a publisher of retry copies on the same thread.
     hub: Hub,
 }
 
@@ -72,9 +71,9 @@ impl ConnectionSupervisor {
         let parking = Parking::new(self.copies.clone(), publish.clone(), consume.clone());
         let sink = FailSink::new(parking, self.desk.clone(), self.plan.sinks.clone()).start();
         let hub = |arbiter: &Arbiter| {
-            let (copies, lanes) = (self.copies.clone(), consume.clone());
+            let (limits, copies, lanes) = (self.plan.limits, publish.clone(), consume.clone());
             let retry = RetryPublisher::start_in_arbiter(&arbiter.handle(), move |_| {
-                RetryPublisher::new(copies, lanes)
+                RetryPublisher::new(copies, lanes, limits)
             });
             Hub {
                 consume: consume.clone(),
