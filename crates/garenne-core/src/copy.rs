@@ -55,7 +55,7 @@ pub struct Original {
 /// - headers that the broker owns, such as `x-death`, are left out.
 #[must_use]
 pub fn retry_copy(
-    delivered: &Properties,
+    delivered: Properties,
     origin: Origin<'_>,
     next: Attempt,
     message_id: &str,
@@ -83,17 +83,21 @@ pub fn retry_copy(
 ///
 /// It undoes what [`retry_copy`] does, except that the copy's message id and persistence stay.
 #[must_use]
-pub fn original(delivered: &Properties, origin: Origin<'_>) -> Original {
-    let text = |name| aside_text(&delivered.headers, name);
+pub fn original(mut delivered: Properties, origin: Origin<'_>) -> Original {
+    let aside = Aside::of(&delivered.headers);
+    let headers = &mut delivered.headers;
     Original {
-        properties: take_back(delivered),
-        exchange: text(header::ORIG_EXCHANGE)
-            .unwrap_or(origin.exchange)
-            .to_owned(),
-        routing_key: text(header::ORIG_ROUTING_KEY)
-            .unwrap_or(origin.routing_key)
-            .to_owned(),
-        first_failed_at: aside(&delivered.headers, header::FAIL_FIRST_AT).and_then(read_stamp),
+        exchange: aside
+            .take_text(headers, header::ORIG_EXCHANGE)
+            .unwrap_or_else(|| origin.exchange.to_owned()),
+        routing_key: aside
+            .take_text(headers, header::ORIG_ROUTING_KEY)
+            .unwrap_or_else(|| origin.routing_key.to_owned()),
+        first_failed_at: aside
+            .take(headers, header::FAIL_FIRST_AT)
+            .as_ref()
+            .and_then(read_stamp),
+        properties: aside.take_back(delivered),
     }
 }
 
@@ -121,38 +125,47 @@ pub(crate) fn put_aside(original: Properties) -> Properties {
     copy
 }
 
-/// Undoes [`put_aside`].
-pub(crate) fn take_back(copy: &Properties) -> Properties {
-    let text = |name| aside_text(&copy.headers, name).map(str::to_owned);
-    let mut original = copy.clone();
-    original
-        .headers
-        .retain(|name, _| !is_ours(name) && !is_the_brokers(name));
-    for (name, kept_as) in SENDER_SELECTED {
-        let value = aside(&copy.headers, kept_as).cloned();
-        original
-            .headers
-            .extend(value.map(|value| (name.to_owned(), value)));
+/// What a copy has put aside: a retry copy, a parked one, or a replayed one. In a message that is no
+/// copy there is nothing, even when it has headers of ours: somebody has sent it with the headers of
+/// another one.
+#[derive(Clone, Copy)]
+struct Aside {
+    is_copy: bool,
+}
+
+impl Aside {
+    fn of(headers: &Headers) -> Self {
+        let is_retried = read_attempt(headers.get(header::RETRY_NUMS)) > Attempt::FIRST;
+        let is_parked = headers.contains_key(header::FAIL_REASON);
+        let is_replayed = headers.contains_key(header::REPLAY_ID);
+        Self {
+            is_copy: is_retried || is_parked || is_replayed,
+        }
     }
-    original.expiration = original
-        .expiration
-        .or_else(|| text(header::ORIG_EXPIRATION));
-    original.user_id = original.user_id.or_else(|| text(header::ORIG_USER_ID));
-    original
-}
 
-/// Looks up what a copy has put aside: a retry copy, a parked one, or a replayed one. In a message that
-/// is no copy there is nothing, even when it has headers of ours: somebody has sent it with the headers
-/// of another one.
-fn aside<'h>(headers: &'h Headers, name: &str) -> Option<&'h Value> {
-    let is_retried = read_attempt(headers.get(header::RETRY_NUMS)) > Attempt::FIRST;
-    let is_parked = headers.contains_key(header::FAIL_REASON);
-    let is_replayed = headers.contains_key(header::REPLAY_ID);
-    headers
-        .get(name)
-        .filter(|_| is_retried || is_parked || is_replayed)
-}
+    fn take(self, headers: &mut Headers, name: &str) -> Option<Value> {
+        headers.remove(name).filter(|_| self.is_copy)
+    }
 
-fn aside_text<'h>(headers: &'h Headers, name: &str) -> Option<&'h str> {
-    aside(headers, name).and_then(Value::as_str)
+    fn take_text(self, headers: &mut Headers, name: &str) -> Option<String> {
+        match self.take(headers, name) {
+            Some(Value::Text(text)) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// Undoes [`put_aside`].
+    fn take_back(self, mut copy: Properties) -> Properties {
+        let headers = &mut copy.headers;
+        let expiration = self.take_text(headers, header::ORIG_EXPIRATION);
+        let user_id = self.take_text(headers, header::ORIG_USER_ID);
+        let selected = SENDER_SELECTED.map(|(name, kept_as)| (name, self.take(headers, kept_as)));
+        headers.retain(|name, _| !is_ours(name) && !is_the_brokers(name));
+        for (name, value) in selected {
+            headers.extend(value.map(|value| (name.to_owned(), value)));
+        }
+        copy.expiration = copy.expiration.or(expiration);
+        copy.user_id = copy.user_id.or(user_id);
+        copy
+    }
 }

@@ -156,7 +156,7 @@ impl FailedMessage {
         let headers = &parked.headers;
         let text = |name| text(headers, name);
         let queue = headers.get(header::ORIG_QUEUE).and_then(Value::as_str);
-        let original = original(parked, origin);
+        let original = original(parked.clone(), origin);
         let last_failed_at = headers.get(header::FAIL_LAST_AT).and_then(read_stamp);
         let first_failed_at = original
             .first_failed_at

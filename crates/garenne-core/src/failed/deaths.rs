@@ -28,7 +28,7 @@ pub(super) fn from_deaths(origin: Origin<'_>, parked: &Properties) -> FailedMess
         exchange: death.exchange.as_deref().unwrap_or(origin.exchange),
         routing_key: death.routing_key.as_deref().unwrap_or(origin.routing_key),
     };
-    let original = original(parked, origin);
+    let original = original(parked.clone(), origin);
     let mut properties = original.properties;
     properties.expiration = properties.expiration.or(death.expiration);
     let first_failed_at = original.first_failed_at.or(death.at).unwrap_or(UNIX_EPOCH);

@@ -46,7 +46,7 @@ fn every_property() -> Properties {
 }
 
 fn first_copy(of: &Properties) -> Properties {
-    retry_copy(of, PUBLISHED, Attempt::FIRST.next(), "given", at(100))
+    retry_copy(of.clone(), PUBLISHED, Attempt::FIRST.next(), "given", at(100))
 }
 
 #[test]
@@ -95,7 +95,7 @@ fn a_message_without_an_id_is_given_one_and_keeps_it() {
     let first = first_copy(&Properties::default());
     assert_eq!(first.message_id.as_deref(), Some("given"));
     let second = retry_copy(
-        &first,
+        first,
         BACK_FROM_LANE,
         Attempt::from_failed(2),
         "another",
@@ -108,7 +108,7 @@ fn a_message_without_an_id_is_given_one_and_keeps_it() {
 fn later_copies_keep_what_the_first_one_recorded() {
     let first = first_copy(&every_property());
     let second = retry_copy(
-        &first,
+        first.clone(),
         BACK_FROM_LANE,
         Attempt::from_failed(2),
         "another",
@@ -148,14 +148,14 @@ fn the_brokers_own_headers_are_not_copied() {
 fn the_original_is_read_out_of_any_copy() {
     let first = first_copy(&every_property());
     let second = retry_copy(
-        &first,
+        first.clone(),
         BACK_FROM_LANE,
         Attempt::from_failed(2),
         "another",
         at(200),
     );
     for copy in [first, second] {
-        let original = original(&copy, BACK_FROM_LANE);
+        let original = original(copy, BACK_FROM_LANE);
         assert_eq!(original.properties, every_property());
         assert_eq!(
             (&*original.exchange, &*original.routing_key),
@@ -167,7 +167,7 @@ fn the_original_is_read_out_of_any_copy() {
 
 #[test]
 fn a_message_that_has_not_failed_is_its_own_original() {
-    let original = original(&every_property(), PUBLISHED);
+    let original = original(every_property(), PUBLISHED);
     assert_eq!(original.properties, every_property());
     assert_eq!(
         (&*original.exchange, &*original.routing_key),
@@ -180,7 +180,7 @@ fn a_message_that_has_not_failed_is_its_own_original() {
 fn headers_that_somebody_passed_on_from_another_message_are_not_believed() {
     let mut passed_on = first_copy(&every_property());
     passed_on.headers.remove(header::RETRY_NUMS);
-    let original = original(&passed_on, PUBLISHED);
+    let original = original(passed_on, PUBLISHED);
     assert_eq!(original.first_failed_at, None);
     assert_eq!(original.properties.expiration, None);
     let left: Vec<_> = original.properties.headers.keys().collect();

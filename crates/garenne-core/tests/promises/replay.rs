@@ -34,7 +34,7 @@ fn a_replay_that_is_repeated_has_the_same_id_and_the_next_one_another() {
         "a message with an id needs no fresh one"
     );
     let again = FailedMessage {
-        properties: original(&stored.replay_properties("a"), QUEUE).properties,
+        properties: original(stored.replay_properties("a"), QUEUE).properties,
         ..stored
     };
     let sent = again.replay_properties("a");
@@ -64,7 +64,7 @@ fn nothing_acts_on_a_replayed_message_and_nothing_of_it_is_forgotten() {
             .all(|name| !name.starts_with("fail-") && !name.starts_with("x-"))
     );
 
-    let seen = original(&sent, QUEUE);
+    let seen = original(sent.clone(), QUEUE);
     assert_eq!(seen.exchange, "shop");
     assert_eq!(seen.routing_key, "order.placed");
     assert_eq!(seen.properties.expiration, stored.properties.expiration);
@@ -79,8 +79,8 @@ fn nothing_acts_on_a_replayed_message_and_nothing_of_it_is_forgotten() {
 fn the_replays_are_still_counted_when_the_message_is_retried_and_fails_again() {
     let sent = failed().replay_properties("fresh");
     let next = Attempt::FIRST.next();
-    let retried = retry_copy(&sent, QUEUE, next, "other", at_millis(1));
-    let seen = original(&retried, QUEUE);
+    let retried = retry_copy(sent, QUEUE, next, "other", at_millis(1));
+    let seen = original(retried, QUEUE);
     let failed = FailedMessage {
         properties: seen.properties,
         exchange: seen.exchange,

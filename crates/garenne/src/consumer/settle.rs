@@ -103,7 +103,7 @@ impl<A, B> Failed<'_, A, B> {
         });
         let message_id = self.message_id();
         let properties = retry_copy(
-            &wire::properties(&meta.properties),
+            wire::properties(&meta.properties),
             self.origin(),
             attempt.next(),
             &message_id,
@@ -247,7 +247,7 @@ impl<A, B> Failed<'_, A, B> {
             worker, meta, ran, ..
         } = self;
         let now = SystemTime::now();
-        let original = original(&wire::properties(&meta.properties), self.origin());
+        let original = original(wire::properties(&meta.properties), self.origin());
         Record {
             message_id: self.message_id(),
             queue: worker.queue.name().to_owned(),

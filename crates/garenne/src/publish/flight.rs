@@ -11,14 +11,16 @@ use super::{Job, Patience};
 
 /// A message in line.
 pub(super) struct Held {
-    pub(super) job: Job,
+    pub(super) job: Box<Job>,
     pub(super) key: Key,
     /// When it came, in time that passed while the broker did not block us.
     pub(super) since_open: Duration,
 }
 
 pub(super) struct Flight {
-    pub(super) job: Job,
+    pub(super) job: Box<Job>,
+    /// In the order of starting.
+    pub(super) number: u64,
     pub(super) key: Key,
     pub(super) started: Instant,
     /// When it was started, in time that passed while the broker did not block us.
@@ -26,8 +28,13 @@ pub(super) struct Flight {
     pub(super) landed: bool,
 }
 
-/// The number of a flight, in the order of starting.
-pub(super) type FlightId = u64;
+/// Names a flight: its number, by which flights are sorted in the order of starting, and its place
+/// among those in flight.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct FlightId {
+    pub(super) number: u64,
+    pub(super) place: usize,
+}
 
 /// What a confirm said, and whosever return came with it.
 pub(super) struct Landing {
@@ -75,7 +82,7 @@ impl Flight {
 }
 
 impl Held {
-    pub(super) fn new(job: Job, keys: &KeyMaker, since_open: Duration) -> Self {
+    pub(super) fn new(job: Box<Job>, keys: &KeyMaker, since_open: Duration) -> Self {
         Self {
             key: keys.of_job(&job),
             job,

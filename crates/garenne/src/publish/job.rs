@@ -1,6 +1,7 @@
 //! One message on its way to the broker.
 
-use std::hash::{BuildHasher, RandomState};
+use std::collections::HashSet;
+use std::hash::{BuildHasher, BuildHasherDefault, Hasher, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -45,6 +46,29 @@ pub(crate) struct Job {
 /// a hash of message id, exchange and routing key. Two messages with one key are never in flight
 /// together, so a collision costs a moment, never an answer.
 pub(super) type Key = u64;
+
+/// A set of keys.
+pub(super) type Keys = HashSet<Key, BuildHasherDefault<AsItIs>>;
+
+/// A key is a hash already.
+#[derive(Default)]
+pub(super) struct AsItIs(u64);
+
+impl Hasher for AsItIs {
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
+        }
+    }
+
+    fn write_u64(&mut self, key: u64) {
+        self.0 = key;
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
 
 /// Makes keys.
 #[derive(Clone, Default)]

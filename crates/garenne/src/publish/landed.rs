@@ -1,10 +1,13 @@
 //! Confirms that have come and are not believed yet.
 
+use std::cmp::Reverse;
+
 use super::flight::{FlightId, Verdict};
 
 /// What has landed, before and after the marker that is under way.
 #[derive(Default)]
 pub(super) struct Landed {
+    /// Once in order: the last one first.
     before_marker: Vec<(FlightId, Verdict)>,
     after_marker: Vec<(FlightId, Verdict)>,
     marker_under_way: bool,
@@ -28,21 +31,25 @@ impl Landed {
     /// The marker has arrived: what landed before it can be believed.
     pub(super) fn marker_arrived(&mut self) {
         self.marker_under_way = false;
+        self.put_in_order();
     }
 
-    /// Takes what landed before the marker, in the order of starting: lapin completes the confirms of
-    /// one ack in the order of a hash table, and whoever acks originals when their copies are
-    /// confirmed can ack them together if in order.
-    pub(super) fn take_before_marker(&mut self) -> Vec<(FlightId, Verdict)> {
-        let mut landed = std::mem::take(&mut self.before_marker);
-        landed.sort_unstable_by_key(|(id, _)| *id);
-        landed
-    }
-
-    /// Takes all that has landed, likewise.
-    pub(super) fn take_all(&mut self) -> Vec<(FlightId, Verdict)> {
+    /// Nothing is in flight any more: all can be believed.
+    pub(super) fn all_have_landed(&mut self) {
         self.before_marker.append(&mut self.after_marker);
-        self.take_before_marker()
+        self.put_in_order();
+    }
+
+    /// lapin completes the confirms of one ack in the order of a hash table, and whoever acks originals
+    /// when their copies are confirmed can ack them together if in order.
+    fn put_in_order(&mut self) {
+        self.before_marker
+            .sort_unstable_by_key(|(id, _)| Reverse(*id));
+    }
+
+    /// Takes the next one that can be believed, in the order of starting.
+    pub(super) fn pop(&mut self) -> Option<(FlightId, Verdict)> {
+        self.before_marker.pop()
     }
 }
 
@@ -50,24 +57,30 @@ impl Landed {
 mod tests {
     use super::*;
 
-    fn ids(landed: Vec<(FlightId, Verdict)>) -> Vec<FlightId> {
-        landed.into_iter().map(|(id, _)| id).collect()
+    fn numbers(landed: &mut Landed) -> Vec<u64> {
+        let popped = std::iter::from_fn(|| landed.pop());
+        popped.map(|(id, _)| id.number).collect()
+    }
+
+    fn id(number: u64) -> FlightId {
+        FlightId { number, place: 0 }
     }
 
     #[test]
     fn what_lands_in_any_order_is_believed_behind_a_marker_in_the_order_of_starting() {
         let mut landed = Landed::default();
         assert!(!landed.wants_marker(), "for nothing");
-        for id in [5, 3, 4] {
-            landed.add(id, Verdict::Ack);
+        for number in [5, 3, 4] {
+            landed.add(id(number), Verdict::Ack);
         }
         assert!(landed.wants_marker());
-        landed.add(2, Verdict::Nack);
+        landed.add(id(2), Verdict::Nack);
         assert!(!landed.wants_marker(), "one at a time");
         landed.marker_arrived();
-        assert_eq!(ids(landed.take_before_marker()), [3, 4, 5]);
+        assert_eq!(numbers(&mut landed), [3, 4, 5]);
         assert!(landed.wants_marker());
-        landed.add(1, Verdict::Ack);
-        assert_eq!(ids(landed.take_all()), [1, 2]);
+        landed.add(id(1), Verdict::Ack);
+        landed.all_have_landed();
+        assert_eq!(numbers(&mut landed), [1, 2]);
     }
 }

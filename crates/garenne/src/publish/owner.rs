@@ -34,7 +34,7 @@ const TICK: Duration = Duration::from_millis(250);
 /// of a publisher, by the prefetch of consumers.
 #[derive(Clone)]
 pub(crate) struct ConfirmChannel {
-    jobs: mpsc::UnboundedSender<Job>,
+    jobs: mpsc::UnboundedSender<Box<Job>>,
     gate: watch::Receiver<Gate>,
 }
 
@@ -56,7 +56,7 @@ impl ConfirmChannel {
 
     /// Hands a message to the owner task, which answers it.
     pub(super) fn hand_over(&self, job: Job) {
-        if let Err(mpsc::error::SendError(mut job)) = self.jobs.send(job) {
+        if let Err(mpsc::error::SendError(mut job)) = self.jobs.send(Box::new(job)) {
             job.answer(Err(stopped(false)));
         }
     }
@@ -95,7 +95,7 @@ impl Limits {
 
 /// The receiving end of a confirm channel, until its owner task is started.
 pub(crate) struct Jobs {
-    waiting: mpsc::UnboundedReceiver<Job>,
+    waiting: mpsc::UnboundedReceiver<Box<Job>>,
     gate: watch::Sender<Gate>,
 }
 
@@ -162,9 +162,9 @@ pub(super) async fn own(
 
 struct Owner {
     links: LinkWatch,
-    waiting: mpsc::UnboundedReceiver<Job>,
+    waiting: mpsc::UnboundedReceiver<Box<Job>>,
     /// What waits for a channel: in flight when the last one broke, or come since.
-    held: VecDeque<Job>,
+    held: VecDeque<Box<Job>>,
     /// Until then a link that is down is waited for: it was lost over one of our own messages, and
     /// its neighbours are not to blame. RabbitMQ may end the connection some time after the channel.
     grace: Option<Instant>,
@@ -307,13 +307,13 @@ impl Owner {
                 job.refuse(&gate, patience);
             }
         }
-        self.held.retain(Job::is_wanted);
+        self.held.retain(|job| job.is_wanted());
     }
 
     /// The channel broke with messages in flight. The one that broke it is told so; the others are
     /// published again while the link lasts, and over the next one if they may wait for it: what was
     /// not confirmed may not be stored.
-    fn sort_out(&mut self, link: &Link, error: &lapin::Error, left: Vec<Job>) {
+    fn sort_out(&mut self, link: &Link, error: &lapin::Error, left: Vec<Box<Job>>) {
         let (code, text) = match error.kind() {
             lapin::ErrorKind::ProtocolError(amqp) => {
                 (amqp.get_id(), amqp.get_message().as_str().to_owned())

@@ -12,7 +12,7 @@
 //!    published and nothing believed until all that is in flight has landed: then every return has
 //!    surfaced, and is matched by message id, exchange and routing key.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::future::Future;
 use std::io::{Error, ErrorKind};
 use std::pin::Pin;
@@ -22,12 +22,13 @@ use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, StreamExt};
 use lapin::Channel;
 use lapin::options::BasicPublishOptions;
+use slab::Slab;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::flight::{Flight, FlightId, Held, Landing, Verdict};
 use super::gate::Gate;
-use super::job::{Key, KeyMaker};
+use super::job::{Key, KeyMaker, Keys};
 use super::landed::Landed;
 use super::owner::Limits;
 use super::renewal::Renewal;
@@ -51,11 +52,11 @@ pub(super) struct Session<'a> {
     frame_max: usize,
     limits: Limits,
     /// Every message handed to the channel whose fate is not decided.
-    flights: HashMap<FlightId, Flight>,
+    flights: Slab<Flight>,
     in_the_air: FuturesUnordered<Pin<Box<dyn Future<Output = Event> + Send>>>,
     key_maker: KeyMaker,
     /// What is in flight: two with the same key could not be told apart when one is returned.
-    keys: HashSet<Key>,
+    keys: Keys,
     /// Held back by a full window, by the returns of rule 2, or by another one with the same key.
     waiting: VecDeque<Held>,
     landed: Landed,
@@ -64,7 +65,7 @@ pub(super) struct Session<'a> {
     /// Time that passed while the broker did not block us.
     open_time: Duration,
     last_look: Instant,
-    next_id: FlightId,
+    next_number: u64,
 }
 
 /// Why a session ended with its channel intact.
@@ -85,7 +86,7 @@ impl<'a> Session<'a> {
         link: &Link,
         channel: Channel,
         limits: Limits,
-        held: VecDeque<Job>,
+        held: VecDeque<Box<Job>>,
         renewal: &'a mut Renewal,
     ) -> Self {
         let key_maker = KeyMaker::default();
@@ -102,16 +103,16 @@ impl<'a> Session<'a> {
             blocked_by: reason,
             frame_max: link.frame_max(),
             limits,
-            flights: HashMap::new(),
+            flights: Slab::new(),
             in_the_air: FuturesUnordered::new(),
             key_maker,
-            keys: HashSet::new(),
+            keys: Keys::default(),
             waiting,
             landed: Landed::default(),
             returned: HashMap::new(),
             open_time: Duration::ZERO,
             last_look: Instant::now(),
-            next_id: 0,
+            next_number: 0,
         }
     }
 
@@ -119,7 +120,7 @@ impl<'a> Session<'a> {
     /// everything has landed. The gate says whether the broker blocks.
     pub(super) async fn run(
         &mut self,
-        jobs: &mut mpsc::UnboundedReceiver<Job>,
+        jobs: &mut mpsc::UnboundedReceiver<Box<Job>>,
         gate: &watch::Sender<Gate>,
     ) -> lapin::Result<End> {
         let mut ticks = interval(TICK);
@@ -165,7 +166,7 @@ impl<'a> Session<'a> {
     }
 
     fn leave(&mut self) -> End {
-        for flight in self.flights.values_mut() {
+        for (_, flight) in &mut self.flights {
             // The channel did not break over it.
             flight.job.tries = flight.job.tries.saturating_sub(1);
         }
@@ -185,7 +186,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    fn take(&mut self, mut job: Job) {
+    fn take(&mut self, mut job: Box<Job>) {
         if self.blocked_by.is_some() && job.patience == Patience::FailFast {
             return job.refuse(&self.gate(), self.limits.confirm_timeout);
         }
@@ -198,16 +199,17 @@ impl<'a> Session<'a> {
     }
 
     /// What was not answered, in the order in which it came, for whoever sorts it out.
-    pub(super) fn into_unanswered(self) -> Vec<Job> {
-        let mut flights: Vec<_> = self.flights.into_iter().collect();
-        flights.sort_unstable_by_key(|(id, _)| *id);
+    pub(super) fn into_unanswered(self) -> Vec<Box<Job>> {
+        let flights = self.flights.into_iter().map(|(_, flight)| flight);
+        let mut flights: Vec<_> = flights.collect();
+        flights.sort_unstable_by_key(|flight| flight.number);
         let open_time = self.open_time;
-        let flights = flights.into_iter().map(|(_, mut flight)| {
+        let flights = flights.into_iter().map(|mut flight| {
             flight.job.aloft += open_time.saturating_sub(flight.started_open);
             flight.job
         });
         let jobs = flights.chain(self.waiting.into_iter().map(|held| held.job));
-        jobs.filter(Job::is_wanted).collect()
+        jobs.filter(|job| job.is_wanted()).collect()
     }
 
     fn has_room(&self) -> bool {
@@ -220,7 +222,8 @@ impl<'a> Session<'a> {
 
     /// Whether what is in flight must stay alone.
     fn is_alone(&self) -> bool {
-        self.flights.len() == 1 && self.flights.values().all(|flight| flight.job.is_last_try())
+        let mut flights = self.flights.iter();
+        self.flights.len() == 1 && flights.all(|(_, flight)| flight.job.is_last_try())
     }
 
     fn start_waiting(&mut self) {
@@ -246,8 +249,10 @@ impl<'a> Session<'a> {
             return job.answer(Err(error));
         }
         job.starts();
-        let id = self.next_id;
-        self.next_id += 1;
+        let place = self.flights.vacant_key();
+        let number = self.next_number;
+        self.next_number += 1;
+        let id = FlightId { number, place };
         let channel = self.channel.clone();
         let key_maker = self.key_maker.clone();
         let (exchange, routing_key) = (short(&job.exchange), short(&job.routing_key));
@@ -268,14 +273,14 @@ impl<'a> Session<'a> {
             Event::Landed(id, landing)
         }));
         self.keys.insert(key);
-        let flight = Flight {
+        self.flights.insert(Flight {
             job,
+            number,
             key,
             started: Instant::now(),
             started_open: self.open_time,
             landed: false,
-        };
-        self.flights.insert(id, flight);
+        });
     }
 
     fn on_event(&mut self, event: Event) -> lapin::Result<()> {
@@ -283,7 +288,7 @@ impl<'a> Session<'a> {
             Event::Landed(id, result) => {
                 let Landing { verdict, returned } = result?;
                 self.returned.extend(returned.map(|returned| *returned));
-                if let Some(flight) = self.flights.get_mut(&id) {
+                if let Some(flight) = self.flights.get_mut(id.place) {
                     flight.landed = true;
                 }
                 self.landed.add(id, verdict);
@@ -291,9 +296,7 @@ impl<'a> Session<'a> {
             Event::Marker => {
                 self.landed.marker_arrived();
                 if self.returned.is_empty() {
-                    for (id, verdict) in self.landed.take_before_marker() {
-                        self.decide(id, verdict);
-                    }
+                    self.decide_landed();
                 }
             }
         }
@@ -308,17 +311,22 @@ impl<'a> Session<'a> {
 
     /// Rule 2: once everything has landed, every return has surfaced.
     fn decide_returns(&mut self) {
-        if self.flights.values().any(|flight| !flight.landed) {
+        if self.flights.iter().any(|(_, flight)| !flight.landed) {
             return;
         }
-        for (id, verdict) in self.landed.take_all() {
-            self.decide(id, verdict);
-        }
+        self.landed.all_have_landed();
+        self.decide_landed();
         self.returned.clear();
     }
 
-    fn decide(&mut self, id: u64, verdict: Verdict) {
-        let Some(Flight { mut job, key, .. }) = self.flights.remove(&id) else {
+    fn decide_landed(&mut self) {
+        while let Some((id, verdict)) = self.landed.pop() {
+            self.decide(id, verdict);
+        }
+    }
+
+    fn decide(&mut self, id: FlightId, verdict: Verdict) {
+        let Some(Flight { mut job, key, .. }) = self.flights.try_remove(id.place) else {
             return;
         };
         self.keys.remove(&key);
@@ -346,7 +354,8 @@ impl<'a> Session<'a> {
             (self.last_look, self.open_time, self.limits.confirm_timeout);
         let gate = self.gate();
         let mut late = 0;
-        for flight in self.flights.values_mut().filter(|flight| !flight.landed) {
+        let flights = self.flights.iter_mut().map(|(_, flight)| flight);
+        for flight in flights.filter(|flight| !flight.landed) {
             if flight.is_late(open_time, patience) {
                 late += 1;
                 flight.refuse(&Gate::Open, patience);
