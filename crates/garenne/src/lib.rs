@@ -50,6 +50,7 @@ mod dedup;
 mod delivery;
 pub mod failed;
 mod failure;
+mod futures;
 mod link;
 pub mod prelude;
 mod publish;

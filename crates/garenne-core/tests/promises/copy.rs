@@ -46,7 +46,13 @@ fn every_property() -> Properties {
 }
 
 fn first_copy(of: &Properties) -> Properties {
-    retry_copy(of.clone(), PUBLISHED, Attempt::FIRST.next(), "given", at(100))
+    retry_copy(
+        of.clone(),
+        PUBLISHED,
+        Attempt::FIRST.next(),
+        "given",
+        at(100),
+    )
 }
 
 #[test]

@@ -64,7 +64,7 @@ fn nothing_acts_on_a_replayed_message_and_nothing_of_it_is_forgotten() {
             .all(|name| !name.starts_with("fail-") && !name.starts_with("x-"))
     );
 
-    let seen = original(sent.clone(), QUEUE);
+    let seen = original(sent, QUEUE);
     assert_eq!(seen.exchange, "shop");
     assert_eq!(seen.routing_key, "order.placed");
     assert_eq!(seen.properties.expiration, stored.properties.expiration);

@@ -17,11 +17,11 @@ use garenne_core::{Caution, Epoch};
 use lapin::message::Delivery as Received;
 use lapin::options::BasicCancelOptions;
 use lapin::{Channel, Consumer};
-use tracing::{debug, error, info, warn};
+use tracing::{debug, info, warn};
 
 use super::acks::Acks;
 use super::in_hand::{InHand, Open};
-use super::life::{Ran, received};
+use super::life::{Live, Ran, received};
 use super::line::Line;
 use super::settle::Settled;
 use super::subscription::{End, subscribe};
@@ -34,9 +34,6 @@ use crate::link::{Link, LinkError, Loss, call};
 const BATCH: usize = 64;
 /// How often the handler is looked after.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-
-/// Makes the life of a delivery.
-type Live<A, B, L> = fn(Rc<Worker<A, B>>, Rc<Line>, Arc<Meta>) -> L;
 
 pub(super) struct ChannelTask<A, B, L> {
     worker: Rc<Worker<A, B>>,
@@ -64,6 +61,12 @@ enum Turn {
     /// The caution is over: go to this prefetch.
     Promote(u16),
     Drained,
+}
+
+impl Turn {
+    fn lost(error: &lapin::Error) -> Self {
+        Self::Lost(LinkError::of(error).to_string())
+    }
 }
 
 impl<A, B, L> ChannelTask<A, B, L>
@@ -129,7 +132,7 @@ where
                 },
                 turn = std::future::poll_fn(|cx| self.poll_turn(cx)) => turn,
                 _ = look.tick() => {
-                    self.look_after_handler();
+                    self.worker.look_after_handler();
                     continue;
                 }
             };
@@ -202,7 +205,7 @@ where
                 }
                 Poll::Ready(Some(Err(error))) => {
                     self.consumer = None;
-                    return Poll::Ready(Turn::Lost(LinkError::of(&error).to_string()));
+                    return Poll::Ready(Turn::lost(&error));
                 }
                 Poll::Ready(None) => {
                     self.consumer = None;
@@ -234,7 +237,7 @@ where
             moved = true;
             match wrote {
                 Ok(acked) => self.wrote(acked),
-                Err(error) => return Poll::Ready(Turn::Lost(LinkError::of(&error).to_string())),
+                Err(error) => return Poll::Ready(Turn::lost(&error)),
             }
         }
         if self.is_drained() {
@@ -375,19 +378,6 @@ where
             }
         }
         End::Lost(why)
-    }
-
-    fn look_after_handler(&self) {
-        let deadline = self.worker.settings.deadline;
-        if self.worker.handler.replace_if_stuck(deadline) {
-            error!(
-                event = "handler_stuck",
-                queue = self.worker.queue.name(),
-                "the handler actor has not begun with a waiting message for its whole deadline; it is replaced"
-            );
-            self.worker
-                .handler_died("it did not begin with a waiting message; replaced");
-        }
     }
 
     fn log_abandoned(&self) {

@@ -44,7 +44,8 @@ where
         span.in_scope(|| {
             warn!(event = "message_held", %error, "the {what} is not stored yet; holding the message and trying again");
         });
-        let paused = line.while_alive(pause_or_link(hub, &error, pause));
+        // Boxed, because few messages come to it and each has room for it.
+        let paused = Box::pin(line.while_alive(pause_or_link(hub, &error, pause)));
         if paused.await.is_none() {
             return Held::LineGone;
         }

@@ -41,6 +41,9 @@ pub(crate) struct Ran {
     pub(crate) counted: bool,
 }
 
+/// Makes the life of a delivery: see [`live`].
+pub(super) type Live<A, B, L> = fn(Rc<Worker<A, B>>, Rc<Line>, Arc<Meta>) -> L;
+
 /// From the consumer's stream to the order to ack. Calls only go down.
 ///
 /// Dropping the future abandons the message: the broker hands it out again. What few messages come to

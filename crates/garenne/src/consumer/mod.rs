@@ -17,7 +17,6 @@ mod recall;
 mod settle;
 mod start;
 mod subscription;
-mod woken;
 mod worker;
 
 use actor::ConsumerActor;

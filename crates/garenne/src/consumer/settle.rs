@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use garenne_core::{
-    Declare, FailReason, FailedMessage as Record, Origin, Outcome, Properties, Settlement, original,
-    retry_copy,
+    Declare, FailReason, FailedMessage as Record, Origin, Outcome, Properties, Settlement,
+    original, retry_copy,
 };
 use tokio::sync::oneshot;
 use tracing::{Span, debug, error, info, warn};
@@ -122,7 +122,7 @@ impl<A, B> Failed<'_, A, B> {
             Held::Taken(Err(why)) => {
                 let mut failed = self;
                 failed.ran.error = format!("{} (and cannot be retried: {why})", failed.ran.error);
-                failed.store(FailReason::Exhausted).await
+                Box::pin(failed.store(FailReason::Exhausted)).await
             }
         }
     }

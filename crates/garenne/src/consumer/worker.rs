@@ -6,6 +6,7 @@ use std::time::Duration;
 use actix::{Actor, Context, Handler};
 use garenne_core::Queue;
 use tokio::sync::Semaphore;
+use tracing::error;
 
 use super::handler::HandlerCell;
 use super::{Hub, Recall, WorkerId, WorkerNews, WorkerReport};
@@ -44,6 +45,18 @@ where
     /// The handler panicked or hung.
     pub(crate) fn handler_died(&self, why: &str) {
         self.hub.desk.handler_died(&self.name, why);
+    }
+
+    /// Replaces a handler actor that hangs.
+    pub(super) fn look_after_handler(&self) {
+        if self.handler.replace_if_stuck(self.settings.deadline) {
+            error!(
+                event = "handler_stuck",
+                queue = self.queue.name(),
+                "the handler actor has not begun with a waiting message for its whole deadline; it is replaced"
+            );
+            self.handler_died("it did not begin with a waiting message; replaced");
+        }
     }
 
     pub(crate) fn report(&self, news: WorkerNews) {

@@ -2,12 +2,14 @@
 
 use std::time::{Duration, Instant};
 
-use lapin::Confirmation;
 use lapin::message::BasicReturnMessage;
+use lapin::options::BasicPublishOptions;
+use lapin::{Channel, Confirmation};
 
 use super::gate::Gate;
 use super::job::{Key, KeyMaker};
 use super::{Job, Patience};
+use crate::wire::{basic_properties, short};
 
 /// A message in line.
 pub(super) struct Held {
@@ -53,6 +55,29 @@ impl Landing {
             verdict,
             returned: returned.map(|message| Box::new(return_of(&message, keys))),
         }
+    }
+}
+
+/// How a message is handed to the channel: see [`fly`].
+pub(super) type Fly<F> = fn(&Channel, &Job, &KeyMaker) -> F;
+
+/// Hands a message to the channel, and waits for its confirm.
+pub(super) fn fly(
+    channel: &Channel,
+    job: &Job,
+    keys: &KeyMaker,
+) -> impl Future<Output = lapin::Result<Landing>> + use<> {
+    let (channel, keys, body) = (channel.clone(), keys.clone(), job.body.clone());
+    let (exchange, routing_key) = (short(&job.exchange), short(&job.routing_key));
+    let properties = basic_properties(&job.properties);
+    let options = BasicPublishOptions {
+        mandatory: job.mandatory,
+        immediate: false,
+    };
+    async move {
+        let published = channel.basic_publish(exchange, routing_key, options, &body, properties);
+        let confirmation = published.await?.await?;
+        Ok(Landing::of(confirmation, &keys))
     }
 }
 

@@ -12,6 +12,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::MissedTickBehavior;
 use tracing::{debug, error, warn};
 
+use super::flight::fly;
 use super::gate::Gate;
 use super::opening::{close, open};
 use super::renewal::Renewal;
@@ -128,12 +129,7 @@ pub(super) fn start_requests(
 }
 
 /// The owner task. It ends when nobody can send any more.
-pub(super) async fn own(
-    jobs: Jobs,
-    links: LinkWatch,
-    limits: Limits,
-    replies: Option<Replies>,
-) {
+pub(super) async fn own(jobs: Jobs, links: LinkWatch, limits: Limits, replies: Option<Replies>) {
     let mut owner = Owner {
         links,
         waiting: jobs.waiting,
@@ -206,7 +202,7 @@ impl Owner {
     async fn publish_on(&mut self, link: &Link, channel: lapin::Channel) -> ControlFlow<()> {
         let held = std::mem::take(&mut self.held);
         let renewal = &mut self.renewal;
-        let mut session = Session::new(link, channel.clone(), self.limits, held, renewal);
+        let mut session = Session::new(link, channel.clone(), self.limits, held, renewal, fly);
         let end = session.run(&mut self.waiting, &self.gate).await;
         let left = session.into_unanswered();
         self.renewal.left(matches!(end, Ok(End::Refused { .. })));
@@ -313,7 +309,7 @@ impl Owner {
     /// The channel broke with messages in flight. The one that broke it is told so; the others are
     /// published again while the link lasts, and over the next one if they may wait for it: what was
     /// not confirmed may not be stored.
-    fn sort_out(&mut self, link: &Link, error: &lapin::Error, left: Vec<Box<Job>>) {
+    fn sort_out(&mut self, link: &Link, error: &lapin::Error, left: VecDeque<Box<Job>>) {
         let (code, text) = match error.kind() {
             lapin::ErrorKind::ProtocolError(amqp) => {
                 (amqp.get_id(), amqp.get_message().as_str().to_owned())

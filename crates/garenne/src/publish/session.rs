@@ -6,42 +6,39 @@
 //!
 //! 1. lapin hands the oldest unclaimed return to every confirm that completes. A confirm without a
 //!    return therefore says: every return so far went to a confirm that completed *before* this one.
-//!    It is believed as soon as all those have been seen, which a marker future tells: futures are
-//!    woken in the order in which their confirms complete, and the marker is queued behind them.
+//!    It is believed as soon as all those have been seen, which a mark tells: futures are woken in the
+//!    order in which their confirms complete, and the mark comes up behind them.
 //! 2. A confirm with somebody's return says nothing about its own. From then on nothing is
 //!    published and nothing believed until all that is in flight has landed: then every return has
 //!    surfaced, and is matched by message id, exchange and routing key.
 
 use std::collections::{HashMap, VecDeque};
-use std::future::Future;
+use std::future::poll_fn;
 use std::io::{Error, ErrorKind};
-use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
-use futures_util::stream::FuturesUnordered;
-use futures_util::{FutureExt, StreamExt};
 use lapin::Channel;
-use lapin::options::BasicPublishOptions;
 use slab::Slab;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::flight::{Flight, FlightId, Held, Landing, Verdict};
+use super::flight::{Flight, FlightId, Fly, Held, Landing, Verdict};
 use super::gate::Gate;
 use super::job::{Key, KeyMaker, Keys};
 use super::landed::Landed;
 use super::owner::Limits;
 use super::renewal::Renewal;
 use super::{Job, Patience, PublishError};
+use crate::futures::{Futures, Next};
 use crate::link::{Link, Loss};
-use crate::wire::{basic_properties, short};
 
 /// How many messages are in flight at once. Confirms come in batches: more gains nothing.
 const WINDOW: usize = 256;
 /// How often deadlines are looked at.
 const TICK: Duration = Duration::from_millis(250);
 
-pub(super) struct Session<'a> {
+pub(super) struct Session<'a, F> {
     channel: Channel,
     renewal: &'a mut Renewal,
     loss: Loss,
@@ -53,7 +50,9 @@ pub(super) struct Session<'a> {
     limits: Limits,
     /// Every message handed to the channel whose fate is not decided.
     flights: Slab<Flight>,
-    in_the_air: FuturesUnordered<Pin<Box<dyn Future<Output = Event> + Send>>>,
+    /// How they are handed to the channel, which ends when their confirms come.
+    fly: Fly<F>,
+    in_the_air: Futures<FlightId, F>,
     key_maker: KeyMaker,
     /// What is in flight: two with the same key could not be told apart when one is returned.
     keys: Keys,
@@ -76,18 +75,17 @@ pub(super) enum End {
     Refused { in_flight: usize },
 }
 
-enum Event {
-    Landed(FlightId, lapin::Result<Landing>),
-    Marker,
-}
-
-impl<'a> Session<'a> {
+impl<'a, F> Session<'a, F>
+where
+    F: Future<Output = lapin::Result<Landing>>,
+{
     pub(super) fn new(
         link: &Link,
         channel: Channel,
         limits: Limits,
         held: VecDeque<Box<Job>>,
         renewal: &'a mut Renewal,
+        fly: Fly<F>,
     ) -> Self {
         let key_maker = KeyMaker::default();
         let waiting = held.into_iter();
@@ -104,7 +102,8 @@ impl<'a> Session<'a> {
             frame_max: link.frame_max(),
             limits,
             flights: Slab::new(),
-            in_the_air: FuturesUnordered::new(),
+            fly,
+            in_the_air: Futures::new(),
             key_maker,
             keys: Keys::default(),
             waiting,
@@ -138,11 +137,12 @@ impl<'a> Session<'a> {
             }
             tokio::select! {
                 biased;
-                Some(event) = self.in_the_air.next(), if !self.in_the_air.is_empty() => {
-                    self.on_event(event)?;
+                next = poll_fn(|cx| self.in_the_air.poll_next(cx)) => {
+                    self.on_next(next)?;
                     // All that has landed, before anything else is looked at.
-                    while let Some(Some(event)) = self.in_the_air.next().now_or_never() {
-                        self.on_event(event)?;
+                    let mut cx = Context::from_waker(Waker::noop());
+                    while let Poll::Ready(next) = self.in_the_air.poll_next(&mut cx) {
+                        self.on_next(next)?;
                     }
                 }
                 // What is in the air ends with the link, and knows better why.
@@ -199,7 +199,7 @@ impl<'a> Session<'a> {
     }
 
     /// What was not answered, in the order in which it came, for whoever sorts it out.
-    pub(super) fn into_unanswered(self) -> Vec<Box<Job>> {
+    pub(super) fn into_unanswered(self) -> VecDeque<Box<Job>> {
         let flights = self.flights.into_iter().map(|(_, flight)| flight);
         let mut flights: Vec<_> = flights.collect();
         flights.sort_unstable_by_key(|flight| flight.number);
@@ -253,25 +253,8 @@ impl<'a> Session<'a> {
         let number = self.next_number;
         self.next_number += 1;
         let id = FlightId { number, place };
-        let channel = self.channel.clone();
-        let key_maker = self.key_maker.clone();
-        let (exchange, routing_key) = (short(&job.exchange), short(&job.routing_key));
-        let properties = basic_properties(&job.properties);
-        let options = BasicPublishOptions {
-            mandatory: job.mandatory,
-            immediate: false,
-        };
-        let body = job.body.clone();
-        self.in_the_air.push(Box::pin(async move {
-            let published = channel
-                .basic_publish(exchange, routing_key, options, &body, properties)
-                .await;
-            let landing = match published {
-                Ok(confirm) => confirm.await.map(|c| Landing::of(c, &key_maker)),
-                Err(error) => Err(error),
-            };
-            Event::Landed(id, landing)
-        }));
+        let flying = (self.fly)(&self.channel, &job, &self.key_maker);
+        self.in_the_air.push(id, flying);
         self.keys.insert(key);
         self.flights.insert(Flight {
             job,
@@ -283,9 +266,9 @@ impl<'a> Session<'a> {
         });
     }
 
-    fn on_event(&mut self, event: Event) -> lapin::Result<()> {
-        match event {
-            Event::Landed(id, result) => {
+    fn on_next(&mut self, next: Next<FlightId, lapin::Result<Landing>>) -> lapin::Result<()> {
+        match next {
+            Next::Ended(id, result) => {
                 let Landing { verdict, returned } = result?;
                 self.returned.extend(returned.map(|returned| *returned));
                 if let Some(flight) = self.flights.get_mut(id.place) {
@@ -293,8 +276,8 @@ impl<'a> Session<'a> {
                 }
                 self.landed.add(id, verdict);
             }
-            Event::Marker => {
-                self.landed.marker_arrived();
+            Next::Mark => {
+                self.landed.mark_came_up();
                 if self.returned.is_empty() {
                     self.decide_landed();
                 }
@@ -302,9 +285,8 @@ impl<'a> Session<'a> {
         }
         if !self.returned.is_empty() {
             self.decide_returns();
-        } else if self.landed.wants_marker() {
-            self.in_the_air
-                .push(Box::pin(std::future::ready(Event::Marker)));
+        } else if self.landed.wants_mark() {
+            self.in_the_air.mark();
         }
         Ok(())
     }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use actix::{ActorFutureExt, AsyncContext, Context, WrapFuture};
+use futures_util::{StreamExt, TryStreamExt, stream};
 use garenne_core::Epoch;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::UnboundedSender;
@@ -115,6 +116,9 @@ async fn connect(
     Attempt { links, error: None }
 }
 
+/// So many queues are declared at the same time: the broker works on each in a channel of its own.
+const DECLARES: usize = 8;
+
 async fn connect_one(
     plan: &Plan,
     runtime: &Handle,
@@ -136,9 +140,13 @@ async fn connect_one(
     // Watched from the first moment: what happens while the topology is declared counts as well.
     runtime.spawn(link.watch(news.clone()));
     if purpose == Purpose::Consume {
-        for registration in &plan.queues {
-            declare_queue(&link, &registration.queue).await?;
-        }
+        let declares = (0..plan.queues.len()).map(|index| {
+            let (link, queue) = (Arc::clone(&link), Arc::clone(&plan.queues[index].queue));
+            async move { declare_queue(&link, &queue).await }
+        });
+        // In order: the fault that is told is the first queue's that has one.
+        let declared = stream::iter(declares).buffered(DECLARES);
+        declared.try_collect::<()>().await?;
     }
     Ok(link)
 }

@@ -4,6 +4,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Wake, Waker};
 
+/// No place, but a mark among them.
+pub(super) const MARK: usize = usize::MAX;
+
 /// The places of the futures that were woken, and the task that polls them.
 #[derive(Default)]
 pub(super) struct Woken(Mutex<Inner>);
@@ -26,7 +29,7 @@ impl Woken {
         }
     }
 
-    fn add(&self, place: usize) {
+    pub(super) fn add(&self, place: usize) {
         let mut inner = self.lock();
         inner.places.push(place);
         // Only the first one since it looked has to.
