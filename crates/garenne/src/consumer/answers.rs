@@ -53,7 +53,8 @@ impl<T> Answers<T> {
         let mut places = self.0.borrow_mut();
         let waker = match mem::replace(&mut places[place], end) {
             State::Awaited(waker) => waker,
-            // Whoever waited left this half to clear up; an answer may be user code, which is not dropped here.
+            // Whoever waited left this half to clear up. An answer is user code: it is dropped when
+            // nothing is borrowed any more.
             _ => {
                 let unwanted = places.remove(place);
                 drop(places);

@@ -1,16 +1,17 @@
 //! The contender on apalis-amqp: a worker as its documentation builds one, tasks spawned on tokio.
 
+#[path = "../../lapin/src/setting.rs"]
+mod setting;
+
 use std::future::poll_fn;
-use std::io::{Write, stdin, stdout};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, LazyLock};
-use std::time::Instant;
 
 use apalis::prelude::*;
 use apalis_amqp::{AmqpBackend, Config};
 use lapin::options::QueueDeclareOptions;
 
-static SINCE: LazyLock<Instant> = LazyLock::new(Instant::now);
+use crate::setting::{finish, queues, say, setting};
 
 #[derive(serde::Deserialize, serde::Serialize)]
 struct Order {
@@ -26,12 +27,12 @@ struct Progress {
 async fn charge(order: Order, progress: Data<Arc<Progress>>) -> Result<(), BoxDynError> {
     let before = progress.handled.fetch_add(1, Ordering::Relaxed);
     if before == 0 {
-        say("first");
+        say("first", &[]);
     }
     std::hint::black_box((order.order_id, order.cents));
     // Its ack follows; whoever measures looks whether it did.
     if before + 1 == progress.count {
-        say("done");
+        say("done", &[]);
     }
     Ok(())
 }
@@ -46,21 +47,9 @@ async fn make_ready(backend: &mut AmqpBackend<Order>) {
     }
 }
 
-fn say(event: &str) {
-    let nanos = SINCE.elapsed().as_nanos();
-    let mut out = stdout().lock();
-    writeln!(out, r#"{{"event":"{event}","ns":{nanos}}}"#).expect("somebody listens");
-    out.flush().expect("somebody listens");
-}
-
-fn setting<T: std::str::FromStr>(name: &str) -> T {
-    let value = std::env::var(name).unwrap_or_default();
-    value.parse().unwrap_or_else(|_| panic!("{name}={value}"))
-}
-
 #[tokio::main]
 async fn main() {
-    LazyLock::force(&SINCE);
+    setting::start();
     // The queue is there, with arguments that are not this worker's.
     let as_it_is = QueueDeclareOptions {
         passive: true,
@@ -68,7 +57,7 @@ async fn main() {
     };
     let prefetch: u16 = setting("BENCH_PREFETCH");
     let config = Config::default()
-        .queue(setting::<String>("BENCH_QUEUE"))
+        .queue(queues().remove(0))
         .declare_options(as_it_is)
         .prefetch_count(prefetch);
     let mut backend = AmqpBackend::<Order>::new_from_addr(setting::<String>("BENCH_URL"))
@@ -85,10 +74,8 @@ async fn main() {
         .parallelize(tokio::spawn)
         .build(charge);
     let work = tokio::spawn(worker.run());
-    // Until the runner has read what this process cost.
-    let told = tokio::task::spawn_blocking(|| stdin().read_line(&mut String::new()));
     tokio::select! {
         ended = work => panic!("the worker ended: {ended:?}"),
-        told = told => told.expect("a thread").expect("a pipe"),
+        () = finish() => {}
     };
 }
