@@ -171,9 +171,9 @@ impl Axis {
         }
     }
 
-    /// A run takes a second or two.
+    /// A run takes a second or two, so that how a process starts has little part in it.
     pub fn cases(self) -> Vec<Case> {
-        let prefetches = [(1, 5_000), (10, 20_000), (100, 40_000), (1000, 40_000)];
+        let prefetches = [(1, 5_000), (10, 20_000), (100, 60_000), (1000, 120_000)];
         let at = |(prefetch, messages): (u16, u64)| {
             Case::plain(prefetch.to_string(), prefetch, messages)
         };
