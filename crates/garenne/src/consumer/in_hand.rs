@@ -31,6 +31,7 @@ impl<L: Future<Output = Settled>> InHand<L> {
         loop {
             match self.0.poll_next(cx) {
                 Poll::Ready(Next::Ended(open, settled)) => return Poll::Ready((open, settled)),
+                // Nobody sets one here.
                 Poll::Ready(Next::Mark) => {}
                 Poll::Pending => return Poll::Pending,
             }

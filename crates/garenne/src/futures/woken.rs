@@ -68,8 +68,11 @@ impl Caller {
 
     /// To be said before its future is polled: calls that come while it is polled count for the next
     /// time.
+    ///
+    /// A swap, where a store would let the poll that follows miss what was written before a call that
+    /// found the last one not heard yet, and that call was then for nothing.
     pub(super) fn is_heard(&self) {
-        self.has_called.store(false, Ordering::Release);
+        self.has_called.swap(false, Ordering::AcqRel);
     }
 }
 

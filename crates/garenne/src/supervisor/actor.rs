@@ -78,7 +78,7 @@ pub(crate) struct ConnectionSupervisor {
     pub(super) news: mpsc::UnboundedSender<LinkNews>,
     news_in: Option<mpsc::UnboundedReceiver<LinkNews>>,
     /// The channel that parked messages go through.
-    pub(super) copies: ConfirmChannel,
+    pub(super) parked: ConfirmChannel,
     /// The user's own.
     pub(super) publisher: Publisher,
     pub(super) last_watch: Instant,
@@ -98,7 +98,7 @@ impl ConnectionSupervisor {
         stopped: watch::Sender<Option<StopReason>>,
     ) -> Self {
         let (news, news_in) = mpsc::unbounded_channel();
-        let (copies, jobs) = crate::publish::channel();
+        let (parked, jobs) = crate::publish::channel();
         crate::publish::start(&runtime, jobs, publish.subscribe(), plan.limits);
         Self {
             outage: Outage::starting(plan.window, STABLE_AFTER, Moment::default()),
@@ -128,7 +128,7 @@ impl ConnectionSupervisor {
             stopped,
             news,
             news_in: Some(news_in),
-            copies,
+            parked,
             publisher,
             last_watch: Instant::now(),
             sights: HashMap::new(),

@@ -68,7 +68,7 @@ impl ConnectionSupervisor {
             self.consume.announce.subscribe(),
             self.publish.announce.subscribe(),
         );
-        let parking = Parking::new(self.copies.clone(), publish.clone(), consume.clone());
+        let parking = Parking::new(self.parked.clone(), publish.clone(), consume.clone());
         let sink = FailSink::new(parking, self.desk.clone(), self.plan.sinks.clone()).start();
         let hub = |arbiter: &Arbiter| {
             let (limits, copies, lanes) = (self.plan.limits, publish.clone(), consume.clone());
