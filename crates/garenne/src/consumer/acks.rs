@@ -16,6 +16,8 @@ use lapin::options::{BasicAckOptions, BasicNackOptions};
 use tokio::time::{Sleep, sleep};
 use tracing::error;
 
+use crate::link::Bell;
+
 /// How long a finished message may wait behind an unfinished one before it is acked by itself.
 const STRAGGLER: Duration = Duration::from_millis(20);
 /// How long an ack may wait for more of them.
@@ -24,6 +26,7 @@ const MOMENT: Duration = Duration::from_millis(1);
 /// What of a channel's deliveries is settled, and what the broker knows of it.
 pub(super) struct Acks {
     channel: Channel,
+    bell: Bell,
     ledger: Ledger,
     give_back: Vec<u64>,
     writing: Option<Write>,
@@ -41,9 +44,10 @@ struct Write {
 }
 
 impl Acks {
-    pub(super) fn new(channel: Channel, prefetch: u16) -> Self {
+    pub(super) fn new(channel: Channel, bell: Bell, prefetch: u16) -> Self {
         Self {
             channel,
+            bell,
             ledger: Ledger::new(),
             give_back: Vec::new(),
             writing: None,
@@ -102,14 +106,19 @@ impl Acks {
     /// whenever a batch was written. With `more` under way, a batch may wait for it; the caller polls
     /// again.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>, more: bool) -> Poll<lapin::Result<u64>> {
-        if self.writing.is_none() && !(more && self.may_wait()) {
+        let begins = self.writing.is_none() && !(more && self.may_wait());
+        if begins {
             self.waiting_since = None;
             self.writing = self.next_write(cx);
         }
         let Some(writing) = &mut self.writing else {
             return Poll::Pending;
         };
-        let Poll::Ready(result) = writing.done.as_mut().poll(cx) else {
+        let done = writing.done.as_mut().poll(cx);
+        if begins {
+            self.bell.ring();
+        }
+        let Poll::Ready(result) = done else {
             return Poll::Pending;
         };
         let acked = writing.acked;

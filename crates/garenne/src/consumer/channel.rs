@@ -97,7 +97,7 @@ where
             line: Line::new(),
             epoch: link.epoch,
             loss: link.loss(),
-            acks: Acks::new(channel.clone(), worker.settings.prefetch),
+            acks: Acks::new(channel.clone(), link.bell(), worker.settings.prefetch),
             channel,
             consumer: Some(consumer),
             caution,

@@ -8,7 +8,6 @@ use std::net::Shutdown;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use async_compat::Compat;
 use garenne_core::Epoch;
 use lapin::tcp::AsyncTcpStream;
 use lapin::{Connection, ConnectionProperties};
@@ -18,7 +17,10 @@ use tokio::time::timeout;
 use tracing::debug;
 
 use super::address::BrokerUrl;
+use super::bell::Bell;
 use super::error::{Kind, LinkError, timed_out};
+use super::kit::Kit;
+use super::socket::Socket;
 use super::tls::Tls;
 use super::{Link, Purpose};
 
@@ -27,7 +29,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long the AMQP handshake may take. A stopped broker accepts TCP and says nothing.
 pub(super) const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
-pub(super) type Stream = AsyncTcpStream<Compat<TcpStream>>;
+pub(super) type Stream = AsyncTcpStream<Socket>;
 
 /// A second handle on the socket of a connection. Dropping it ends the connection for certain,
 /// whatever state the client is in: without it a peer that says nothing would keep a thread and a
@@ -65,9 +67,10 @@ impl Brokers<'_> {
         for broker in self.urls {
             debug!(%broker, purpose = purpose.as_str(), "dialling");
             match dial(broker, self.tls, name, runtime).await {
-                Ok((connection, socket)) => {
+                Ok((connection, bell, socket)) => {
                     let broker = broker.to_string();
-                    return Ok(Link::new(purpose, epoch, broker, connection, socket));
+                    let link = Link::new(purpose, epoch, broker, connection, bell, socket);
+                    return Ok(link);
                 }
                 Err(error) if worst.as_ref().is_none_or(|w| w.kind != Kind::Configuration) => {
                     worst = Some(error);
@@ -91,8 +94,8 @@ async fn dial(
     tls: &Tls,
     name: &str,
     runtime: &Handle,
-) -> Result<(Connection, SocketGuard), LinkError> {
-    let (stream, guard) = dial_socket(broker, tls).await?;
+) -> Result<(Connection, Bell, SocketGuard), LinkError> {
+    let (stream, bell, guard) = dial_socket(broker, tls, runtime).await?;
     let stream = Mutex::new(Some(stream));
     let hand_over = async move |_uri, _runtime| -> lapin::Result<Stream> {
         let taken = stream
@@ -103,12 +106,12 @@ async fn dial(
     };
     let connecting = Connection::connector(
         broker.uri().clone(),
-        async_rs::Runtime::tokio_with_handle(runtime.clone()),
+        async_rs::Runtime::new(Kit::new(runtime.clone())),
         hand_over,
         ConnectionProperties::default().with_connection_name(name.into()),
     );
     match timeout(HANDSHAKE_TIMEOUT, connecting).await {
-        Ok(Ok(connection)) => Ok((connection, guard)),
+        Ok(Ok(connection)) => Ok((connection, bell, guard)),
         Ok(Err(error)) => Err(explain_handshake(&error, broker)),
         Err(_) => Err(timed_out(
             &format!("the AMQP handshake with {broker}"),
@@ -120,7 +123,8 @@ async fn dial(
 pub(super) async fn dial_socket(
     broker: &BrokerUrl,
     tls: &Tls,
-) -> Result<(Stream, SocketGuard), LinkError> {
+    runtime: &Handle,
+) -> Result<(Stream, Bell, SocketGuard), LinkError> {
     let authority = &broker.uri().authority;
     let connecting = TcpStream::connect((authority.host.as_str(), authority.port));
     let on = |error: LinkError| error.while_doing(format_args!("cannot reach {broker}"));
@@ -128,10 +132,10 @@ pub(super) async fn dial_socket(
         .await
         .map_err(|_| on(timed_out("the connect", CONNECT_TIMEOUT)))?
         .map_err(|e| on(LinkError::of_io(&e)))?;
-    let (socket, guard) = guarded(socket).map_err(|e| on(LinkError::of_io(&e)))?;
-    let plain = AsyncTcpStream::Plain(Compat::new(socket));
+    let (socket, bell, guard) = guarded(socket, runtime).map_err(|e| on(LinkError::of_io(&e)))?;
+    let plain = AsyncTcpStream::Plain(socket);
     if !broker.is_tls() {
-        return Ok((plain, guard));
+        return Ok((plain, bell, guard));
     }
     let connector = tls.overridden_by(broker.tls_files()).connector()?;
     let stream = timeout(
@@ -141,14 +145,16 @@ pub(super) async fn dial_socket(
     .await
     .map_err(|_| on(timed_out("the TLS handshake", CONNECT_TIMEOUT)))?
     .map_err(|e| on(LinkError::of_io(&e)))?;
-    Ok((stream, guard))
+    Ok((stream, bell, guard))
 }
 
-fn guarded(socket: TcpStream) -> io::Result<(TcpStream, SocketGuard)> {
+fn guarded(socket: TcpStream, runtime: &Handle) -> io::Result<(Socket, Bell, SocketGuard)> {
     socket.set_nodelay(true)?;
     let socket = socket.into_std()?;
     let guard = SocketGuard(socket.try_clone()?);
-    Ok((TcpStream::from_std(socket)?, guard))
+    let bell = Bell::new()?;
+    let socket = Socket::new(socket, runtime.clone(), bell.clone());
+    Ok((socket, bell, guard))
 }
 
 /// Adds what to change to the errors that a wrong configuration makes.

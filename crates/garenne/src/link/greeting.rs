@@ -5,6 +5,7 @@ use amq_protocol::frame::parsing::parse_frame;
 use amq_protocol::protocol::{AMQPClass, connection};
 use amq_protocol::types::{AMQPValue, FieldTable};
 use futures_util::{AsyncReadExt, AsyncWriteExt};
+use tokio::runtime::Handle;
 use tokio::time::timeout;
 
 use super::dial::{HANDSHAKE_TIMEOUT, dial_socket};
@@ -32,7 +33,7 @@ pub struct ServerInfo {
 
 /// Asks a broker who it is. Nobody logs in for that.
 pub(crate) async fn greeting(broker: &BrokerUrl, tls: &Tls) -> Result<ServerInfo, LinkError> {
-    let (mut socket, _guard) = dial_socket(broker, tls).await?;
+    let (mut socket, _bell, _guard) = dial_socket(broker, tls, &Handle::current()).await?;
     let asking = async {
         socket.write_all(b"AMQP\0\0\x09\x01").await?;
         socket.flush().await?;

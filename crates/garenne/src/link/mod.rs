@@ -1,16 +1,20 @@
 //! Links: AMQP connections with one purpose, one incarnation number and a watcher each.
 
 mod address;
+mod bell;
 mod declare;
 mod dial;
 mod error;
 mod greeting;
 mod inspect;
+mod kit;
 mod levels;
+mod socket;
 mod tls;
 mod watch;
 
 pub use address::BrokerUrl;
+pub(crate) use bell::Bell;
 pub(crate) use declare::{declare_entities, declare_lane, declare_queue, message_count};
 pub(crate) use dial::Brokers;
 pub(crate) use error::{Kind, LinkError, timed_out};
@@ -62,6 +66,7 @@ pub(crate) struct Link {
     /// The broker's address, without credentials.
     pub(crate) broker: String,
     connection: Connection,
+    bell: Bell,
     /// Ends the socket when the last holder of the link is gone.
     _socket: SocketGuard,
     /// Why the broker blocks this connection, while it does.
@@ -81,6 +86,7 @@ impl Link {
         epoch: Epoch,
         broker: String,
         connection: Connection,
+        bell: Bell,
         socket: SocketGuard,
     ) -> Arc<Self> {
         Arc::new(Self {
@@ -88,6 +94,7 @@ impl Link {
             epoch,
             broker,
             connection,
+            bell,
             _socket: socket,
             blocked: watch_channel::Sender::new(None),
             closing: AtomicBool::new(false),
@@ -107,6 +114,13 @@ impl Link {
     /// Sees when the broker blocks and unblocks this connection.
     pub(crate) fn blocked(&self) -> watch_channel::Receiver<Option<String>> {
         self.blocked.subscribe()
+    }
+
+    /// For those who write much on this link. From now on they must ring when they have handed something
+    /// over, or it may lie for a millisecond before it is written.
+    pub(crate) fn bell(&self) -> Bell {
+        self.bell.is_used_from_now_on();
+        self.bell.clone()
     }
 
     /// Sees the loss of this link, without keeping it.

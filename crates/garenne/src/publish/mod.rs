@@ -1,5 +1,6 @@
 //! Publishing with confirms: one owner task per confirm channel.
 
+mod air;
 mod connect;
 mod delays;
 mod entrance;

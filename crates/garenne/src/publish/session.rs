@@ -23,6 +23,7 @@ use slab::Slab;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{MissedTickBehavior, interval};
 
+use super::air::Air;
 use super::flight::{Flight, FlightId, Fly, Held, Landing, Verdict};
 use super::gate::Gate;
 use super::job::{Key, KeyMaker, Keys};
@@ -30,7 +31,7 @@ use super::landed::Landed;
 use super::owner::Limits;
 use super::renewal::Renewal;
 use super::{Job, Patience, PublishError};
-use crate::futures::{Futures, Next};
+use crate::futures::Next;
 use crate::link::{Link, Loss};
 
 /// How many messages are in flight at once. Confirms come in batches: more gains nothing.
@@ -52,7 +53,7 @@ pub(super) struct Session<'a, F> {
     flights: Slab<Flight>,
     /// How they are handed to the channel, which ends when their confirms come.
     fly: Fly<F>,
-    in_the_air: Futures<FlightId, F>,
+    in_the_air: Air<F>,
     key_maker: KeyMaker,
     /// What is in flight: two with the same key could not be told apart when one is returned.
     keys: Keys,
@@ -103,7 +104,7 @@ where
             limits,
             flights: Slab::new(),
             fly,
-            in_the_air: Futures::new(),
+            in_the_air: Air::new(link.bell()),
             key_maker,
             keys: Keys::default(),
             waiting,

@@ -1,0 +1,184 @@
+//! The socket under lapin's I/O thread, which waits for the broker by itself.
+//!
+//! lapin's thread sleeps until a reactor, which is another thread, says that there is something to
+//! read. While messages stream in, every batch of them would wake both: a tenth of what a message
+//! costs. So for as long as the broker keeps talking, the thread stays in the socket's read until it
+//! says more. What is to be written meanwhile is announced with a [`Bell`]; what comes without waits
+//! for a millisecond at most. Then, and whenever nobody has promised to ring, the reactor watches.
+
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, TcpStream};
+use std::os::fd::AsFd;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use futures_util::{AsyncRead, AsyncWrite};
+use tokio::io::ReadBuf;
+use tokio::runtime::Handle;
+
+use super::bell::{Bell, Woken};
+
+/// How long the broker may be silent before the reactor watches the socket.
+const SILENCE: Duration = Duration::from_millis(1);
+
+/// A TCP socket.
+#[derive(Debug)]
+pub(super) struct Socket {
+    tcp: Tcp,
+    /// Whose reactor watches it when nobody waits for it.
+    runtime: Handle,
+    bell: Bell,
+    /// The last read did not fill its buffer: there is nothing more, or very new.
+    is_empty: bool,
+    /// lapin has seen all that was read.
+    is_looked_at: bool,
+    /// lapin waits for the reactor to say that it can write.
+    write_waits: bool,
+}
+
+#[derive(Debug)]
+enum Tcp {
+    Ours(TcpStream),
+    Watched(tokio::net::TcpStream),
+    /// The reactor would not take it, or not give it back.
+    Lost,
+}
+
+impl Socket {
+    /// Takes a socket that does not block.
+    pub(super) fn new(tcp: TcpStream, runtime: Handle, bell: Bell) -> Self {
+        Self {
+            tcp: Tcp::Ours(tcp),
+            runtime,
+            bell,
+            is_empty: false,
+            is_looked_at: false,
+            write_waits: false,
+        }
+    }
+
+    fn read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+        let mut has_waited = false;
+        while let Tcp::Ours(tcp) = &mut self.tcp {
+            if !self.is_empty {
+                match tcp.read(buffer) {
+                    Ok(read) => return Poll::Ready(Ok(self.has_read(read, buffer.len()))),
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.is_empty = true,
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                    Err(error) => return Poll::Ready(Err(error)),
+                }
+            }
+            if has_waited || !self.bell.is_used() {
+                break;
+            }
+            if !self.is_looked_at {
+                return later(cx);
+            }
+            has_waited = true;
+            match self.bell.wait(tcp.as_fd(), SILENCE)? {
+                Woken::Readable => self.is_empty = false,
+                Woken::Rung => return later(cx),
+                Woken::TimedOut => {}
+            }
+        }
+        let size = buffer.len();
+        let mut buffer = ReadBuf::new(buffer);
+        let watched = Pin::new(self.watched()?);
+        ready!(tokio::io::AsyncRead::poll_read(watched, cx, &mut buffer))?;
+        // Back there, nobody would tell lapin that it can write again.
+        if self.bell.is_used() && !self.write_waits {
+            self.take_back()?;
+        }
+        Poll::Ready(Ok(self.has_read(buffer.filled().len(), size)))
+    }
+
+    /// Nothing read is the end of the stream, and is to be read again.
+    fn has_read(&mut self, read: usize, size: usize) -> usize {
+        self.is_empty = (1..size).contains(&read);
+        self.is_looked_at = false;
+        read
+    }
+
+    fn write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        while let Tcp::Ours(tcp) = &mut self.tcp {
+            match tcp.write(bytes) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                result => return Poll::Ready(result),
+            }
+        }
+        let watched = Pin::new(self.watched()?);
+        let written = tokio::io::AsyncWrite::poll_write(watched, cx, bytes);
+        self.write_waits = written.is_pending();
+        written
+    }
+
+    /// The socket, watched by the reactor.
+    fn watched(&mut self) -> io::Result<&mut tokio::net::TcpStream> {
+        self.tcp = match std::mem::replace(&mut self.tcp, Tcp::Lost) {
+            Tcp::Ours(tcp) => {
+                let _entered = self.runtime.enter();
+                Tcp::Watched(tokio::net::TcpStream::from_std(tcp)?)
+            }
+            other => other,
+        };
+        match &mut self.tcp {
+            Tcp::Watched(tcp) => Ok(tcp),
+            _ => Err(io::ErrorKind::NotConnected.into()),
+        }
+    }
+
+    fn take_back(&mut self) -> io::Result<()> {
+        self.tcp = match std::mem::replace(&mut self.tcp, Tcp::Lost) {
+            Tcp::Watched(tcp) => Tcp::Ours(tcp.into_std()?),
+            other => other,
+        };
+        Ok(())
+    }
+}
+
+/// Gives lapin its turn, and asks to be polled again.
+fn later<T>(cx: &Context<'_>) -> Poll<T> {
+    cx.waker().wake_by_ref();
+    Poll::Pending
+}
+
+impl AsyncRead for Socket {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
+        self.read(cx, buffer)
+    }
+}
+
+impl AsyncWrite for Socket {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.write(cx, bytes)
+    }
+
+    /// Nothing is kept back. lapin flushes at the beginning of each of its turns, after it has looked at
+    /// what it read in the one before; and it looks for frames to write after every flush.
+    fn poll_flush(mut self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.is_looked_at = true;
+        self.bell.hush();
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_close(mut self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.take_back()?;
+        Poll::Ready(match &self.tcp {
+            Tcp::Ours(tcp) => tcp.shutdown(Shutdown::Write),
+            _ => Ok(()),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,195 @@
+use std::net::TcpListener;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex};
+use std::task::{Wake, Waker};
+use std::thread;
+
+use super::*;
+
+/// Nothing here takes that long.
+const LONG: Duration = Duration::from_secs(60);
+
+/// lapin's side: it polls, and is woken.
+struct Side {
+    socket: Socket,
+    bell: Bell,
+    waker: Waker,
+    wakes: Receiver<()>,
+    _reactor: tokio::runtime::Runtime,
+}
+
+struct Woke(Mutex<Sender<()>>);
+
+impl Wake for Woke {
+    fn wake(self: Arc<Self>) {
+        // Wakes that nobody waits for are of no interest.
+        let _ = self.0.lock().unwrap().send(());
+    }
+}
+
+impl Side {
+    fn poll_read(&mut self, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+        let mut cx = Context::from_waker(&self.waker);
+        Pin::new(&mut self.socket).poll_read(&mut cx, buffer)
+    }
+
+    fn poll_write(&mut self, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let mut cx = Context::from_waker(&self.waker);
+        Pin::new(&mut self.socket).poll_write(&mut cx, bytes)
+    }
+
+    /// Begins a turn as lapin does.
+    fn turn(&mut self) {
+        let mut cx = Context::from_waker(&self.waker);
+        let flushed = Pin::new(&mut self.socket).poll_flush(&mut cx);
+        assert!(matches!(flushed, Poll::Ready(Ok(()))));
+    }
+
+    fn is_watched(&self) -> bool {
+        matches!(self.socket.tcp, Tcp::Watched(_))
+    }
+
+    fn is_woken(&self) -> bool {
+        self.wakes.recv_timeout(LONG).is_ok()
+    }
+
+    /// Reads as lapin does, turn by turn, until so much has come.
+    fn read(&mut self, wanted: usize) -> Vec<u8> {
+        let mut all = Vec::new();
+        let mut buffer = [0; 1024];
+        while all.len() < wanted {
+            self.turn();
+            match self.poll_read(&mut buffer) {
+                Poll::Ready(read) => all.extend(&buffer[..read.unwrap()]),
+                Poll::Pending => assert!(self.is_woken(), "nobody wakes lapin"),
+            }
+        }
+        all
+    }
+}
+
+/// A socket, and the broker at its other end.
+fn set_up() -> (Side, TcpStream) {
+    let reactor = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let tcp = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    tcp.set_nonblocking(true).unwrap();
+    let (broker, _) = listener.accept().unwrap();
+    let bell = Bell::new().unwrap();
+    let (woke, wakes) = channel();
+    let side = Side {
+        socket: Socket::new(tcp, reactor.handle().clone(), bell.clone()),
+        bell,
+        waker: Waker::from(Arc::new(Woke(Mutex::new(woke)))),
+        wakes,
+        _reactor: reactor,
+    };
+    (side, broker)
+}
+
+fn set_up_with_bell() -> (Side, TcpStream) {
+    let (side, broker) = set_up();
+    side.bell.is_used_from_now_on();
+    (side, broker)
+}
+
+#[test]
+fn without_a_bell_the_reactor_watches() {
+    let (mut side, mut broker) = set_up();
+    assert!(side.poll_read(&mut [0; 8]).is_pending());
+    assert!(side.is_watched());
+    broker.write_all(b"hello").unwrap();
+    assert_eq!(side.read(5), b"hello");
+    assert!(side.is_watched());
+}
+
+#[test]
+fn what_was_read_is_looked_at_before_the_thread_waits() {
+    let (mut side, mut broker) = set_up_with_bell();
+    broker.write_all(b"hello").unwrap();
+    assert_eq!(side.read(5), b"hello");
+    // However often it is asked: the reactor is not needed, and lapin is to come back at once.
+    for _ in 0..3 {
+        assert!(side.poll_read(&mut [0; 8]).is_pending());
+        assert!(side.is_woken());
+        assert!(!side.is_watched());
+    }
+}
+
+#[test]
+fn a_silent_broker_is_watched_by_the_reactor_until_it_speaks() {
+    let (mut side, mut broker) = set_up_with_bell();
+    side.turn();
+    assert!(side.poll_read(&mut [0; 8]).is_pending());
+    assert!(side.is_watched());
+    broker.write_all(b"hello").unwrap();
+    assert!(side.is_woken());
+    assert_eq!(side.read(5), b"hello");
+    assert!(!side.is_watched());
+}
+
+#[test]
+fn one_who_rings_ends_the_wait_and_lapin_gets_its_turn() {
+    let (mut side, _broker) = set_up_with_bell();
+    side.turn();
+    side.bell.ring();
+    assert!(side.poll_read(&mut [0; 8]).is_pending());
+    assert!(side.is_woken());
+    assert!(!side.is_watched());
+}
+
+#[test]
+fn everything_comes_in_order_whatever_the_pace() {
+    let (mut side, mut broker) = set_up_with_bell();
+    let (_nobody, pausing) = channel::<()>();
+    let talking = thread::spawn(move || {
+        for number in 0..2000_u32 {
+            broker.write_all(&number.to_be_bytes()).unwrap();
+            if number % 100 == 0 {
+                // Until the reactor watches.
+                pausing.recv_timeout(2 * SILENCE).unwrap_err();
+            }
+        }
+        broker
+    });
+    let bell = side.bell.clone();
+    let ringing = thread::spawn(move || (0..1000).for_each(|_| bell.ring()));
+    let all = side.read(4 * 2000);
+    let expected: Vec<u8> = (0..2000_u32).flat_map(u32::to_be_bytes).collect();
+    assert!(all == expected);
+    ringing.join().unwrap();
+    drop(talking.join().unwrap());
+    side.turn();
+    let mut end = side.poll_read(&mut [0; 8]);
+    while end.is_pending() {
+        assert!(side.is_woken());
+        side.turn();
+        end = side.poll_read(&mut [0; 8]);
+    }
+    assert!(matches!(end, Poll::Ready(Ok(0))), "{end:?}");
+}
+
+#[test]
+fn a_write_that_had_to_wait_is_told_when_it_can_go_on_though_much_is_read_meanwhile() {
+    let (mut side, mut broker) = set_up_with_bell();
+    let chunk = [7; 64 * 1024];
+    let mut written = 0;
+    while let Poll::Ready(count) = side.poll_write(&chunk) {
+        written += count.unwrap();
+    }
+    broker.write_all(b"hello").unwrap();
+    assert_eq!(side.read(5), b"hello");
+    while side.wakes.try_recv().is_ok() {}
+    let reading = thread::spawn(move || {
+        let mut all = vec![0; written];
+        broker.read_exact(&mut all).map(|()| broker)
+    });
+    let broker = reading.join().unwrap().unwrap();
+    assert!(side.is_woken(), "nobody says that it can write");
+    assert!(matches!(side.poll_write(&chunk), Poll::Ready(Ok(_))));
+    drop(broker);
+}
