@@ -85,6 +85,7 @@ where
     ) -> Result<Self, LinkError> {
         let channel = link.open_channel().await?;
         let consumer = subscribe(&channel, worker.queue.name(), caution.prefetch()).await?;
+        link.expects(worker.settings.prefetch.into());
         info!(
             event = "consuming",
             queue = worker.queue.name(),

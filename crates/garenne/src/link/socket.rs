@@ -3,7 +3,7 @@
 //! lapin's thread sleeps until a reactor, which is another thread, says that there is something to
 //! read. While messages stream in, every batch of them would wake both: a tenth of what a message
 //! costs. So for as long as the broker keeps talking, the thread stays in the socket's read until it
-//! says more. What is to be written meanwhile is announced with a [`Bell`]; what comes without waits
+//! says more, on links where much comes at once ([`Link::expects`](super::Link::expects)). What is to be written meanwhile is announced with a [`Bell`]; what comes without waits
 //! for a millisecond at most. Then, and whenever nobody has promised to ring, the reactor watches.
 
 use std::io::{self, Read, Write};

@@ -88,6 +88,7 @@ where
         renewal: &'a mut Renewal,
         fly: Fly<F>,
     ) -> Self {
+        link.expects(WINDOW);
         let key_maker = KeyMaker::default();
         let waiting = held.into_iter();
         let waiting = waiting.map(|job| Held::new(job, &key_maker, Duration::ZERO));
