@@ -42,7 +42,7 @@ use dial::SocketGuard;
 pub(crate) const CALL_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// From so many on, the broker sends enough at a time. Below, it sends little and waits for acks, and
-/// fetching each bit at once costs more than the way by the reactor: at 100 it left a tenth fewer
+/// fetching each bit at once costs more than the way by the reactor: at 100 it left an eighth fewer
 /// messages per second.
 const MUCH: usize = 256;
 
