@@ -28,7 +28,7 @@ use super::subscription::{End, subscribe};
 use super::{Mode, Worker, WorkerNews};
 use crate::body::Body;
 use crate::delivery::{Delivery, Meta};
-use crate::link::{Link, LinkError, Loss, call};
+use crate::link::{Gently, Link, LinkError, Loss, call};
 
 /// How many deliveries are taken before the handlers get their turn on this thread.
 const BATCH: usize = 64;
@@ -45,6 +45,8 @@ pub(super) struct ChannelTask<A, B, L> {
     /// `None` once the stream has ended: it must never be polled again.
     consumer: Option<Consumer>,
     caution: Caution,
+    /// How deliveries are waited for.
+    gently: Gently,
     acks: Acks,
     in_hand: InHand<L>,
     /// The last ones that were done with and whose acks are not written.
@@ -99,6 +101,7 @@ where
             epoch: link.epoch,
             loss: link.loss(),
             acks: Acks::new(channel.clone(), link.bell(), worker.settings.prefetch),
+            gently: link.gently(),
             channel,
             consumer: Some(consumer),
             caution,
@@ -197,7 +200,7 @@ where
             let Some(consumer) = self.consumer.as_mut().filter(|_| !self.acks.is_writing()) else {
                 break;
             };
-            match consumer.poll_next_unpin(cx) {
+            match self.gently.poll(cx, |cx| consumer.poll_next_unpin(cx)) {
                 Poll::Ready(Some(Ok(delivery))) => {
                     moved = true;
                     if let Some(full) = self.admit(delivery) {

@@ -17,12 +17,11 @@ use tokio::time::timeout;
 use tracing::debug;
 
 use super::address::BrokerUrl;
-use super::bell::Bell;
 use super::error::{Kind, LinkError, timed_out};
 use super::kit::Kit;
 use super::socket::Socket;
 use super::tls::Tls;
-use super::{Link, Purpose};
+use super::{IoThread, Link, Purpose};
 
 /// How long a TCP connect and a TLS handshake may take, each.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -67,9 +66,9 @@ impl Brokers<'_> {
         for broker in self.urls {
             debug!(%broker, purpose = purpose.as_str(), "dialling");
             match dial(broker, self.tls, name, runtime).await {
-                Ok((connection, bell, socket)) => {
+                Ok((connection, thread, socket)) => {
                     let broker = broker.to_string();
-                    let link = Link::new(purpose, epoch, broker, connection, bell, socket);
+                    let link = Link::new(purpose, epoch, broker, connection, thread, socket);
                     return Ok(link);
                 }
                 Err(error) if worst.as_ref().is_none_or(|w| w.kind != Kind::Configuration) => {
@@ -94,8 +93,8 @@ async fn dial(
     tls: &Tls,
     name: &str,
     runtime: &Handle,
-) -> Result<(Connection, Bell, SocketGuard), LinkError> {
-    let (stream, bell, guard) = dial_socket(broker, tls, runtime).await?;
+) -> Result<(Connection, IoThread, SocketGuard), LinkError> {
+    let (stream, thread, guard) = dial_socket(broker, tls, runtime).await?;
     let stream = Mutex::new(Some(stream));
     let hand_over = async move |_uri, _runtime| -> lapin::Result<Stream> {
         let taken = stream
@@ -111,7 +110,7 @@ async fn dial(
         ConnectionProperties::default().with_connection_name(name.into()),
     );
     match timeout(HANDSHAKE_TIMEOUT, connecting).await {
-        Ok(Ok(connection)) => Ok((connection, bell, guard)),
+        Ok(Ok(connection)) => Ok((connection, thread, guard)),
         Ok(Err(error)) => Err(explain_handshake(&error, broker)),
         Err(_) => Err(timed_out(
             &format!("the AMQP handshake with {broker}"),
@@ -124,7 +123,7 @@ pub(super) async fn dial_socket(
     broker: &BrokerUrl,
     tls: &Tls,
     runtime: &Handle,
-) -> Result<(Stream, Bell, SocketGuard), LinkError> {
+) -> Result<(Stream, IoThread, SocketGuard), LinkError> {
     let authority = &broker.uri().authority;
     let connecting = TcpStream::connect((authority.host.as_str(), authority.port));
     let on = |error: LinkError| error.while_doing(format_args!("cannot reach {broker}"));
@@ -132,10 +131,10 @@ pub(super) async fn dial_socket(
         .await
         .map_err(|_| on(timed_out("the connect", CONNECT_TIMEOUT)))?
         .map_err(|e| on(LinkError::of_io(&e)))?;
-    let (socket, bell, guard) = guarded(socket, runtime).map_err(|e| on(LinkError::of_io(&e)))?;
+    let (socket, thread, guard) = guarded(socket, runtime).map_err(|e| on(LinkError::of_io(&e)))?;
     let plain = AsyncTcpStream::Plain(socket);
     if !broker.is_tls() {
-        return Ok((plain, bell, guard));
+        return Ok((plain, thread, guard));
     }
     let connector = tls.overridden_by(broker.tls_files()).connector()?;
     let stream = timeout(
@@ -145,16 +144,16 @@ pub(super) async fn dial_socket(
     .await
     .map_err(|_| on(timed_out("the TLS handshake", CONNECT_TIMEOUT)))?
     .map_err(|e| on(LinkError::of_io(&e)))?;
-    Ok((stream, bell, guard))
+    Ok((stream, thread, guard))
 }
 
-fn guarded(socket: TcpStream, runtime: &Handle) -> io::Result<(Socket, Bell, SocketGuard)> {
+fn guarded(socket: TcpStream, runtime: &Handle) -> io::Result<(Socket, IoThread, SocketGuard)> {
     socket.set_nodelay(true)?;
     let socket = socket.into_std()?;
     let guard = SocketGuard(socket.try_clone()?);
-    let bell = Bell::new()?;
-    let socket = Socket::new(socket, runtime.clone(), bell.clone());
-    Ok((socket, bell, guard))
+    let thread = IoThread::new()?;
+    let socket = Socket::new(socket, runtime.clone(), thread.clone());
+    Ok((socket, thread, guard))
 }
 
 /// Adds what to change to the errors that a wrong configuration makes.

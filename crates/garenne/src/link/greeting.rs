@@ -33,7 +33,7 @@ pub struct ServerInfo {
 
 /// Asks a broker who it is. Nobody logs in for that.
 pub(crate) async fn greeting(broker: &BrokerUrl, tls: &Tls) -> Result<ServerInfo, LinkError> {
-    let (mut socket, _bell, _guard) = dial_socket(broker, tls, &Handle::current()).await?;
+    let (mut socket, _thread, _guard) = dial_socket(broker, tls, &Handle::current()).await?;
     let asking = async {
         socket.write_all(b"AMQP\0\0\x09\x01").await?;
         socket.flush().await?;

@@ -11,6 +11,7 @@ mod kit;
 mod levels;
 mod socket;
 mod tls;
+mod wakes;
 mod watch;
 
 pub use address::BrokerUrl;
@@ -24,8 +25,10 @@ pub use inspect::Finding;
 pub(crate) use inspect::inspect;
 pub(crate) use levels::{bind_destination, declare_levels};
 pub use tls::Tls;
+pub(crate) use wakes::Gently;
 pub(crate) use watch::{LinkEvent, LinkNews};
 
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -36,6 +39,7 @@ use tokio::sync::watch as watch_channel;
 use tokio::time::timeout;
 
 use dial::SocketGuard;
+use wakes::Wakes;
 
 /// How long one AMQP call (opening a channel, a declare, a cancel) may take. Calls can hang: a
 /// declare on a dead node's classic queue was seen to take 12 s.
@@ -63,6 +67,22 @@ impl Purpose {
     }
 }
 
+/// What tasks and a link's I/O thread wake each other with.
+#[derive(Clone, Debug)]
+struct IoThread {
+    bell: Bell,
+    wakes: Wakes,
+}
+
+impl IoThread {
+    fn new() -> io::Result<Self> {
+        Ok(Self {
+            bell: Bell::new()?,
+            wakes: Wakes::default(),
+        })
+    }
+}
+
 /// One incarnation of a link. Whoever holds it may use it for as long as it works; the newest one
 /// is announced through a [`LinkWatch`].
 pub(crate) struct Link {
@@ -71,7 +91,7 @@ pub(crate) struct Link {
     /// The broker's address, without credentials.
     pub(crate) broker: String,
     connection: Connection,
-    bell: Bell,
+    thread: IoThread,
     /// Ends the socket when the last holder of the link is gone.
     _socket: SocketGuard,
     /// Why the broker blocks this connection, while it does.
@@ -86,12 +106,12 @@ pub(crate) struct Link {
 pub(crate) type LinkWatch = watch_channel::Receiver<Option<Arc<Link>>>;
 
 impl Link {
-    pub(crate) fn new(
+    fn new(
         purpose: Purpose,
         epoch: Epoch,
         broker: String,
         connection: Connection,
-        bell: Bell,
+        thread: IoThread,
         socket: SocketGuard,
     ) -> Arc<Self> {
         Arc::new(Self {
@@ -99,7 +119,7 @@ impl Link {
             epoch,
             broker,
             connection,
-            bell,
+            thread,
             _socket: socket,
             blocked: watch_channel::Sender::new(None),
             closing: AtomicBool::new(false),
@@ -123,7 +143,12 @@ impl Link {
 
     /// For those who write much on this link: they ring when they have handed something over.
     pub(crate) fn bell(&self) -> Bell {
-        self.bell.clone()
+        self.thread.bell.clone()
+    }
+
+    /// For those who wait for what much of comes on this link.
+    pub(crate) fn gently(&self) -> Gently {
+        Gently::new(self.thread.wakes.clone())
     }
 
     /// The broker may send so many messages or confirms at once. If that is much, the link's I/O thread
@@ -131,7 +156,7 @@ impl Link {
     /// millisecond before it is written.
     pub(crate) fn expects(&self, at_once: usize) {
         if at_once >= MUCH {
-            self.bell.is_used_from_now_on();
+            self.thread.bell.is_used_from_now_on();
         }
     }
 

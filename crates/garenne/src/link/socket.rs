@@ -5,6 +5,9 @@
 //! costs. So for as long as the broker keeps talking, the thread stays in the socket's read until it
 //! says more, on links where much comes at once ([`Link::expects`](super::Link::expects)). What is to be written meanwhile is announced with a [`Bell`]; what comes without waits
 //! for a millisecond at most. Then, and whenever nobody has promised to ring, the reactor watches.
+//!
+//! A turn of lapin's is: flush, write, read until there is nothing more, look at what was read. Here it
+//! reads once a turn, and [`Wakes`](super::wakes::Wakes) wait until it has looked.
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -17,10 +20,14 @@ use futures_util::{AsyncRead, AsyncWrite};
 use tokio::io::ReadBuf;
 use tokio::runtime::Handle;
 
-use super::bell::{Bell, Woken};
+use super::IoThread;
+use super::bell::Woken;
 
 /// How long the broker may be silent before the reactor watches the socket.
 const SILENCE: Duration = Duration::from_millis(1);
+/// The most bytes that are read at once: what lapin looks at in about a millisecond if the messages are
+/// small. Those who handle them wait for that long.
+const CHUNK: usize = 32 * 1024;
 
 /// A TCP socket.
 #[derive(Debug)]
@@ -28,13 +35,22 @@ pub(super) struct Socket {
     tcp: Tcp,
     /// Whose reactor watches it when nobody waits for it.
     runtime: Handle,
-    bell: Bell,
+    thread: IoThread,
     /// The last read did not fill its buffer: there is nothing more, or very new.
     is_empty: bool,
-    /// lapin has seen all that was read.
-    is_looked_at: bool,
+    turn: Turn,
     /// lapin waits for the reactor to say that it can write.
     write_waits: bool,
+}
+
+#[derive(Debug)]
+enum Turn {
+    /// It has read, and may ask for more.
+    HasRead,
+    /// It has asked for more, and now looks at what there is.
+    Looks,
+    /// It has seen all that was read.
+    Over,
 }
 
 #[derive(Debug)]
@@ -47,47 +63,53 @@ enum Tcp {
 
 impl Socket {
     /// Takes a socket that does not block.
-    pub(super) fn new(tcp: TcpStream, runtime: Handle, bell: Bell) -> Self {
+    pub(super) fn new(tcp: TcpStream, runtime: Handle, thread: IoThread) -> Self {
         Self {
             tcp: Tcp::Ours(tcp),
             runtime,
-            bell,
+            thread,
             is_empty: false,
-            is_looked_at: false,
+            turn: Turn::Over,
             write_waits: false,
         }
     }
 
     fn read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+        match self.turn {
+            Turn::HasRead => {
+                self.turn = Turn::Looks;
+                return later(cx);
+            }
+            Turn::Looks => self.end_turn(),
+            Turn::Over => {}
+        }
+        let size = buffer.len().min(CHUNK);
+        let buffer = &mut buffer[..size];
         let mut has_waited = false;
         while let Tcp::Ours(tcp) = &mut self.tcp {
             if !self.is_empty {
                 match tcp.read(buffer) {
-                    Ok(read) => return Poll::Ready(Ok(self.has_read(read, buffer.len()))),
+                    Ok(read) => return Poll::Ready(Ok(self.has_read(read, size))),
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.is_empty = true,
                     Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                     Err(error) => return Poll::Ready(Err(error)),
                 }
             }
-            if has_waited || !self.bell.is_used() {
+            if has_waited || !self.thread.bell.is_used() {
                 break;
             }
-            if !self.is_looked_at {
-                return later(cx);
-            }
             has_waited = true;
-            match self.bell.wait(tcp.as_fd(), SILENCE)? {
+            match self.thread.bell.wait(tcp.as_fd(), SILENCE)? {
                 Woken::Readable => self.is_empty = false,
                 Woken::Rung => return later(cx),
                 Woken::TimedOut => {}
             }
         }
-        let size = buffer.len();
         let mut buffer = ReadBuf::new(buffer);
         let watched = Pin::new(self.watched()?);
         ready!(tokio::io::AsyncRead::poll_read(watched, cx, &mut buffer))?;
         // Back there, nobody would tell lapin that it can write again.
-        if self.bell.is_used() && !self.write_waits {
+        if self.thread.bell.is_used() && !self.write_waits {
             self.take_back()?;
         }
         Poll::Ready(Ok(self.has_read(buffer.filled().len(), size)))
@@ -96,8 +118,19 @@ impl Socket {
     /// Nothing read is the end of the stream, and is to be read again.
     fn has_read(&mut self, read: usize, size: usize) -> usize {
         self.is_empty = (1..size).contains(&read);
-        self.is_looked_at = false;
+        if read > 0 {
+            self.turn = Turn::HasRead;
+            self.thread.wakes.hold();
+        }
         read
+    }
+
+    /// lapin has looked at everything: whoever it concerns may go on.
+    fn end_turn(&mut self) {
+        if !matches!(self.turn, Turn::Over) {
+            self.turn = Turn::Over;
+            self.thread.wakes.let_go();
+        }
     }
 
     fn write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
@@ -138,6 +171,12 @@ impl Socket {
     }
 }
 
+impl Drop for Socket {
+    fn drop(&mut self) {
+        self.end_turn();
+    }
+}
+
 /// Gives lapin its turn, and asks to be polled again.
 fn later<T>(cx: &Context<'_>) -> Poll<T> {
     cx.waker().wake_by_ref();
@@ -166,12 +205,13 @@ impl AsyncWrite for Socket {
     /// Nothing is kept back. lapin flushes at the beginning of each of its turns, after it has looked at
     /// what it read in the one before; and it looks for frames to write after every flush.
     fn poll_flush(mut self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.is_looked_at = true;
-        self.bell.hush();
+        self.end_turn();
+        self.thread.bell.hush();
         Poll::Ready(Ok(()))
     }
 
     fn poll_close(mut self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.end_turn();
         self.take_back()?;
         Poll::Ready(match &self.tcp {
             Tcp::Ours(tcp) => tcp.shutdown(Shutdown::Write),

@@ -4,20 +4,23 @@ use std::task::{Context, Poll};
 
 use super::flight::FlightId;
 use crate::futures::{Futures, Next};
-use crate::link::Bell;
+use crate::link::{Bell, Gently, Link};
 
 pub(super) struct Air<F> {
     flights: Futures<FlightId, F>,
     bell: Bell,
+    /// How confirms are waited for.
+    gently: Gently,
     /// One has come that the link's I/O thread was not called for.
     has_taken_off: bool,
 }
 
 impl<F: Future> Air<F> {
-    pub(super) fn new(bell: Bell) -> Self {
+    pub(super) fn new(link: &Link) -> Self {
         Self {
             flights: Futures::new(),
-            bell,
+            bell: link.bell(),
+            gently: link.gently(),
             has_taken_off: false,
         }
     }
@@ -34,7 +37,7 @@ impl<F: Future> Air<F> {
 
     /// Hands over to the channel what has come, and sees what has landed.
     pub(super) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Next<FlightId, F::Output>> {
-        let next = self.flights.poll_next(cx);
+        let next = self.gently.poll(cx, |cx| self.flights.poll_next(cx));
         if next.is_pending() && std::mem::take(&mut self.has_taken_off) {
             self.bell.ring();
         }

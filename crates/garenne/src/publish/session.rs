@@ -105,7 +105,7 @@ where
             limits,
             flights: Slab::new(),
             fly,
-            in_the_air: Air::new(link.bell()),
+            in_the_air: Air::new(link),
             key_maker,
             keys: Keys::default(),
             waiting,
