@@ -1,6 +1,7 @@
 //! Points in calendar time, as headers carry them: RFC 3339, UTC, milliseconds. People read them in
 //! the management UI, and programs parse them back exactly.
 
+use std::fmt::Write;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::value::Value;
@@ -15,9 +16,14 @@ pub(crate) fn stamp(time: SystemTime) -> Value {
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default()
         .min(LAST);
-    humantime::format_rfc3339_millis(UNIX_EPOCH + since_epoch)
-        .to_string()
-        .into()
+    let mut text = String::with_capacity("1970-01-01T00:00:00.000Z".len());
+    // Writing to a string does not fail.
+    let _ = write!(
+        text,
+        "{}",
+        humantime::format_rfc3339_millis(UNIX_EPOCH + since_epoch)
+    );
+    text.into()
 }
 
 /// The time that a header value says, if it says one.

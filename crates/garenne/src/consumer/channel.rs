@@ -45,7 +45,7 @@ pub(super) struct ChannelTask<A, B, L> {
     /// `None` once the stream has ended: it must never be polled again.
     consumer: Option<Consumer>,
     caution: Caution,
-    /// How deliveries are waited for.
+    /// How deliveries are waited for, and the writing of acks.
     gently: Gently,
     acks: Acks,
     in_hand: InHand<L>,
@@ -236,7 +236,7 @@ where
             }
         }
         while self.line.is_alive()
-            && let Poll::Ready(wrote) = self.acks.poll(cx, moved)
+            && let Poll::Ready(wrote) = self.gently.poll(cx, |cx| self.acks.poll(cx, moved))
         {
             moved = true;
             match wrote {

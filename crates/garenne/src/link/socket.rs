@@ -39,6 +39,8 @@ pub(super) struct Socket {
     /// The last read did not fill its buffer: there is nothing more, or very new.
     is_empty: bool,
     turn: Turn,
+    /// lapin was told to ask for more at once, and will.
+    asks_again: bool,
     /// lapin waits for the reactor to say that it can write.
     write_waits: bool,
 }
@@ -70,6 +72,7 @@ impl Socket {
             thread,
             is_empty: false,
             turn: Turn::Over,
+            asks_again: false,
             write_waits: false,
         }
     }
@@ -78,11 +81,12 @@ impl Socket {
         match self.turn {
             Turn::HasRead => {
                 self.turn = Turn::Looks;
-                return later(cx);
+                return self.later(cx);
             }
             Turn::Looks => self.end_turn(),
             Turn::Over => {}
         }
+        self.asks_again = false;
         let size = buffer.len().min(CHUNK);
         let buffer = &mut buffer[..size];
         let mut has_waited = false;
@@ -101,10 +105,11 @@ impl Socket {
             has_waited = true;
             match self.thread.bell.wait(tcp.as_fd(), SILENCE)? {
                 Woken::Readable => self.is_empty = false,
-                Woken::Rung => return later(cx),
+                Woken::Rung => return self.later(cx),
                 Woken::TimedOut => {}
             }
         }
+        self.thread.wakes.let_go();
         let mut buffer = ReadBuf::new(buffer);
         let watched = Pin::new(self.watched()?);
         ready!(tokio::io::AsyncRead::poll_read(watched, cx, &mut buffer))?;
@@ -121,6 +126,8 @@ impl Socket {
         if read > 0 {
             self.turn = Turn::HasRead;
             self.thread.wakes.hold();
+        } else {
+            self.thread.wakes.let_go();
         }
         read
     }
@@ -136,15 +143,34 @@ impl Socket {
     fn write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         while let Tcp::Ours(tcp) = &mut self.tcp {
             match tcp.write(bytes) {
+                Ok(written) => {
+                    self.has_written();
+                    return Poll::Ready(Ok(written));
+                }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                result => return Poll::Ready(result),
+                Err(error) => return Poll::Ready(Err(error)),
             }
         }
         let watched = Pin::new(self.watched()?);
         let written = tokio::io::AsyncWrite::poll_write(watched, cx, bytes);
         self.write_waits = written.is_pending();
         written
+    }
+
+    /// That something was written concerns nobody so much that it would not have time until the answer
+    /// comes, or nothing for a while: a thread is woken for both at once.
+    fn has_written(&self) {
+        if self.asks_again && self.thread.bell.is_used() {
+            self.thread.wakes.hold();
+        }
+    }
+
+    /// Gives lapin its turn, and asks to be polled again.
+    fn later<T>(&mut self, cx: &Context<'_>) -> Poll<T> {
+        self.asks_again = true;
+        cx.waker().wake_by_ref();
+        Poll::Pending
     }
 
     /// The socket, watched by the reactor.
@@ -173,14 +199,8 @@ impl Socket {
 
 impl Drop for Socket {
     fn drop(&mut self) {
-        self.end_turn();
+        self.thread.wakes.let_go();
     }
-}
-
-/// Gives lapin its turn, and asks to be polled again.
-fn later<T>(cx: &Context<'_>) -> Poll<T> {
-    cx.waker().wake_by_ref();
-    Poll::Pending
 }
 
 impl AsyncRead for Socket {
@@ -211,7 +231,7 @@ impl AsyncWrite for Socket {
     }
 
     fn poll_close(mut self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.end_turn();
+        self.thread.wakes.let_go();
         self.take_back()?;
         Poll::Ready(match &self.tcp {
             Tcp::Ours(tcp) => tcp.shutdown(Shutdown::Write),

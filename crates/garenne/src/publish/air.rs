@@ -9,7 +9,7 @@ use crate::link::{Bell, Gently, Link};
 pub(super) struct Air<F> {
     flights: Futures<FlightId, F>,
     bell: Bell,
-    /// How confirms are waited for.
+    /// How they are waited for.
     gently: Gently,
     /// One has come that the link's I/O thread was not called for.
     has_taken_off: bool,

@@ -276,3 +276,60 @@ fn a_write_that_had_to_wait_is_told_when_it_can_go_on_though_much_is_read_meanwh
     assert!(matches!(side.poll_write(&chunk), Poll::Ready(Ok(_))));
     drop(broker);
 }
+
+/// One on a link whose I/O thread waits by itself, and has just written something.
+fn set_up_written() -> (Side, TcpStream, Receiver<()>) {
+    let (mut side, broker) = set_up_with_bell();
+    side.turn();
+    side.thread.bell.ring();
+    assert!(side.poll_read(&mut [0; 8]).is_pending());
+    side.turn();
+    assert!(matches!(side.poll_write(b"hello"), Poll::Ready(Ok(5))));
+    let task = wake_a_task(&side);
+    side.turn();
+    assert!(task.try_recv().is_err(), "there may be an answer soon");
+    (side, broker, task)
+}
+
+#[test]
+fn a_task_is_woken_at_once_for_what_was_written_and_for_the_answer() {
+    let (mut side, mut broker, task) = set_up_written();
+    broker.write_all(b"hello").unwrap();
+    assert!(matches!(side.poll_read(&mut [0; 8]), Poll::Ready(Ok(5))));
+    assert!(side.poll_read(&mut [0; 8]).is_pending());
+    assert!(task.try_recv().is_err(), "lapin is still looking");
+    side.turn();
+    assert!(task.try_recv().is_ok());
+}
+
+#[test]
+fn a_task_is_woken_for_what_was_written_when_no_answer_comes() {
+    let (mut side, _broker, task) = set_up_written();
+    assert!(side.poll_read(&mut [0; 8]).is_pending());
+    assert!(side.is_watched());
+    assert!(task.try_recv().is_ok());
+}
+
+#[test]
+fn a_task_is_woken_for_what_was_written_when_the_connection_ends() {
+    let (mut side, broker, task) = set_up_written();
+    broker.shutdown(Shutdown::Write).unwrap();
+    assert!(matches!(side.poll_read(&mut [0; 8]), Poll::Ready(Ok(0))));
+    assert!(task.try_recv().is_ok());
+    let (side, _broker, task) = set_up_written();
+    drop(side);
+    assert!(task.try_recv().is_ok());
+}
+
+#[test]
+fn where_lapin_may_not_ask_for_more_what_was_written_is_told_at_once() {
+    let (mut side, _broker) = set_up_with_bell();
+    side.turn();
+    assert!(side.poll_read(&mut [0; 8]).is_pending());
+    side.turn();
+    // The reactor has yet to find out that there is room.
+    while side.poll_write(b"hello").is_pending() {
+        assert!(side.is_woken());
+    }
+    assert!(wake_a_task(&side).try_recv().is_ok());
+}
