@@ -1,5 +1,6 @@
 //! `amqps://`: whom the service trusts, and who it is.
 
+use std::ops::Range;
 use std::time::Duration;
 
 use integration_tests::{Certs, Client, NodeOptions, RabbitNode, Service, ServiceOptions, handled};
@@ -11,15 +12,15 @@ async fn node(certs: &Certs) -> RabbitNode {
     NodeOptions::new().tls(certs).start().await
 }
 
-async fn works(node: &RabbitNode, options: ServiceOptions, id: u64) {
+async fn works(node: &RabbitNode, options: ServiceOptions, ids: Range<u64>) {
     let client = Client::connect(&node.url("/")).await;
     let mut service = options.start();
     node.consumes("/", "orders").await;
-    client
-        .publish_orders("orders", [(id, "ok"), (id + 1, "fail:1")])
-        .await;
+    let count = ids.clone().count();
+    let orders = ids.map(|id| (id, if id % 10 == 0 { "fail:1" } else { "ok" }));
+    client.publish_orders("orders", orders).await;
     service
-        .wait_for("both are handled", |events| handled(events).len() == 2)
+        .wait_for("all are handled", |events| handled(events).len() == count)
         .await;
     service.stop().await;
 }
@@ -59,12 +60,14 @@ async fn a_private_ca_with_a_client_certificate_works_and_a_wrong_one_is_fatal()
         .next()
         .expect("every string has a first part");
 
-    works(&node, service(&url), 1).await;
+    works(&node, service(&url), 10..12).await;
     let by_variables = service(plain)
         .env("GARENNE_TLS_CA", certs.ca().to_string_lossy())
         .env("GARENNE_TLS_CERT", certs.client_chain().to_string_lossy())
         .env("GARENNE_TLS_KEY", certs.client_key().to_string_lossy());
-    works(&node, by_variables.clone(), 11).await;
+    works(&node, by_variables.clone(), 20..22).await;
+    let with_much_at_once = by_variables.clone().env("GARENNE_PREFETCH", "1000");
+    works(&node, with_much_at_once, 1000..3000).await;
 
     // A broker that our CA has not signed.
     let wrong_ca = by_variables

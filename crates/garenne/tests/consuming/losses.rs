@@ -60,7 +60,7 @@ async fn close_the_channel_when_copied(copied: usize) {
     running.stop_now();
 }
 
-fn is_settled(view: &View) -> bool {
+pub(crate) fn is_settled(view: &View) -> bool {
     (view.ready("q"), view.unacked("q"), view.consumers("q")) == (0, 0, 1)
 }
 
@@ -69,7 +69,7 @@ async fn send(publisher: &Publisher, body: &str) {
     publisher.send(message).await.unwrap();
 }
 
-async fn until(broker: &Broker, wanted: impl FnMut(&View) -> bool) {
+pub(crate) async fn until(broker: &Broker, wanted: impl FnMut(&View) -> bool) {
     let waiting = broker.wait_until_within(SOON, wanted);
     waiting.await.unwrap_or_else(|error| panic!("{error}"));
 }

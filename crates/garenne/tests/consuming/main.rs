@@ -2,3 +2,5 @@
 
 #[cfg(test)]
 mod losses;
+#[cfg(test)]
+mod much_at_once;
