@@ -3,8 +3,9 @@
 //! lapin's thread sleeps until a reactor, which is another thread, says that there is something to
 //! read. While messages stream in, every batch of them would wake both: a tenth of what a message
 //! costs. So for as long as the broker keeps talking, the thread stays in the socket's read until it
-//! says more, on links where much comes at once ([`Link::expects`](super::Link::expects)). What is to be written meanwhile is announced with a [`Bell`]; what comes without waits
-//! for a millisecond at most. Then, and whenever nobody has promised to ring, the reactor watches.
+//! says more, on links where much comes at once ([`Link::expects`](super::Link::expects)). What is to
+//! be written meanwhile is announced with a [`Bell`](super::bell::Bell); what comes without waits for a
+//! millisecond at most. Then, and whenever nobody has promised to ring, the reactor watches.
 //!
 //! A turn of lapin's is: flush, write, read until there is nothing more, look at what was read. Here it
 //! reads once a turn, and [`Wakes`](super::wakes::Wakes) wait until it has looked.
@@ -158,8 +159,8 @@ impl Socket {
         written
     }
 
-    /// That something was written concerns nobody so much that it would not have time until the answer
-    /// comes, or nothing for a while: a thread is woken for both at once.
+    /// Whoever learns that something was written goes on to wait for the answer. It is woken once for
+    /// both, or when there is none for a while.
     fn has_written(&self) {
         if self.asks_again && self.thread.bell.is_used() {
             self.thread.wakes.hold();
