@@ -26,8 +26,8 @@ use super::bell::Woken;
 
 /// How long the broker may be silent before the reactor watches the socket.
 const SILENCE: Duration = Duration::from_millis(1);
-/// The most bytes that are read at once: what lapin looks at in about a millisecond if the messages are
-/// small. Those who handle them wait for that long.
+/// The most bytes that are read at once after something has come for somebody: what lapin looks at in
+/// about a millisecond if the messages are small. Those who handle them wait for that long.
 const CHUNK: usize = 32 * 1024;
 
 /// A TCP socket.
@@ -40,6 +40,8 @@ pub(super) struct Socket {
     /// The last read did not fill its buffer: there is nothing more, or very new.
     is_empty: bool,
     turn: Turn,
+    /// How much may be read in the next turn. No end of it while a large message comes.
+    chunk: usize,
     /// lapin was told to ask for more at once, and will.
     asks_again: bool,
     /// lapin waits for the reactor to say that it can write.
@@ -73,6 +75,7 @@ impl Socket {
             thread,
             is_empty: false,
             turn: Turn::Over,
+            chunk: CHUNK,
             asks_again: false,
             write_waits: false,
         }
@@ -88,7 +91,7 @@ impl Socket {
             Turn::Over => {}
         }
         self.asks_again = false;
-        let size = buffer.len().min(CHUNK);
+        let size = buffer.len().min(self.chunk);
         let buffer = &mut buffer[..size];
         let mut has_waited = false;
         while let Tcp::Ours(tcp) = &mut self.tcp {
@@ -137,7 +140,8 @@ impl Socket {
     fn end_turn(&mut self) {
         if !matches!(self.turn, Turn::Over) {
             self.turn = Turn::Over;
-            self.thread.wakes.let_go();
+            let came_for_somebody = self.thread.wakes.let_go();
+            self.chunk = if came_for_somebody { CHUNK } else { usize::MAX };
         }
     }
 

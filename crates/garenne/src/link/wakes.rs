@@ -20,12 +20,14 @@ impl Wakes {
         self.lock().get_or_insert_default();
     }
 
-    /// Wakes all that were held up.
-    pub(super) fn let_go(&self) {
-        let held = self.lock().take();
-        for task in held.into_iter().flatten() {
+    /// Wakes all that were held up. Whether there was anybody.
+    pub(super) fn let_go(&self) -> bool {
+        let held = self.lock().take().unwrap_or_default();
+        let was_anybody = !held.is_empty();
+        for task in held {
             task.wake();
         }
+        was_anybody
     }
 
     fn wake(&self, task: &Waker) {
@@ -146,9 +148,9 @@ mod tests {
         wakes.hold();
         waker(&mut gently, &task).wake();
         assert_eq!(task.woken(), 0);
-        wakes.let_go();
+        assert!(wakes.let_go());
         assert_eq!(task.woken(), 1);
-        wakes.let_go();
+        assert!(!wakes.let_go());
         assert_eq!(task.woken(), 1);
     }
 
