@@ -40,7 +40,8 @@ pub(super) struct Socket {
     /// The last read did not fill its buffer: there is nothing more, or very new.
     is_empty: bool,
     turn: Turn,
-    /// How much may be read in the next turn. No end of it while a large message comes.
+    /// How much may be read in the next turn. No end of it after one in which nothing came for anybody
+    /// who waits: a large message is coming, or whom it concerns is busy.
     chunk: usize,
     /// lapin was told to ask for more at once, and will.
     asks_again: bool,
@@ -166,7 +167,7 @@ impl Socket {
     /// Whoever learns that something was written goes on to wait for the answer. It is woken once for
     /// both, or when there is none for a while.
     fn has_written(&self) {
-        if self.asks_again && self.thread.bell.is_used() {
+        if self.asks_again {
             self.thread.wakes.hold();
         }
     }

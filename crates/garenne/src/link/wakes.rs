@@ -9,7 +9,7 @@ use std::task::{Context, Wake, Waker};
 /// has often handled it, and its thread is asleep again, when the next one comes: a thread was woken
 /// three times for what was read at once, and the whole of it took an eighth longer.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Wakes(Arc<Mutex<Held>>);
+pub(super) struct Wakes(Arc<Mutex<Held>>);
 
 /// `None` while nothing holds them up.
 type Held = Option<Vec<Waker>>;
@@ -40,6 +40,14 @@ impl Wakes {
         }
     }
 
+    /// Wakes the task by way of this.
+    fn waker(&self, task: &Waker) -> Waker {
+        Waker::from(Arc::new(Gentle {
+            wakes: self.clone(),
+            task: task.clone(),
+        }))
+    }
+
     fn lock(&self) -> MutexGuard<'_, Held> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -54,7 +62,7 @@ pub(crate) struct Gently {
 }
 
 impl Gently {
-    pub(crate) fn new(wakes: Wakes) -> Self {
+    pub(super) fn new(wakes: Wakes) -> Self {
         Self { wakes, known: None }
     }
 
@@ -79,15 +87,6 @@ impl Gently {
 struct Gentle {
     wakes: Wakes,
     task: Waker,
-}
-
-impl Wakes {
-    fn waker(&self, task: &Waker) -> Waker {
-        Waker::from(Arc::new(Gentle {
-            wakes: self.clone(),
-            task: task.clone(),
-        }))
-    }
 }
 
 impl Wake for Gentle {
