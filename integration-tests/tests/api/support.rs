@@ -10,8 +10,9 @@ use garenne::core::StopReason;
 use garenne::prelude::*;
 use garenne::status::{QueueStatus, Status};
 use integration_tests::{Client, FaultProxy, Vhost, eventually};
+use lapin::Channel;
 use lapin::message::BasicGetMessage;
-use lapin::options::{BasicConsumeOptions, QueueDeclareOptions};
+use lapin::options::{BasicCancelOptions, BasicConsumeOptions, BasicGetOptions};
 use lapin::types::{AMQPValue, FieldTable};
 
 use super::logs;
@@ -82,28 +83,42 @@ impl Place {
 /// Takes everything out of a queue that nobody publishes to any more, and counts it by message id.
 pub(super) async fn take_ids(client: &Client, queue: &str) -> BTreeMap<String, usize> {
     let channel = client.new_channel().await;
-    let options = QueueDeclareOptions {
-        passive: true,
-        ..QueueDeclareOptions::default()
+    let mut ids = BTreeMap::new();
+    let mut count = |properties: &lapin::BasicProperties| {
+        let id = properties.message_id().clone().unwrap_or_default();
+        *ids.entry(id.to_string()).or_default() += 1;
     };
-    let declared = channel.queue_declare(queue.into(), options, FieldTable::default());
-    let waiting = declared.await.unwrap().message_count();
+    // RabbitMQ says that a quorum queue is empty when its leader does not answer within 250 ms
+    // (`rabbit_quorum_queue:stat/2`); one that gives no message is.
+    let no_ack = BasicGetOptions { no_ack: true };
+    while let Some(first) = channel.basic_get(queue.into(), no_ack).await.unwrap() {
+        count(&first.properties);
+        let waiting = first.message_count as usize;
+        for message in consume(&channel, queue, waiting).await {
+            count(&message.properties);
+        }
+    }
+    channel.close(200, "done".into()).await.unwrap();
+    ids
+}
+
+/// Consumes so many messages that wait in a queue, for good.
+async fn consume(channel: &Channel, queue: &str, count: usize) -> Vec<lapin::message::Delivery> {
+    if count == 0 {
+        return Vec::new();
+    }
     let options = BasicConsumeOptions {
         no_ack: true,
         ..BasicConsumeOptions::default()
     };
-    let consumer = channel
-        .basic_consume(queue.into(), "".into(), options, FieldTable::default())
-        .await
-        .unwrap();
-    let mut ids = BTreeMap::new();
-    let mut messages = consumer.take(waiting as usize);
-    while let Some(message) = messages.next().await {
-        let id = message.unwrap().properties.message_id().clone();
-        *ids.entry(id.unwrap_or_default().to_string()).or_default() += 1;
-    }
-    channel.close(200, "done".into()).await.unwrap();
-    ids
+    let consuming = channel.basic_consume(queue.into(), "".into(), options, FieldTable::default());
+    let mut consumer = consuming.await.unwrap();
+    let messages = consumer.by_ref().take(count).map(Result::unwrap);
+    let messages = messages.collect().await;
+    let tag = consumer.tag();
+    let cancelled = channel.basic_cancel(tag, BasicCancelOptions::default());
+    cancelled.await.unwrap();
+    messages
 }
 
 /// Properties with this message id.
