@@ -86,6 +86,7 @@ impl<B> Delivery<B> {
             bytes,
             outbox: Outbox::default(),
             begun: AtomicBool::new(false),
+            ended: AtomicBool::new(false),
             unwound: AtomicBool::new(false),
         };
         Ok(Self::new(body, Arc::new(meta)))
@@ -283,6 +284,8 @@ pub(crate) struct Meta {
     pub(crate) outbox: Outbox,
     /// A handler has begun with it.
     pub(crate) begun: AtomicBool,
+    /// No handler has it any more: what is left is to store it somewhere, if it is not done with.
+    pub(crate) ended: AtomicBool,
     /// Set when the delivery was dropped by a panic: it was this message whose handler panicked.
     pub(crate) unwound: AtomicBool,
 }

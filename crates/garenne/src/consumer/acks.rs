@@ -5,7 +5,6 @@
 //! write costs a change of threads, and the broker about as much for one ack as for many. Acks of one
 //! channel must be written in order and by one task: spawned acks may overtake each other.
 
-use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -13,13 +12,11 @@ use futures_util::future::{LocalBoxFuture, try_join, try_join_all};
 use garenne_core::{Ack, Ledger};
 use lapin::Channel;
 use lapin::options::{BasicAckOptions, BasicNackOptions};
-use tokio::time::{Sleep, sleep};
 use tracing::error;
 
+use super::stragglers::{Find, Stragglers};
 use crate::link::Bell;
 
-/// How long a finished message may wait behind an unfinished one before it is acked by itself.
-const STRAGGLER: Duration = Duration::from_millis(20);
 /// How long an ack may wait for more of them.
 const MOMENT: Duration = Duration::from_millis(1);
 
@@ -30,12 +27,12 @@ pub(super) struct Acks {
     ledger: Ledger,
     give_back: Vec<u64>,
     writing: Option<Write>,
-    /// So many finished messages are acked without waiting for more, and without waiting for an
-    /// unfinished one before them. The broker sends no more than a prefetch ahead of the acks.
+    /// So many finished messages are acked without waiting for more: the broker sends no more than a
+    /// prefetch ahead of the acks.
     many: usize,
     /// Since when an ack waits for more of them.
     waiting_since: Option<Instant>,
-    stragglers_due: Option<Pin<Box<Sleep>>>,
+    stragglers: Stragglers,
 }
 
 struct Write {
@@ -45,15 +42,16 @@ struct Write {
 
 impl Acks {
     pub(super) fn new(channel: Channel, bell: Bell, prefetch: u16) -> Self {
+        let many = usize::from(prefetch / 4).max(1);
         Self {
             channel,
             bell,
             ledger: Ledger::new(),
             give_back: Vec::new(),
             writing: None,
-            many: usize::from(prefetch / 4).max(1),
+            many,
             waiting_since: None,
-            stragglers_due: None,
+            stragglers: Stragglers::new(many),
         }
     }
 
@@ -105,11 +103,16 @@ impl Acks {
     /// Writes what can be written, one batch at a time. Ready with the number of messages acked
     /// whenever a batch was written. With `more` under way, a batch may wait for it; the caller polls
     /// again.
-    pub(super) fn poll(&mut self, cx: &mut Context<'_>, more: bool) -> Poll<lapin::Result<u64>> {
+    pub(super) fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        more: bool,
+        find: Find<'_>,
+    ) -> Poll<lapin::Result<u64>> {
         let begins = self.writing.is_none() && !(more && self.may_wait());
         if begins {
             self.waiting_since = None;
-            self.writing = self.next_write(cx);
+            self.writing = self.next_write(cx, find);
         }
         let Some(writing) = &mut self.writing else {
             return Poll::Pending;
@@ -138,13 +141,13 @@ impl Acks {
         since.elapsed() < MOMENT
     }
 
-    /// The contiguous finished prefix as one ack. What finished behind an unfinished message joins
-    /// it when a quarter of the prefetch waits so, or after 20 ms.
-    fn next_write(&mut self, cx: &mut Context<'_>) -> Option<Write> {
+    /// The contiguous finished prefix as one ack; what finished behind an unfinished message joins it
+    /// when it has waited enough.
+    fn next_write(&mut self, cx: &mut Context<'_>, find: Find<'_>) -> Option<Write> {
         let mut acks: Vec<Ack> = self.ledger.next_ack().into_iter().collect();
-        if self.stragglers_are_due(cx) {
+        let stragglers = self.stragglers.poll_due(cx, &self.ledger, find);
+        if stragglers.is_ready() {
             acks.extend(std::iter::from_fn(|| self.ledger.next_straggler()));
-            self.stragglers_due = None;
         }
         let give_back = std::mem::take(&mut self.give_back);
         if acks.is_empty() && give_back.is_empty() {
@@ -174,17 +177,5 @@ impl Acks {
             }),
         };
         Some(Write { acked, done })
-    }
-
-    fn stragglers_are_due(&mut self, cx: &mut Context<'_>) -> bool {
-        let waiting = self.ledger.stragglers();
-        if waiting == 0 {
-            self.stragglers_due = None;
-            return false;
-        }
-        let due = self
-            .stragglers_due
-            .get_or_insert_with(|| Box::pin(sleep(STRAGGLER)));
-        waiting >= self.many || due.as_mut().poll(cx).is_ready()
     }
 }

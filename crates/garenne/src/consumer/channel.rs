@@ -236,7 +236,9 @@ where
             }
         }
         while self.line.is_alive()
-            && let Poll::Ready(wrote) = self.gently.poll(cx, |cx| self.acks.poll(cx, moved))
+            && let Poll::Ready(wrote) = self.gently.poll(cx, |cx| {
+                self.acks.poll(cx, moved, &|tag| self.in_hand.find(tag))
+            })
         {
             moved = true;
             match wrote {

@@ -46,6 +46,12 @@ impl<L: Future<Output = Settled>> InHand<L> {
         self.0.is_empty()
     }
 
+    /// What is known of the one with this tag. It looks at every one.
+    pub(super) fn find(&self, tag: u64) -> Option<Arc<Meta>> {
+        let open = self.0.owners().find(|open| open.tag == tag)?;
+        Some(Arc::clone(&open.meta))
+    }
+
     pub(super) fn metas(&self) -> impl Iterator<Item = &Arc<Meta>> {
         self.0.owners().map(|open| &open.meta)
     }

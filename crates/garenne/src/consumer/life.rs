@@ -73,6 +73,7 @@ where
             Err(why) => Ran::of(Outcome::Undecodable, why.as_str()),
         },
     };
+    meta.ended.store(true, Ordering::Relaxed);
     let ran = if ran.outgoing.is_empty() {
         ran
     } else {
@@ -108,6 +109,7 @@ pub(super) fn received(queue: &Arc<str>, delivery: Received) -> Option<(u64, Arc
         bytes: Bytes::from(delivery.data),
         outbox: Outbox::default(),
         begun: false.into(),
+        ended: false.into(),
         unwound: false.into(),
     });
     Some((delivery.delivery_tag, meta))

@@ -16,6 +16,7 @@ mod outbox;
 mod recall;
 mod settle;
 mod start;
+mod stragglers;
 mod subscription;
 mod worker;
 

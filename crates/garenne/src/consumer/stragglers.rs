@@ -1,0 +1,222 @@
+//! How long what has finished behind an unfinished message waits for it.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use garenne_core::Ledger;
+use tokio::time::{Sleep, sleep};
+
+use crate::delivery::Meta;
+
+/// How long a finished message may wait behind an unfinished one before it is acked by itself.
+const PATIENCE: Duration = Duration::from_millis(20);
+
+/// Finds a message in hand by its tag.
+pub(super) type Find<'a> = &'a dyn Fn(u64) -> Option<Arc<Meta>>;
+
+/// The wait of the messages that finished behind an unfinished one.
+///
+/// One ack takes them all once that one is done with; each by itself costs an ack, for the broker too.
+/// But a broker sends no more than a prefetch ahead of the acks. So they do not wait long, and for a
+/// message whose handler still runs, which may take any time, only until there are `many` of them.
+/// Where only its copy is to be confirmed, that is soon.
+pub(super) struct Stragglers {
+    many: usize,
+    due: Option<Pin<Box<Sleep>>>,
+    awaited: Option<Awaited>,
+}
+
+/// The unfinished message that was first when somebody last waited.
+struct Awaited {
+    tag: u64,
+    meta: Arc<Meta>,
+    /// It has been waited for as long as may be.
+    in_vain: bool,
+}
+
+impl Stragglers {
+    pub(super) fn new(many: usize) -> Self {
+        Self {
+            many,
+            due: None,
+            awaited: None,
+        }
+    }
+
+    /// Ready when they shall be acked by themselves. Pending also when there are none; the caller
+    /// polls again when there may be.
+    pub(super) fn poll_due(
+        &mut self,
+        cx: &mut Context<'_>,
+        ledger: &Ledger,
+        find: Find<'_>,
+    ) -> Poll<()> {
+        let waiting = ledger.stragglers();
+        let Some(first) = ledger.unfinished().next().filter(|_| waiting > 0) else {
+            self.due = None;
+            return Poll::Pending;
+        };
+        if self.awaited.as_ref().is_none_or(|it| it.tag != first) {
+            self.awaited = find(first).map(|meta| Awaited {
+                tag: first,
+                meta,
+                in_vain: false,
+            });
+        }
+        let due = self.due.get_or_insert_with(|| Box::pin(sleep(PATIENCE)));
+        if due.as_mut().poll(cx).is_ready() {
+            self.due = None;
+            if let Some(awaited) = &mut self.awaited {
+                awaited.in_vain = true;
+            }
+            return Poll::Ready(());
+        }
+        if waiting < self.many
+            || self
+                .awaited
+                .as_ref()
+                .is_some_and(Awaited::is_soon_done_with)
+        {
+            return Poll::Pending;
+        }
+        self.due = None;
+        Poll::Ready(())
+    }
+}
+
+impl Awaited {
+    fn is_soon_done_with(&self) -> bool {
+        !self.in_vain && self.meta.ended.load(Ordering::Relaxed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::task::noop_waker;
+    use garenne_core::{Attempt, Properties};
+
+    use super::*;
+    use crate::{Bytes, Delivery};
+
+    const MANY: usize = 10;
+
+    /// Messages 1 and 2 with handlers, and so many that have finished behind them.
+    struct World {
+        stragglers: Stragglers,
+        ledger: Ledger,
+        next: u64,
+        metas: [Arc<Meta>; 2],
+    }
+
+    impl World {
+        fn new() -> Self {
+            let meta = || {
+                let delivery =
+                    Delivery::<Bytes>::fabricate("q", Attempt::FIRST, &Properties::default(), "");
+                Arc::clone(delivery.unwrap().meta())
+            };
+            let mut ledger = Ledger::new();
+            ledger.admit(1).unwrap();
+            ledger.admit(2).unwrap();
+            Self {
+                stragglers: Stragglers::new(MANY),
+                ledger,
+                next: 3,
+                metas: [meta(), meta()],
+            }
+        }
+
+        fn finish(&mut self, count: usize) {
+            for _ in 0..count {
+                self.ledger.admit(self.next).unwrap();
+                self.ledger.finish(self.next).unwrap();
+                self.next += 1;
+            }
+        }
+
+        fn handler_ends(&self, tag: usize) {
+            self.metas[tag - 1].ended.store(true, Ordering::Relaxed);
+        }
+
+        /// Whether stragglers are due; if so, they are acked.
+        fn are_due(&mut self) -> bool {
+            let waker = noop_waker();
+            let mut cx = Context::from_waker(&waker);
+            let metas = &self.metas;
+            let find = |tag| Some(Arc::clone(&metas[usize::try_from(tag).unwrap() - 1]));
+            let due = self.stragglers.poll_due(&mut cx, &self.ledger, &find);
+            if due.is_ready() {
+                while self.ledger.next_straggler().is_some() {}
+            }
+            due.is_ready()
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn behind_a_running_handler_many_are_not_kept_waiting() {
+        let mut world = World::new();
+        world.finish(MANY - 1);
+        assert!(!world.are_due());
+        world.finish(1);
+        assert!(world.are_due());
+        assert!(!world.are_due(), "none is left");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn behind_a_running_handler_few_wait_their_time() {
+        let mut world = World::new();
+        world.finish(1);
+        assert!(!world.are_due());
+        tokio::time::advance(PATIENCE).await;
+        assert!(world.are_due());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn behind_a_message_that_is_only_to_be_stored_all_wait_their_time() {
+        let mut world = World::new();
+        world.handler_ends(1);
+        world.finish(5 * MANY);
+        assert!(!world.are_due());
+        tokio::time::advance(PATIENCE).await;
+        assert!(world.are_due());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn for_one_that_was_waited_for_in_vain_many_do_not_wait_again() {
+        let mut world = World::new();
+        world.handler_ends(1);
+        world.finish(1);
+        assert!(!world.are_due());
+        tokio::time::advance(PATIENCE).await;
+        assert!(world.are_due());
+        world.finish(MANY);
+        assert!(world.are_due());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn each_is_waited_for_anew() {
+        let mut world = World::new();
+        world.handler_ends(1);
+        world.handler_ends(2);
+        world.finish(1);
+        assert!(!world.are_due());
+        tokio::time::advance(PATIENCE).await;
+        assert!(world.are_due());
+        world.ledger.finish(1).unwrap();
+        world.finish(MANY);
+        assert!(!world.are_due(), "the second one has been waited for");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_handler_that_ends_while_many_wait_is_enough_to_wait_on() {
+        let mut world = World::new();
+        world.finish(MANY - 1);
+        assert!(!world.are_due());
+        world.handler_ends(1);
+        world.finish(MANY);
+        assert!(!world.are_due());
+    }
+}
