@@ -1,16 +1,13 @@
 //! What is in hand when a channel is lost.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use garenne::prelude::*;
-use garenne_broker::{Broker, ChannelPick, View};
+use garenne_broker::{Broker, ChannelPick};
 use tokio::sync::Semaphore;
 
-/// Long enough that what has not happened by then never will, on a machine however slow.
-const SOON: Duration = Duration::from_secs(60);
-/// Where their copies go.
-const LANE: &str = "q.retry.3600s";
+use crate::support::{LANE, is_settled, until};
+
 /// How many messages fail at once.
 const MESSAGES: usize = 90;
 
@@ -60,16 +57,7 @@ async fn close_the_channel_when_copied(copied: usize) {
     running.stop_now();
 }
 
-pub(crate) fn is_settled(view: &View) -> bool {
-    (view.ready("q"), view.unacked("q"), view.consumers("q")) == (0, 0, 1)
-}
-
 async fn send(publisher: &Publisher, body: &str) {
     let message = Outgoing::to_queue("q", body);
     publisher.send(message).await.unwrap();
-}
-
-pub(crate) async fn until(broker: &Broker, wanted: impl FnMut(&View) -> bool) {
-    let waiting = broker.wait_until_within(SOON, wanted);
-    waiting.await.unwrap_or_else(|error| panic!("{error}"));
 }

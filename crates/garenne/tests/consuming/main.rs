@@ -4,3 +4,7 @@
 mod losses;
 #[cfg(test)]
 mod much_at_once;
+#[cfg(test)]
+mod stragglers;
+#[cfg(test)]
+mod support;

@@ -7,10 +7,8 @@ use garenne::prelude::*;
 use garenne_broker::{Broker, How};
 use tokio::sync::watch;
 
-use crate::losses::{is_settled, until};
+use crate::support::{LANE, is_settled, until};
 
-/// Where copies go.
-const LANE: &str = "q.retry.3600s";
 /// So many are in hand at most.
 const PREFETCH: u16 = 1000;
 /// So many messages come at once.
