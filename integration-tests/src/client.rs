@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
-use lapin::message::BasicGetMessage;
+use lapin::message::{BasicGetMessage, Delivery};
 use lapin::options::{
     BasicAckOptions, BasicConsumeOptions, BasicGetOptions, BasicPublishOptions,
     ConfirmSelectOptions, QueueDeclareOptions,
@@ -148,6 +148,25 @@ impl Client {
     ///
     /// When the broker fails in between, or a body is not a text.
     pub async fn arrivals(&self, queue: &str, count: usize) -> Vec<(String, Instant)> {
+        self.consume(queue, count, |message| {
+            let body = String::from_utf8(message.data).expect("the tests send texts");
+            (body, Instant::now())
+        })
+        .await
+    }
+
+    /// Consumes so many messages of a queue without acks, and gives what is made of each as it comes.
+    /// It waits for them as long as it takes; what comes on top of them may be lost.
+    ///
+    /// # Panics
+    ///
+    /// When the broker fails in between.
+    pub async fn consume<T>(
+        &self,
+        queue: &str,
+        count: usize,
+        mut take: impl FnMut(Delivery) -> T,
+    ) -> Vec<T> {
         let options = BasicConsumeOptions {
             no_ack: true,
             ..BasicConsumeOptions::default()
@@ -156,15 +175,13 @@ impl Client {
         let consuming =
             channel.basic_consume(queue.into(), "".into(), options, FieldTable::default());
         let messages = consuming.await.expect("a queue that is there is consumed");
-        let arrived = messages.take(count).map(|message| {
-            let body = message.expect("the broker goes on").data;
-            let body = String::from_utf8(body).expect("the tests send texts");
-            (body, Instant::now())
-        });
-        let arrived = arrived.collect().await;
+        let taken = messages
+            .take(count)
+            .map(|message| take(message.expect("the broker goes on")));
+        let taken = taken.collect().await;
         let closed = channel.close(200, "done".into()).await;
         closed.expect("what is open can be closed");
-        arrived
+        taken
     }
 
     async fn try_publish(

@@ -5,15 +5,13 @@ use std::ops::Deref;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use futures_util::StreamExt;
 use garenne::core::StopReason;
 use garenne::prelude::*;
 use garenne::status::{QueueStatus, Status};
 use integration_tests::{Client, FaultProxy, Vhost, eventually};
-use lapin::Channel;
 use lapin::message::BasicGetMessage;
-use lapin::options::{BasicCancelOptions, BasicConsumeOptions, BasicGetOptions};
-use lapin::types::{AMQPValue, FieldTable};
+use lapin::options::BasicGetOptions;
+use lapin::types::AMQPValue;
 
 use super::logs;
 
@@ -82,43 +80,28 @@ impl Place {
 
 /// Takes everything out of a queue that nobody publishes to any more, and counts it by message id.
 pub(super) async fn take_ids(client: &Client, queue: &str) -> BTreeMap<String, usize> {
+    let id = |properties: &lapin::BasicProperties| {
+        let id = properties.message_id().clone().unwrap_or_default();
+        id.to_string()
+    };
     let channel = client.new_channel().await;
     let mut ids = BTreeMap::new();
-    let mut count = |properties: &lapin::BasicProperties| {
-        let id = properties.message_id().clone().unwrap_or_default();
-        *ids.entry(id.to_string()).or_default() += 1;
-    };
     // RabbitMQ says that a quorum queue is empty when its leader does not answer within 250 ms
     // (`rabbit_quorum_queue:stat/2`); one that gives no message is.
     let no_ack = BasicGetOptions { no_ack: true };
     while let Some(first) = channel.basic_get(queue.into(), no_ack).await.unwrap() {
-        count(&first.properties);
-        let waiting = first.message_count as usize;
-        for message in consume(&channel, queue, waiting).await {
-            count(&message.properties);
+        let mut taken = vec![id(&first.properties)];
+        if first.message_count > 0 {
+            let count = first.message_count as usize;
+            let more = client.consume(queue, count, |message| id(&message.properties));
+            taken.extend(more.await);
+        }
+        for id in taken {
+            *ids.entry(id).or_default() += 1;
         }
     }
     channel.close(200, "done".into()).await.unwrap();
     ids
-}
-
-/// Consumes so many messages that wait in a queue, for good.
-async fn consume(channel: &Channel, queue: &str, count: usize) -> Vec<lapin::message::Delivery> {
-    if count == 0 {
-        return Vec::new();
-    }
-    let options = BasicConsumeOptions {
-        no_ack: true,
-        ..BasicConsumeOptions::default()
-    };
-    let consuming = channel.basic_consume(queue.into(), "".into(), options, FieldTable::default());
-    let mut consumer = consuming.await.unwrap();
-    let messages = consumer.by_ref().take(count).map(Result::unwrap);
-    let messages = messages.collect().await;
-    let tag = consumer.tag();
-    let cancelled = channel.basic_cancel(tag, BasicCancelOptions::default());
-    cancelled.await.unwrap();
-    messages
 }
 
 /// Properties with this message id.

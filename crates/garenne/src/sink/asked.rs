@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use actix::{MailboxError, Recipient};
+use actix::Recipient;
 use actix_rt::{Arbiter, ArbiterHandle};
 use garenne_core::{Breaker, Moment};
 use tokio::sync::{Mutex, oneshot};
@@ -15,9 +15,6 @@ use super::{FailedMessage, SinkError};
 
 /// Starts the user's sink on a thread. A sink that panicked is dropped and made again.
 pub(crate) type SinkFactory = Arc<dyn Fn(&ArbiterHandle) -> Recipient<FailedMessage> + Send + Sync>;
-
-/// The sink's answer, or that it was lost with its mailbox.
-type Sent = Result<Result<(), SinkError>, MailboxError>;
 
 /// One sink, on a thread of its own; a panic ends only the actor on it.
 pub(super) struct AskedSink {
@@ -53,26 +50,28 @@ impl AskedSink {
     /// A panic takes everything down that waits in the sink's mailbox. Who was lost so tries again
     /// alone: then only the record that the sink panics over is left to the parking queue.
     pub(super) async fn store(&self, failed: &FailedMessage) -> Result<(), SinkError> {
-        let send = async || self.recipient().send(failed.clone()).await;
-        if let Some(answer) = self.ask(send).await {
+        if let Some(answer) = self.ask(failed).await {
             return answer;
         }
         let _alone = self.alone.lock().await;
         let lost = || Err(SinkError::new("the sink panicked or stopped"));
-        let send_again = async || {
-            self.turn_of_its_thread().await;
-            send().await
-        };
-        self.ask(send_again).await.unwrap_or_else(lost)
+        self.ask(failed).await.unwrap_or_else(lost)
     }
 
-    /// The sink's answer; `None` when the sink was lost.
-    async fn ask(&self, send: impl AsyncFnOnce() -> Sent) -> Option<Result<(), SinkError>> {
+    /// The sink's answer; `None` when the sink was lost, and is gone.
+    async fn ask(&self, failed: &FailedMessage) -> Option<Result<(), SinkError>> {
         if !self.breaker.borrow_mut().admits(self.now()) {
             let why = "not asked: the sink has not answered lately and is left alone for a while";
             return Some(Err(SinkError::new(why)));
         }
-        let answer = timeout(self.patience, send()).await;
+        let asking = async {
+            let answer = self.recipient().send(failed.clone()).await;
+            if answer.is_err() {
+                self.turn_of_its_thread().await;
+            }
+            answer
+        };
+        let answer = timeout(self.patience, asking).await;
         let mut breaker = self.breaker.borrow_mut();
         if let Ok(answer) = answer {
             breaker.answered();
@@ -86,8 +85,8 @@ impl AskedSink {
 
     /// Waits until whatever runs on the sink's thread has run to its next pause.
     ///
-    /// A panic drops the question first and the mailbox last. Who asks in between finds the mailbox
-    /// open, and is lost with it.
+    /// A panic drops the question first and the mailbox last. Who asked again in between would find
+    /// the mailbox open, and be lost with it.
     async fn turn_of_its_thread(&self) {
         let (ends, ended) = oneshot::channel();
         self.arbiter.spawn_fn(move || {
