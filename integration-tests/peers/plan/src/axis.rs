@@ -13,6 +13,8 @@ use crate::quantity::Quantity;
 pub enum Axis {
     /// All contenders, at prefetch 1, 10, 100 and 1000; the default
     Core,
+    /// A prefetch between 20 and 1000
+    Prefetch,
     /// Quorum and classic queues
     QueueType,
     /// Bodies of 100 B and 10 kB
@@ -58,6 +60,7 @@ impl Axis {
     pub fn name(self) -> &'static str {
         match self {
             Self::Core => "core",
+            Self::Prefetch => "prefetch",
             Self::QueueType => "queue-type",
             Self::Body => "body",
             Self::Workers => "workers",
@@ -88,6 +91,7 @@ impl Axis {
     pub fn title(self) -> &'static str {
         match self {
             Self::Core => "Quorum queue, 100 B, one worker, a handler that does nothing",
+            Self::Prefetch => "Prefetch; quorum queue, 100 B, one worker",
             Self::QueueType => "Queue type and prefetch; 100 B, one worker",
             Self::Body => "Body; quorum queue, prefetch 100, one worker",
             Self::Workers => "Workers; quorum queue, 100 B, prefetch 100 each",
@@ -123,6 +127,7 @@ impl Axis {
             Self::Core | Self::Start | Self::All => Contender::value_variants(),
             Self::QueueType | Self::Recovery | Self::Grid => &[Garenne, LapinAwaitAck, Amqp091Go],
             Self::Publish => &[Garenne, LapinBest, Amqp091Go],
+            Self::Prefetch => &[Garenne, LapinAwaitAck, LapinBest],
             Self::Body
             | Self::Workers
             | Self::Pause
@@ -145,7 +150,7 @@ impl Axis {
     /// What is varied, as the head of a column.
     pub(crate) fn varied(self) -> &'static str {
         match self {
-            Self::Core | Self::Pause | Self::BigBodies => "prefetch",
+            Self::Core | Self::Prefetch | Self::Pause | Self::BigBodies => "prefetch",
             Self::QueueType => "queue, prefetch",
             Self::Body => "body",
             Self::Workers => "workers",
@@ -179,6 +184,9 @@ impl Axis {
         };
         match self {
             Self::Core => prefetches.map(at).into(),
+            Self::Prefetch => [20, 50, 100, 200, 300, 500, 1000]
+                .map(|prefetch| at((prefetch, 60_000)))
+                .into(),
             Self::QueueType => by_type(),
             Self::Body => [(100, "100 B", 30_000), (10_000, "10 kB", 10_000)]
                 .map(|(body, label, messages)| Case {
@@ -199,9 +207,9 @@ impl Axis {
                 })
                 .into(),
             Self::Failures => [
-                (0, "nothing", 20_000),
-                (100, "1 %", 20_000),
-                (1, "everything", 10_000),
+                (0, "nothing", 60_000),
+                (100, "1 %", 40_000),
+                (1, "everything", 20_000),
             ]
             .map(|(fail_every, label, messages)| Case {
                 fail_every,
@@ -262,7 +270,11 @@ fn grid() -> Vec<Case> {
             for (body, weight) in [(100, "100 B"), (10_000, "10 kB")] {
                 for workers in [1, 2, 4] {
                     let label = format!("{}, {prefetch}, {weight}, {workers}", kind.name());
-                    let messages = if prefetch == 1 { 3_000 } else { 10_000 };
+                    let messages = match (prefetch, body) {
+                        (1, _) => 3_000,
+                        (100.., 100) => 40_000,
+                        _ => 10_000,
+                    };
                     cases.push(Case {
                         kind,
                         body,
