@@ -130,7 +130,9 @@ macro_rules! counters {
         pub struct QueueStatus {
             /// The name of the queue.
             pub queue: String,
-            /// Messages in the hands of its workers: waiting, being handled, or being settled.
+            /// Messages in the hands of its workers: waiting, being handled, or being settled, until
+            /// their ack is written or their link is lost and their handler has ended. At zero, the
+            /// other counters tell all of what was delivered.
             pub in_flight: u64,
             $($(#[$doc])* pub $name: u64,)*
         }
@@ -183,8 +185,9 @@ impl QueueCounters {
         self.delivered.fetch_add(1, Ordering::AcqRel);
     }
 
-    pub(crate) fn on_ended(&self) {
-        self.ended.fetch_add(1, Ordering::AcqRel);
+    /// After what they ended with is counted, so that who sees them ended sees that too.
+    pub(crate) fn on_ended(&self, count: u64) {
+        self.ended.fetch_add(count, Ordering::AcqRel);
     }
 
     pub(crate) fn on_ran(&self, succeeded: bool) {

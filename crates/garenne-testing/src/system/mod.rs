@@ -151,7 +151,8 @@ impl TestSystem {
     }
 
     /// Waits until everything is settled: in the queues that the system consumes nothing waits, and
-    /// nothing is in its hands. What lies in lanes and parking queues may stay there.
+    /// nothing is in its hands. What lies in lanes and parking queues may stay there. The system's
+    /// own [counters](garenne::status::QueueStatus) have come to rest then, too.
     ///
     /// # Panics
     ///

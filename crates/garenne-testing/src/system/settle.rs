@@ -4,7 +4,7 @@ use std::future::poll_fn;
 use std::panic::Location;
 use std::pin::pin;
 use std::task::Poll;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use garenne::StopReason;
 use garenne_broker::{Error, View};
@@ -12,6 +12,9 @@ use garenne_broker::{Error, View};
 use super::TestSystem;
 use crate::fail::fail_at;
 use crate::scene::{Role, Scene, is_settled};
+
+/// How often the system's counters are looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(1);
 
 impl TestSystem {
     /// Waits until every queue has a consumer. Both links are up then.
@@ -24,14 +27,37 @@ impl TestSystem {
         .await
     }
 
-    /// Waits until everything is settled.
+    /// Waits until everything is settled, and the system has counted it.
     pub(super) async fn settle(&self) -> Result<(), String> {
         let status = self.handle.status();
         self.until("is not settled", |view| {
             let mut queues = view.queues.iter();
             queues.all(|queue| is_settled(queue, &Role::of(&queue.name, &status)))
         })
-        .await
+        .await?;
+        self.counted().await
+    }
+
+    /// Waits until the system, too, knows that nothing is in its hands: the broker has an ack before
+    /// the system hears that it was written. A system that has stopped counts no more.
+    async fn counted(&self) -> Result<(), String> {
+        let end = Instant::now() + self.patience;
+        let counted = |_: &View| self.handle.status().in_flight() == 0;
+        loop {
+            // Nothing changes at the broker any more; its timer works on every runtime.
+            let why = match self.broker.wait_until_within(LOOK_EVERY, counted).await {
+                Ok(_) => return Ok(()),
+                Err(_) if self.has_stopped().await.is_some() => return Ok(()),
+                Err(Error::TimedOut { .. }) if Instant::now() < end => continue,
+                Err(Error::TimedOut { .. }) => format!(
+                    "the system has messages in hand that it cannot settle any more, after {:?} of \
+                     real time",
+                    self.patience
+                ),
+                Err(error) => error.to_string(),
+            };
+            return Err(self.with_the_scene(why).await);
+        }
     }
 
     pub(super) async fn settle_or_fail(&self, place: &Location<'_>) {
@@ -65,10 +91,14 @@ impl TestSystem {
                 Err(error) => error.to_string(),
             },
         };
-        Err(match self.look().await {
+        Err(self.with_the_scene(why).await)
+    }
+
+    async fn with_the_scene(&self, why: String) -> String {
+        match self.look().await {
             Ok(scene) => format!("{why}\n\n{scene}"),
             Err(_) => why,
-        })
+        }
     }
 
     /// Lets time pass from one due time to the next, and the system settle at each.

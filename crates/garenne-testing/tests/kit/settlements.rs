@@ -3,6 +3,7 @@
 use garenne::core::FailReason;
 use garenne::prelude::*;
 use garenne_testing::TestSystem;
+use garenne_testing::broker::How;
 
 use crate::orders::{charge, complaint, orders, start};
 
@@ -193,5 +194,30 @@ async fn a_hundred_messages_settle() {
             _ => drop(system.assert_parked(sent)),
         }
     }
+    system.finish().await;
+}
+
+#[tokio::test]
+async fn what_is_settled_is_counted_whatever_it_ended_with_and_however_the_link_was() {
+    let system = start().await;
+    for round in 1..=50 {
+        for body in ["ok", "fail", "permanent", "discard"] {
+            system.send("orders", body).await;
+        }
+        system.settled().await;
+        let status = system.handle().status();
+        let queue = &status.queues[0];
+        assert_eq!(queue.acked, 4 * round, "in round {round}: {queue:?}");
+    }
+    // Those that are in hand when the link is lost are counted out once, too.
+    for _ in 0..100 {
+        system.send("orders", "ok").await;
+    }
+    let faults = system.broker().faults();
+    faults.drop_connections(How::Reset).await.unwrap();
+    system.settled().await;
+    let status = system.handle().status();
+    assert_eq!(status.in_flight(), 0, "{status:?}");
+    assert!(status.queues[0].handled >= 150, "{status:?}");
     system.finish().await;
 }

@@ -27,6 +27,8 @@ pub(super) struct Acks {
     ledger: Ledger,
     give_back: Vec<u64>,
     writing: Option<Write>,
+    /// How many are settled without the broker knowing it.
+    untold: u64,
     /// So many finished messages are acked without waiting for more: the broker sends no more than a
     /// prefetch ahead of the acks.
     many: usize,
@@ -35,8 +37,15 @@ pub(super) struct Acks {
     stragglers: Stragglers,
 }
 
+/// What the broker was told of in one batch.
+#[derive(Clone, Copy)]
+pub(super) struct Told {
+    pub(super) acked: u64,
+    pub(super) given_back: u64,
+}
+
 struct Write {
-    acked: u64,
+    told: Told,
     done: LocalBoxFuture<'static, lapin::Result<()>>,
 }
 
@@ -49,6 +58,7 @@ impl Acks {
             ledger: Ledger::new(),
             give_back: Vec::new(),
             writing: None,
+            untold: 0,
             many,
             waiting_since: None,
             stragglers: Stragglers::new(many),
@@ -66,8 +76,9 @@ impl Acks {
 
     /// The message is done with: it may be acked.
     pub(super) fn finish(&mut self, tag: u64) {
-        if let Err(error) = self.ledger.finish(tag) {
-            error!(event = "ledger", %error, "a delivery was settled twice");
+        match self.ledger.finish(tag) {
+            Ok(()) => self.untold += 1,
+            Err(error) => error!(event = "ledger", %error, "a delivery was settled twice"),
         }
     }
 
@@ -75,7 +86,10 @@ impl Acks {
     /// count against a quorum queue's delivery limit.
     pub(super) fn give_back(&mut self, tag: u64) {
         match self.ledger.give_back(tag) {
-            Ok(()) => self.give_back.push(tag),
+            Ok(()) => {
+                self.untold += 1;
+                self.give_back.push(tag);
+            }
             Err(error) => error!(event = "ledger", %error, "a delivery was settled twice"),
         }
     }
@@ -95,20 +109,21 @@ impl Acks {
         self.ledger.waiting()
     }
 
-    /// Nothing can be written any more.
-    pub(super) fn cut(&mut self) {
+    /// Nothing can be written any more. Returns how many were settled that the broker was not told of.
+    pub(super) fn cut(&mut self) -> u64 {
         self.writing = None;
+        std::mem::take(&mut self.untold)
     }
 
-    /// Writes what can be written, one batch at a time. Ready with the number of messages acked
-    /// whenever a batch was written. With `more` under way, a batch may wait for it; the caller polls
+    /// Writes what can be written, one batch at a time. Ready with what the broker was told whenever a
+    /// batch was written. With `more` under way, a batch may wait for it; the caller polls
     /// again.
     pub(super) fn poll(
         &mut self,
         cx: &mut Context<'_>,
         more: bool,
         find: Find<'_>,
-    ) -> Poll<lapin::Result<u64>> {
+    ) -> Poll<lapin::Result<Told>> {
         let begins = self.writing.is_none() && !(more && self.may_wait());
         if begins {
             self.waiting_since = None;
@@ -124,9 +139,12 @@ impl Acks {
         let Poll::Ready(result) = done else {
             return Poll::Pending;
         };
-        let acked = writing.acked;
+        let told = writing.told;
         self.writing = None;
-        Poll::Ready(result.map(|()| acked))
+        Poll::Ready(result.map(|()| {
+            self.untold -= told.acked + told.given_back;
+            told
+        }))
     }
 
     /// Whether there is little to write, and it has not waited long.
@@ -153,7 +171,10 @@ impl Acks {
         if acks.is_empty() && give_back.is_empty() {
             return None;
         }
-        let acked = acks.iter().map(|ack| u64::from(ack.count)).sum();
+        let told = Told {
+            acked: acks.iter().map(|ack| u64::from(ack.count)).sum(),
+            given_back: give_back.len() as u64,
+        };
         let channel = self.channel.clone();
         let done: LocalBoxFuture<'static, lapin::Result<()>> = match (&acks[..], &give_back[..]) {
             (&[Ack { tag, multiple, .. }], &[]) => {
@@ -176,6 +197,6 @@ impl Acks {
                     .map(drop)
             }),
         };
-        Some(Write { acked, done })
+        Some(Write { told, done })
     }
 }

@@ -19,7 +19,7 @@ use lapin::options::BasicCancelOptions;
 use lapin::{Channel, Consumer};
 use tracing::{debug, info, warn};
 
-use super::acks::Acks;
+use super::acks::{Acks, Told};
 use super::in_hand::{InHand, Open};
 use super::life::{Live, Ran, received};
 use super::line::Line;
@@ -242,7 +242,7 @@ where
         {
             moved = true;
             match wrote {
-                Ok(acked) => self.wrote(acked),
+                Ok(told) => self.wrote(told),
                 Err(error) => return Poll::Ready(Turn::lost(&error)),
             }
         }
@@ -263,7 +263,6 @@ where
         }
         self.worker.counters.on_delivered();
         if self.draining {
-            self.worker.counters.on_ended();
             self.worker.counters.on_requeued();
             self.acks.give_back(tag);
             return None;
@@ -280,8 +279,8 @@ where
 
     /// *settled*: what its life ended with goes into the ledger.
     fn finish(&mut self, Open { tag, meta }: Open, settled: Settled) -> Option<u16> {
-        self.worker.counters.on_ended();
         if !self.line.is_alive() {
+            self.worker.counters.on_ended(1);
             // Settled too late for the broker to be told; its redelivery waits to hear of it.
             self.worker.recall.settled(&meta, settled);
             return None;
@@ -294,13 +293,14 @@ where
                 return self.caution.succeeded(redelivered);
             }
             Settled::GiveBack => self.acks.give_back(tag),
-            Settled::Nothing => {}
+            Settled::Nothing => self.worker.counters.on_ended(1),
         }
         None
     }
 
-    fn wrote(&mut self, acked: u64) {
+    fn wrote(&mut self, Told { acked, given_back }: Told) {
         self.worker.counters.on_acked(acked);
+        self.worker.counters.on_ended(acked + given_back);
         // Stragglers are acked out of order; then this keeps the wrong ones for a moment, which costs
         // no more than a second run.
         let written = self.unacked.len().saturating_sub(self.acks.waiting());
@@ -373,7 +373,7 @@ where
                 self.worker.recall.ended(&meta, Ran::settled());
             }
             self.line.cut();
-            self.acks.cut();
+            self.worker.counters.on_ended(self.acks.cut());
             if !self.in_hand.is_empty() {
                 info!(
                     event = "deliveries_cut_off",
