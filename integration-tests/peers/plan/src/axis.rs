@@ -178,12 +178,11 @@ impl Axis {
 
     /// A run takes a second or two, so that how a process starts has little part in it.
     pub fn cases(self) -> Vec<Case> {
-        let prefetches = [(1, 5_000), (10, 20_000), (100, 60_000), (1000, 120_000)];
         let at = |(prefetch, messages): (u16, u64)| {
             Case::plain(prefetch.to_string(), prefetch, messages)
         };
         match self {
-            Self::Core => prefetches.map(at).into(),
+            Self::Core => PREFETCHES.map(at).into(),
             Self::Prefetch => [20, 50, 100, 200, 300, 500, 1000]
                 .map(|prefetch| at((prefetch, 60_000)))
                 .into(),
@@ -238,6 +237,9 @@ impl Axis {
     }
 }
 
+/// Prefetches, and how many messages are enough at each.
+const PREFETCHES: [(u16, u64); 4] = [(1, 5_000), (10, 20_000), (100, 60_000), (1000, 120_000)];
+
 /// How long a handler waits that waits.
 const PAUSE: Duration = Duration::from_millis(5);
 
@@ -251,7 +253,7 @@ fn with_queues(queues: u16) -> Case {
 
 fn by_type() -> Vec<Case> {
     let mut cases = Vec::new();
-    for (prefetch, messages) in [(1, 3_000), (10, 10_000), (100, 20_000), (1000, 20_000)] {
+    for (prefetch, messages) in PREFETCHES {
         for kind in [Kind::Quorum, Kind::Classic] {
             let label = format!("{}, {prefetch}", kind.name());
             cases.push(Case {
@@ -266,20 +268,15 @@ fn by_type() -> Vec<Case> {
 fn grid() -> Vec<Case> {
     let mut cases = Vec::new();
     for kind in [Kind::Quorum, Kind::Classic] {
-        for prefetch in [1, 10, 100, 1000] {
-            for (body, weight) in [(100, "100 B"), (10_000, "10 kB")] {
+        for (prefetch, messages) in PREFETCHES {
+            for (body, weight, at_most) in [(100, "100 B", 60_000), (10_000, "10 kB", 10_000)] {
                 for workers in [1, 2, 4] {
                     let label = format!("{}, {prefetch}, {weight}, {workers}", kind.name());
-                    let messages = match (prefetch, body) {
-                        (1, _) => 3_000,
-                        (100.., 100) => 40_000,
-                        _ => 10_000,
-                    };
                     cases.push(Case {
                         kind,
                         body,
                         workers,
-                        ..Case::plain(label, prefetch, messages)
+                        ..Case::plain(label, prefetch, messages.min(at_most))
                     });
                 }
             }
