@@ -51,6 +51,16 @@ async fn consume() {
         builder = builder.consume(queue, move || Charge::new(Arc::clone(&progress)));
     }
     let system = started(builder);
+    tokio::select! {
+        () = all_acked(&progress, &system) => progress.done(),
+        reason = system.stopped() => panic!("the system has stopped: {reason}"),
+    }
+    finish().await;
+    system.stop();
+    system.stopped().await;
+}
+
+async fn all_acked(progress: &Progress, system: &SystemHandle) {
     progress.last.notified().await;
     let mut looks = tokio::time::interval(LOOK);
     let acked = || {
@@ -60,10 +70,6 @@ async fn consume() {
     while acked() < progress.count {
         looks.tick().await;
     }
-    progress.done();
-    finish().await;
-    system.stop();
-    system.stopped().await;
 }
 
 async fn recover() {
