@@ -27,8 +27,6 @@ pub(super) struct Acks {
     ledger: Ledger,
     give_back: Vec<u64>,
     writing: Option<Write>,
-    /// How many are settled without the broker knowing it.
-    untold: u64,
     /// So many finished messages are acked without waiting for more: the broker sends no more than a
     /// prefetch ahead of the acks.
     many: usize,
@@ -42,6 +40,13 @@ pub(super) struct Acks {
 pub(super) struct Told {
     pub(super) acked: u64,
     pub(super) given_back: u64,
+}
+
+impl Told {
+    /// How many deliveries the broker no longer waits for.
+    pub(super) fn all(self) -> u64 {
+        self.acked + self.given_back
+    }
 }
 
 struct Write {
@@ -58,7 +63,6 @@ impl Acks {
             ledger: Ledger::new(),
             give_back: Vec::new(),
             writing: None,
-            untold: 0,
             many,
             waiting_since: None,
             stragglers: Stragglers::new(many),
@@ -76,9 +80,8 @@ impl Acks {
 
     /// The message is done with: it may be acked.
     pub(super) fn finish(&mut self, tag: u64) {
-        match self.ledger.finish(tag) {
-            Ok(()) => self.untold += 1,
-            Err(error) => error!(event = "ledger", %error, "a delivery was settled twice"),
+        if let Err(error) = self.ledger.finish(tag) {
+            error!(event = "ledger", %error, "a delivery was settled twice");
         }
     }
 
@@ -86,10 +89,7 @@ impl Acks {
     /// count against a quorum queue's delivery limit.
     pub(super) fn give_back(&mut self, tag: u64) {
         match self.ledger.give_back(tag) {
-            Ok(()) => {
-                self.untold += 1;
-                self.give_back.push(tag);
-            }
+            Ok(()) => self.give_back.push(tag),
             Err(error) => error!(event = "ledger", %error, "a delivery was settled twice"),
         }
     }
@@ -111,13 +111,13 @@ impl Acks {
 
     /// Nothing can be written any more. Returns how many were settled that the broker was not told of.
     pub(super) fn cut(&mut self) -> u64 {
-        self.writing = None;
-        std::mem::take(&mut self.untold)
+        let writing = self.writing.take().map_or(0, |write| write.told.all());
+        writing + (self.ledger.waiting() + self.give_back.len()) as u64
     }
 
     /// Writes what can be written, one batch at a time. Ready with what the broker was told whenever a
-    /// batch was written. With `more` under way, a batch may wait for it; the caller polls
-    /// again.
+    /// batch was written. With `more` under way, a batch may wait for it; the caller polls again. After
+    /// an error there is only [`cut`](Self::cut): what was not written counts as untold there.
     pub(super) fn poll(
         &mut self,
         cx: &mut Context<'_>,
@@ -140,11 +140,10 @@ impl Acks {
             return Poll::Pending;
         };
         let told = writing.told;
-        self.writing = None;
-        Poll::Ready(result.map(|()| {
-            self.untold -= told.acked + told.given_back;
-            told
-        }))
+        if result.is_ok() {
+            self.writing = None;
+        }
+        Poll::Ready(result.map(|()| told))
     }
 
     /// Whether there is little to write, and it has not waited long.

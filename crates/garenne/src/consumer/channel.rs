@@ -298,14 +298,14 @@ where
         None
     }
 
-    fn wrote(&mut self, Told { acked, given_back }: Told) {
-        self.worker.counters.on_acked(acked);
-        self.worker.counters.on_ended(acked + given_back);
+    fn wrote(&mut self, told: Told) {
+        self.worker.counters.on_acked(told.acked);
+        self.worker.counters.on_ended(told.all());
         // Stragglers are acked out of order; then this keeps the wrong ones for a moment, which costs
         // no more than a second run.
         let written = self.unacked.len().saturating_sub(self.acks.waiting());
         self.unacked.drain(..written);
-        if acked > 0 && !self.progressed {
+        if told.acked > 0 && !self.progressed {
             self.progressed = true;
             self.worker.report(WorkerNews::Progress(self.epoch));
         }
