@@ -64,13 +64,15 @@ impl Faults {
         Self { handle }
     }
 
-    /// Ends all connections without a word; returns how many there were.
+    /// Ends all connections without a word, and waits until their sockets are closed; returns how many
+    /// there were.
     pub async fn drop_connections(&self, how: How) -> Result<usize, Error> {
         let end = match how {
             How::Reset => End::Reset,
             How::Close => End::Close,
         };
-        self.handle.call(move |server| server.cut_all(end)).await
+        let ending = self.handle.call(move |server| server.cut_all(end)).await?;
+        Ok(ending.ended().await)
     }
 
     /// Refuses new connections, until [`accept`](Self::accept). The port stays ours.
@@ -239,9 +241,10 @@ impl Faults {
     /// queues and all messages in quorum queues; deliveries that were not acked come back as
     /// redelivered.
     pub async fn crash(&self) -> Result<(), Error> {
-        self.handle
-            .call(|server| server.crash().map_err(listen(server.door.addr())))
-            .await?
+        let crash = |server: &Rc<Server>| server.crash().map_err(listen(server.door.addr()));
+        let ending = self.handle.call(crash).await??;
+        ending.ended().await;
+        Ok(())
     }
 
     /// Comes back after a [`crash`](Self::crash), on the same port.

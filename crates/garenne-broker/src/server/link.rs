@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
+use tokio::task::{JoinHandle, unconstrained};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::{Server, reader, writer};
@@ -53,6 +54,8 @@ pub(crate) struct Link {
     phase: Cell<Phase>,
     end: Cell<Option<End>>,
     ended: Notify,
+    /// What serves it: when that has ended, the socket is closed.
+    task: Cell<Option<JoinHandle<()>>>,
     /// When it ends by itself, if nothing happens: handshake, silence, unanswered close.
     deadline: Cell<Option<Instant>>,
     deadline_moved: Notify,
@@ -72,6 +75,7 @@ impl Link {
             phase: Cell::new(Phase::Handshake),
             end: Cell::new(None),
             ended: Notify::new(),
+            task: Cell::new(None),
             deadline: Cell::new(Some(Instant::now() + HANDSHAKE)),
             deadline_moved: Notify::new(),
         }
@@ -194,6 +198,10 @@ impl Link {
         self.ended.notify_one();
     }
 
+    pub(super) fn served_by(&self, task: JoinHandle<()>) {
+        self.task.set(Some(task));
+    }
+
     async fn until_ended(&self) -> End {
         loop {
             if let Some(how) = self.end.get() {
@@ -214,6 +222,31 @@ impl Link {
                 None => self.deadline_moved.notified().await,
             }
         }
+    }
+}
+
+/// Connections that were told to end.
+#[must_use]
+pub(crate) struct Ending(Vec<JoinHandle<()>>);
+
+impl Ending {
+    /// Ends them now.
+    pub(super) fn of(links: &[Rc<Link>], how: End) -> Self {
+        for link in links {
+            link.end(how);
+        }
+        Self(links.iter().filter_map(|link| link.task.take()).collect())
+    }
+
+    /// Waits until their sockets are closed: what a client writes from then on, it sees fail. Returns
+    /// how many there were.
+    pub(crate) async fn ended(self) -> usize {
+        let count = self.0.len();
+        for task in self.0 {
+            // An error is the end of the broker, and so of the connection.
+            let _ = unconstrained(task).await;
+        }
+        count
     }
 }
 

@@ -23,8 +23,8 @@ use crate::clock::Clock;
 use crate::engine::{ConnectionId, Effect, Engine, Options, Time};
 use crate::wire::encode;
 use door::Door;
-pub(crate) use link::End;
 use link::Link;
+pub(crate) use link::{End, Ending};
 pub use trouble::Direction;
 pub(crate) use trouble::Trouble;
 
@@ -105,7 +105,8 @@ impl Server {
         let id = self.engine.borrow_mut().connected(name, self.clock.now());
         let link = Rc::new(Link::new(id));
         self.links.borrow_mut().insert(id, Rc::clone(&link));
-        spawn_local(link::run(Rc::clone(self), link, stream));
+        let serving = spawn_local(link::run(Rc::clone(self), Rc::clone(&link), stream));
+        link.served_by(serving);
         self.pump();
     }
 
@@ -200,23 +201,24 @@ impl Server {
         }
     }
 
-    /// Ends all connections without a word; returns how many.
-    pub(crate) fn cut_all(&self, how: End) -> usize {
+    /// Ends all connections without a word.
+    pub(crate) fn cut_all(&self, how: End) -> Ending {
         let links: Vec<_> = self.links.borrow().values().cloned().collect();
+        let ending = Ending::of(&links, how);
         for link in &links {
-            link.end(how);
             self.disconnected(link.id);
         }
-        links.len()
+        ending
     }
 
     /// Ends everything as a killed process would, and refuses connections from now on.
-    pub(crate) fn crash(&self) -> std::io::Result<()> {
-        for link in std::mem::take(&mut *self.links.borrow_mut()).into_values() {
-            link.end(End::Reset);
-        }
+    pub(crate) fn crash(&self) -> std::io::Result<Ending> {
+        let links = std::mem::take(&mut *self.links.borrow_mut());
+        let links: Vec<_> = links.into_values().collect();
+        let ending = Ending::of(&links, End::Reset);
         self.with(|engine, now| engine.crash(now));
         self.trouble.after_crash();
-        self.door.shut()
+        self.door.shut()?;
+        Ok(ending)
     }
 }

@@ -1,31 +1,15 @@
+use futures_util::StreamExt;
 use lapin::options::{
-    BasicAckOptions, BasicConsumeOptions, BasicGetOptions, ExchangeDeclareOptions,
-    QueueBindOptions, QueueDeclareOptions, QueueDeleteOptions,
+    BasicAckOptions, BasicConsumeOptions, ExchangeDeclareOptions, QueueBindOptions,
+    QueueDeclareOptions, QueueDeleteOptions,
 };
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, Channel, ExchangeKind};
 
 use crate::support::{
-    broker, channel, connect, declare, int, publish, reason, table, text, try_declare, waiting,
-    within,
+    broker, channel, connect, consume, declare, int, publish, reason, table, text, try_declare,
+    waiting, within,
 };
-
-/// What closed a channel.
-async fn closed_with(channel: &Channel) -> (u16, String) {
-    // Any question does, the answer is why the channel is gone.
-    let error = within(channel.basic_get("q".into(), BasicGetOptions::default())).await;
-    let error = match error {
-        Err(error) => error,
-        Ok(_) => channel
-            .basic_get("q".into(), BasicGetOptions::default())
-            .await
-            .unwrap_err(),
-    };
-    match error.kind() {
-        lapin::ErrorKind::ProtocolError(_) => reason(&error),
-        _ => (0, error.to_string()),
-    }
-}
 
 #[tokio::test]
 async fn what_is_missing_is_404_and_what_is_reserved_is_403() {
@@ -73,12 +57,19 @@ async fn an_unknown_delivery_tag_costs_the_channel_and_not_the_connection() {
     let broker = broker().await;
     let (connection, channel) = channel(&broker).await;
     declare(&channel, "q", &[]).await;
+    let mut consumer = consume(&channel, "q", 1).await;
     channel
         .basic_ack(7, BasicAckOptions::default())
         .await
         .unwrap();
-    let (code, why) = closed_with(&channel).await;
-    assert!(code == 406 || why.contains("closed"), "{code} {why}");
+    let error = within(consumer.next()).await.unwrap().unwrap_err();
+    assert_eq!(
+        reason(&error),
+        (
+            406,
+            "PRECONDITION_FAILED - unknown delivery tag 7".to_owned()
+        )
+    );
     connection.create_channel().await.unwrap();
 }
 
