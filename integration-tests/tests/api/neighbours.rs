@@ -123,14 +123,18 @@ where
         .until("the last has begun", |_| began.all().iter().any(later))
         .await;
     gate.open();
-    running
+    let status = running
         .until("all are settled", |status| {
-            let queue = &status.queues[0];
-            queue.handled == 7 && queue.delivered == queue.acked + queue.requeued
+            status.queues[0].handled == 7 && status.in_flight() == 0
         })
         .await;
-    let counts = running.counts();
-    assert_eq!((counts.failed, counts.in_flight), (0, 0), "{counts:?}");
+    let counts = &status.queues[0];
+    assert_eq!(
+        counts.delivered,
+        counts.acked + counts.requeued,
+        "{counts:?}"
+    );
+    assert_eq!(counts.failed, 0, "{counts:?}");
     (began.all(), made.load(Ordering::SeqCst))
 }
 
