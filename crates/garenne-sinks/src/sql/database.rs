@@ -114,8 +114,10 @@ impl Database {
             )),
             #[cfg(feature = "sqlite")]
             Address::Sqlite(options) => {
-                let options = options.as_ref().clone().busy_timeout(self.server_timeout());
-                Ok(Box::new(super::sqlite::open(options, self.migrate).await?))
+                let options = options.as_ref().clone();
+                Ok(Box::new(
+                    super::sqlite::open(options, self.migrate, self.server_timeout()).await?,
+                ))
             }
         }
     }

@@ -152,11 +152,23 @@ fn postgres(code: &str) -> (Blame, &'static str) {
     }
 }
 
+/// Whether another program holds the `SQLite` file.
+#[cfg(feature = "sqlite")]
+pub(super) fn is_held(error: &Error) -> bool {
+    let code = error.as_database_error().and_then(|error| error.code());
+    code.is_some_and(|code| sqlite_sort(&code) == SQLITE_BUSY)
+}
+
+const SQLITE_BUSY: u32 = 5;
+
 /// `SQLite`'s codes are numbers, of which the lowest byte says the sort.
+fn sqlite_sort(code: &str) -> u32 {
+    code.parse::<u32>().map_or(0, |code| code & 0xff)
+}
+
 fn sqlite(code: &str) -> (Blame, &'static str) {
-    let sort = code.parse::<u32>().map_or(0, |code| code & 0xff);
-    match sort {
-        5 | 6 => (
+    match sqlite_sort(code) {
+        SQLITE_BUSY | 6 => (
             Blame::Unreachable,
             "another program holds the file; does it keep a transaction open?",
         ),

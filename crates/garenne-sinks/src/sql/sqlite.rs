@@ -1,11 +1,16 @@
 //! `SQLite`.
 
+use std::time::{Duration, Instant};
+
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteRow, SqliteSynchronous};
 use sqlx::{
     ConnectOptions, Connection, Executor, QueryBuilder, Row as _, Sqlite, SqliteConnection,
 };
 
+use tokio::time::sleep;
+
 use super::database::Migrate;
+use super::error::is_held;
 use super::row::{ReadRow, Row};
 use super::session::{Session, Sql, Wanted, insertion};
 
@@ -14,12 +19,21 @@ const READ: &str = "SELECT id, message_id, queue, exchange, routing_key, reason,
 
 struct File(SqliteConnection);
 
+/// How long to wait before a file that somebody holds is opened again.
+const PAUSE: Duration = Duration::from_millis(10);
+
 /// Opens the file. It is written so that a stored message survives a loss of power.
+///
+/// While another program writes to a file that has no log yet, `SQLite` refuses to give it one and does
+/// not wait for its turn, whatever the timeout is (measured with 3.40 and 3.46): services that start
+/// together on a new file would fail. It is tried again for as long as `SQLite` may wait otherwise.
 pub(super) async fn open(
     options: SqliteConnectOptions,
     migrate: Migrate,
+    busy_timeout: Duration,
 ) -> Result<impl Session, sqlx::Error> {
     let options = options
+        .busy_timeout(busy_timeout)
         .synchronous(SqliteSynchronous::Full)
         .disable_statement_logging();
     let options = match migrate {
@@ -29,7 +43,13 @@ pub(super) async fn open(
             .journal_mode(SqliteJournalMode::Wal),
         Migrate::Verify => options,
     };
-    SqliteConnection::connect_with(&options).await.map(File)
+    let began = Instant::now();
+    loop {
+        match SqliteConnection::connect_with(&options).await {
+            Err(error) if is_held(&error) && began.elapsed() < busy_timeout => sleep(PAUSE).await,
+            opened => return opened.map(File),
+        }
+    }
 }
 
 impl Session for File {

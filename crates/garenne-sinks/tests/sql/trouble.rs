@@ -4,7 +4,7 @@ use garenne::core::{FailReason, FailedMessage};
 use garenne::failed::{FailedQuery, FailedStore, StoreErrorKind};
 use garenne::prelude::{Bytes, Delivery, DurationExt, Failure, Queue, Retry, SystemBuilder};
 use garenne_sinks::{SqlSink, SqlStore};
-use garenne_testing::{TestSystem, eventually};
+use garenne_testing::{TestSystem, eventually, stays};
 use sqlx::Executor;
 
 use crate::cases::{all, insert, record, store};
@@ -119,6 +119,25 @@ async fn a_file_that_another_program_keeps_locked_parks_messages_and_then_takes_
         "what was refused is not there as well"
     );
     send_until_stored(&system, &url, 1).await;
+}
+
+#[tokio::test]
+async fn a_new_file_that_another_program_writes_to_is_waited_for() {
+    let (_folder, url) = fresh();
+    let mut other = other_program(&url).await;
+    other.execute("PRAGMA user_version = 7").await.unwrap();
+    other.execute("BEGIN IMMEDIATE").await.unwrap();
+    let store = store(&url).timeout(1.minutes());
+    let storing = tokio::spawn(async move { store.insert(vec![record("m-1")]).await });
+    stays(200.millis(), "it waits", async || {
+        match storing.is_finished() {
+            true => Err("it has ended".to_owned()),
+            false => Ok(()),
+        }
+    })
+    .await;
+    other.execute("ROLLBACK").await.unwrap();
+    assert_eq!(storing.await.unwrap().unwrap().new, 1);
 }
 
 #[tokio::test]
