@@ -6,7 +6,6 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteRow, SqliteSyn
 use sqlx::{
     ConnectOptions, Connection, Executor, QueryBuilder, Row as _, Sqlite, SqliteConnection,
 };
-
 use tokio::time::sleep;
 
 use super::database::Migrate;
