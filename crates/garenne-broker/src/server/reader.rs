@@ -4,6 +4,7 @@ use std::future::pending;
 
 use tokio::io::AsyncReadExt;
 use tokio::net::tcp::ReadHalf;
+use tokio::task::yield_now;
 
 use super::Server;
 use super::link::{End, Link};
@@ -12,6 +13,8 @@ use crate::wire::{FrameReader, Input, METHOD, method_id};
 
 /// How much is read at once.
 const CHUNK: usize = 64 * 1024;
+/// How many frames of a connection are handled before it is others' turn.
+const TURN: u32 = 256;
 
 /// Reads until the connection ends.
 pub(super) async fn run(server: &Server, link: &Link, mut read: ReadHalf<'_>) -> End {
@@ -32,7 +35,8 @@ pub(super) async fn run(server: &Server, link: &Link, mut read: ReadHalf<'_>) ->
         let kept = frames.buffer().len() - (count - passed);
         frames.buffer().truncate(kept);
         match process(server, link, &mut frames).await {
-            Next::Read if !cut => {}
+            // Now it is others' turn: there may always be more of a client that floods.
+            Next::Read if !cut => yield_now().await,
             Next::Ignore => {
                 ignore(&mut read).await;
                 return last_words(link).await;
@@ -65,7 +69,7 @@ async fn ignore(read: &mut ReadHalf<'_>) {
 
 /// Hands all whole frames to the engine.
 async fn process(server: &Server, link: &Link, frames: &mut FrameReader) -> Next {
-    loop {
+    for number in 1.. {
         if link.frame_max() != 0 {
             frames.set_frame_max(link.frame_max());
         }
@@ -98,6 +102,11 @@ async fn process(server: &Server, link: &Link, frames: &mut FrameReader) -> Next
         }
         if link.is_hanging_up() {
             break;
+        }
+        if number % TURN == 0 {
+            server.with(|engine, _| engine.flush());
+            yield_now().await;
+            server.trouble.thawed().await;
         }
     }
     server.with(|engine, _| engine.flush());
