@@ -23,10 +23,11 @@ async fn during_an_alarm_every_send_is_answered_and_after_it_sends_arrive() {
         .consume_fn(Queue::classic("idle"), nothing);
     let running = Running::consuming(builder).await;
     let publisher = running.publisher();
-    publisher
-        .send(Outgoing::to_queue("q", "before"))
-        .await
-        .unwrap();
+    eventually(SOON, "a send arrives", async || {
+        let answer = publisher.send(Outgoing::to_queue("q", "before")).await;
+        answer.map_err(|error| error.to_string())
+    })
+    .await;
 
     node.raise_memory_alarm().await;
     eventually(SOON, "sends are blocked", async || {
@@ -83,7 +84,7 @@ async fn during_an_alarm_messages_are_handled_and_retries_wait_for_its_end() {
     let gate = Gate::closed();
     let queue = Queue::quorum("orders").retry(Retry::every(100.millis()).times(2));
     let builder = SystemBuilder::new(node.url("/"))
-        .confirm_timeout(1.secs())
+        .confirm_timeout(2.secs())
         .consume_fn(queue, {
             let (runs, gate) = (runs.clone(), gate.clone());
             move |order: Delivery<Text>| {
