@@ -1,5 +1,6 @@
 //! What went wrong with a database, for whoever has to mend it.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
@@ -152,11 +153,15 @@ fn postgres(code: &str) -> (Blame, &'static str) {
     }
 }
 
+/// The database's own code for an error, if it is the database that has said so.
+pub(super) fn code(error: &Error) -> Option<Cow<'_, str>> {
+    error.as_database_error().and_then(|error| error.code())
+}
+
 /// Whether another program holds the `SQLite` file.
 #[cfg(feature = "sqlite")]
 pub(super) fn is_held(error: &Error) -> bool {
-    let code = error.as_database_error().and_then(|error| error.code());
-    code.is_some_and(|code| sqlite_sort(&code) == SQLITE_BUSY)
+    code(error).is_some_and(|code| sqlite_sort(&code) == SQLITE_BUSY)
 }
 
 const SQLITE_BUSY: u32 = 5;

@@ -4,7 +4,7 @@
 //! migrations too, and each would find the other's unknown.
 
 use super::database::{Database, Kind, Migrate};
-use super::error::{MIGRATE, SqlError};
+use super::error::{MIGRATE, SqlError, code};
 use super::session::Session;
 
 /// Each step is run once, in this order, and never changes once released.
@@ -64,9 +64,8 @@ pub(super) async fn migrate(
 
 /// Whether a table is not there: nobody has migrated yet.
 fn is_missing(error: &sqlx::Error) -> bool {
-    let code = error.as_database_error().and_then(|error| error.code());
     // `SQLite` has no other code for it than 1, "error".
-    code.is_some_and(|code| matches!(&*code, "42P01" | "1"))
+    code(error).is_some_and(|code| matches!(&*code, "42P01" | "1"))
 }
 
 async fn apply(session: &mut dyn Session, steps: &[&str]) -> Result<(), sqlx::Error> {

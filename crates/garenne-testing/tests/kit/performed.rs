@@ -220,7 +220,7 @@ async fn where_the_clock_is_paused_hours_of_waiting_take_no_time() {
         matches!(performed, Performed::DeadlineExceeded(_)),
         "{performed:?}"
     );
-    assert!(began.elapsed() < Duration::from_secs(600));
+    assert!(began.elapsed() < Duration::from_secs(5));
 }
 
 #[tokio::test]

@@ -72,6 +72,7 @@ async fn what_succeeded_while_the_link_was_lost_does_not_run_again(lab: Lab) {
     stage.counts(|status| status.delivered == 2).await;
     gate.open();
     let status = stage.counts(|status| status.acked == 1).await;
+    lab.note("delivered", status.delivered);
     lab.note("recalled", status.recalled);
     stage.note_runs(1).await;
     let client = lab.client().await;
