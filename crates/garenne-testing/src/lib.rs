@@ -62,6 +62,7 @@
 //! | [`Vhost`] | a virtual host for one test, on a node that all tests of the process share |
 //! | [`PostgresNode`] | a private PostgreSQL, likewise |
 //! | [`FaultProxy`] | a TCP proxy between a client and a broker that cuts, freezes, delays, throttles, refuses and counts |
+//! | [`RawClient`] | an AMQP client that publishes properties as bytes, for messages that no library would write |
 //! | [`Certs`] | a private certificate authority, for tests with TLS |
 //! | [`WebhookServer`] | an HTTP server that takes webhooks, counts them, and answers as told |
 //! | [`ProcessGroup`] | a child process that cannot outlive the test |
@@ -106,6 +107,7 @@ mod postgres;
 mod process;
 mod proxy;
 mod rabbit;
+mod raw;
 mod report;
 mod scene;
 mod system;
@@ -126,6 +128,7 @@ pub use proxy::{Direction, FaultProxy};
 pub use rabbit::{
     NodeOptions, QueueDepth, RabbitCluster, RabbitNode, RabbitVersion, Vhost, shared_node,
 };
+pub use raw::{FieldBytes, PropertyBytes, RawClient, RawMessage, Verdict};
 pub use system::TestSystem;
 pub use wait::{eventually, stays};
 pub use webhooks::{Webhook, WebhookAnswer, WebhookServer};

@@ -9,5 +9,6 @@ mod outages;
 mod performed;
 mod proxy;
 mod published;
+mod raw;
 mod runtimes;
 mod settlements;
