@@ -74,6 +74,8 @@ async fn every_property_that_is_written_is_what_lapin_reads_and_writes() {
     assert_eq!(verdict, Verdict::Confirmed);
 
     let connection = Connection::connect(&broker.url(), ConnectionProperties::default()).await;
+    #[expect(clippy::disallowed_methods, reason = "the broker of a test is there")]
+    let connection = Connection::connect(&broker.url(), ConnectionProperties::default()).await;
     let connection = connection.expect("the broker is there");
     let channel = connection.create_channel().await;
     let channel = channel.expect("it takes channels");
