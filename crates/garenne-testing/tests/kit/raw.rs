@@ -73,7 +73,6 @@ async fn every_property_that_is_written_is_what_lapin_reads_and_writes() {
     let verdict = client.publish("", "q", &bytes, &body).await;
     assert_eq!(verdict, Verdict::Confirmed);
 
-    let connection = Connection::connect(&broker.url(), ConnectionProperties::default()).await;
     #[expect(clippy::disallowed_methods, reason = "the broker of a test is there")]
     let connection = Connection::connect(&broker.url(), ConnectionProperties::default()).await;
     let connection = connection.expect("the broker is there");
