@@ -16,6 +16,7 @@ pub(crate) enum Code {
     UnexpectedFrame = 505,
     NotAllowed = 530,
     NotImplemented = 540,
+    InternalError = 541,
     SyntaxError = 502,
 }
 
@@ -33,6 +34,7 @@ impl Code {
             Self::UnexpectedFrame => "UNEXPECTED_FRAME",
             Self::NotAllowed => "NOT_ALLOWED",
             Self::NotImplemented => "NOT_IMPLEMENTED",
+            Self::InternalError => "INTERNAL_ERROR",
             Self::SyntaxError => "SYNTAX_ERROR",
         }
     }
@@ -66,8 +68,12 @@ impl Exception {
         }
     }
 
-    /// The whole reply text, cut to what a short string can carry.
+    /// The whole reply text, cut to what a short string can carry. What RabbitMQ did not foresee
+    /// has none but its name.
     pub(crate) fn reply_text(&self) -> String {
+        if self.code == Code::InternalError {
+            return self.code.name().to_owned();
+        }
         short(&format!("{} - {}", self.code.name(), self.text))
     }
 }
@@ -104,6 +110,7 @@ kinds! {
     resource_locked => ResourceLocked,
     precondition_failed => PreconditionFailed,
     frame_error => FrameError,
+    internal_error => InternalError,
     command_invalid => CommandInvalid,
     channel_error => ChannelError,
     unexpected_frame => UnexpectedFrame,
@@ -124,6 +131,26 @@ pub(crate) fn erlang_binary(bytes: &[u8]) -> String {
     format!("<<{}>>", numbers.join(","))
 }
 
+/// Bytes as Erlang shows them as text: whoever does not speak UTF-8 speaks Latin-1.
+pub(crate) fn latin1_or_utf8(bytes: &[u8]) -> String {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => text.to_owned(),
+        Err(_) => bytes.iter().copied().map(char::from).collect(),
+    }
+}
+
+/// Writes bytes the way Erlang prints a list: as Latin-1 if all of it can be printed.
+pub(crate) fn erlang_list(bytes: &[u8]) -> String {
+    let is_printable = |byte: &u8| matches!(byte, b' '..=b'~' | 0xa0..=0xff);
+    if bytes.iter().all(is_printable) {
+        let text: String = bytes.iter().copied().map(char::from).collect();
+        let text = text.replace('\\', "\\\\").replace('"', "\\\"");
+        return format!("\"{text}\"");
+    }
+    let numbers: Vec<String> = bytes.iter().map(u8::to_string).collect();
+    format!("[{}]", numbers.join(","))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -140,5 +167,9 @@ mod tests {
         assert_eq!(erlang_binary(b""), "<<>>");
         assert_eq!(erlang_binary(b"abc"), "<<\"abc\">>");
         assert_eq!(erlang_binary(&[0, 20, 1]), "<<0,20,1>>");
+        assert_eq!(erlang_list(b"abc\xe9"), "\"abcé\"");
+        assert_eq!(erlang_list(&[b'a', 0]), "[97,0]");
+        assert_eq!(latin1_or_utf8(b"caf\xe9"), "café");
+        assert_eq!(latin1_or_utf8("café".as_bytes()), "café");
     }
 }

@@ -93,13 +93,15 @@
 //!   other protocol is answered with the header of 0-9-1, as 3.10 does; 4.0 proposes AMQP 1.0.
 //! - Everything is confirmed at once, in the order of publishing. RabbitMQ writes to disk first, so
 //!   its confirms come later and may come out of order.
-//! - Names, routing keys and the texts of properties must be UTF-8; others are a frame error (501).
-//! - Headers are given on as they came. Only where the broker adds one (`x-death`,
-//!   `x-delivery-count`) or removes one (`BCC`) they come out sorted by name, duplicates once.
-//!   Field tables may nest 64 levels.
-//! - An unknown method is answered with 503, where RabbitMQ resets the connection; and properties
-//!   that cannot be read with 501, where it says 541. Errors in the handshake are answered at once,
-//!   with the text that RabbitMQ would log; RabbitMQ waits and says nothing.
+//! - The names, routing keys and other texts in methods must be UTF-8, and the arguments of methods
+//!   may nest 64 levels; others are a frame error (501). The properties of messages may be any bytes
+//!   and nest as deep as a frame allows, as on RabbitMQ.
+//! - Properties are given on byte for byte, as 3.10 does; 4.0 writes them anew, with sorted headers.
+//!   Only where the broker adds a header (`x-death`, `x-delivery-count`) or removes one (`BCC`) they
+//!   come out sorted by name here too, duplicates once.
+//! - An unknown method is answered with 503, where RabbitMQ resets the connection. Errors in the
+//!   handshake are answered at once, with the text that RabbitMQ would log; RabbitMQ waits and says
+//!   nothing.
 //! - The bytes of a body that can never be whole (longer than was announced) or that is over the
 //!   limit are thrown away as they come; RabbitMQ keeps them. A client cannot tell.
 //! - A delivery may wait for its ack for ever, unless [`BrokerBuilder::consumer_timeout`] says

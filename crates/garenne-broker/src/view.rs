@@ -89,8 +89,11 @@ pub struct QueueView {
 pub struct MessageView {
     /// The body.
     pub body: Bytes,
-    /// Properties and headers as a consumer would get them.
+    /// Properties and headers as a consumer would get them, as far as they are readable: what is
+    /// not UTF-8 is replaced, and what nests deeper than 64 levels is a byte array.
     pub properties: BasicProperties,
+    /// The same, in the bytes that a consumer would get: two bytes of flags, and the values.
+    pub raw_properties: Bytes,
     /// The exchange it was published to, or dead-lettered to.
     pub exchange: String,
     /// The routing key it came with.

@@ -15,6 +15,7 @@
 //! | [`wire`], [`say`] | a client made of frames, for what lapin does not show or would not send |
 //! | [`trials`] | tries what a broker may refuse, and notes what it says |
 //! | [`tools`], [`show`] | what lapin needs to be short; values as text |
+//! | [`raw`] | properties as text, whatever bytes they are |
 //! | [`broker`] | cases on the behaviour of the broker |
 //! | [`promises`] | cases on what garenne promises |
 //!
@@ -28,6 +29,7 @@ mod case;
 mod differences;
 mod lab;
 mod promises;
+mod raw;
 mod say;
 mod show;
 mod suite;

@@ -4,6 +4,7 @@ use amq_protocol::protocol::{AMQPClass, BasicProperties, basic, channel, connect
 use amq_protocol::types::{AMQPValue, FieldTable};
 use lapin::message::Delivery;
 
+use super::raw;
 use super::wire::Heard;
 
 /// A message as a consumer sees it.
@@ -133,8 +134,12 @@ pub(crate) fn all(heard: &[Heard]) -> String {
 pub(crate) fn heard(heard: &Heard) -> String {
     match heard {
         Heard::Method(_, method) => self::method(method),
-        Heard::Header(_, size, properties, _) => {
-            format!("header of {size} bytes{}", self::properties(properties))
+        Heard::Header(_, size, read, bytes) => {
+            let properties = match read {
+                Some(read) => properties(read),
+                None => raw::properties(bytes),
+            };
+            format!("header of {size} bytes{properties}")
         }
         Heard::Body(_, body) => format!("body {}", self::body(body)),
         Heard::Heartbeat => "heartbeat".to_owned(),

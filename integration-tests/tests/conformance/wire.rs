@@ -12,7 +12,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use super::lab::{Lab, SOON};
-use super::{say, show};
+use super::{raw, say, show};
 
 pub(crate) const METHOD: u8 = 1;
 pub(crate) const HEADER: u8 = 2;
@@ -40,8 +40,8 @@ pub(crate) struct Offer {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Heard {
     Method(u16, AMQPClass),
-    /// Body size, properties, and the bytes of the properties.
-    Header(u16, u64, Box<BasicProperties>, Vec<u8>),
+    /// Body size, properties as far as the codec can read them, and the bytes of the properties.
+    Header(u16, u64, Option<Box<BasicProperties>>, Vec<u8>),
     Body(u16, Vec<u8>),
     Heartbeat,
     /// The end of the stream, or a reset.
@@ -302,10 +302,18 @@ impl Wire {
 
     /// The next message on any channel, if a method with content is next: method, header, body.
     pub(crate) async fn hear_message(&mut self) -> (AMQPClass, BasicProperties, Vec<u8>) {
+        let (method, properties, body) = self.hear_content().await;
+        let read = raw::parse(&properties);
+        let read = read.unwrap_or_else(|| panic!("unreadable: {}", raw::properties(&properties)));
+        (method, read, body)
+    }
+
+    /// The same with the properties as bytes.
+    pub(crate) async fn hear_content(&mut self) -> (AMQPClass, Vec<u8>, Vec<u8>) {
         let heard = self.hear().await;
         let method = heard.method().cloned();
         let method = method.unwrap_or_else(|| panic!("no method but {}", show::heard(&heard)));
-        let Heard::Header(_, size, properties, _) = self.hear().await else {
+        let Heard::Header(_, size, _, properties) = self.hear().await else {
             panic!("{method:?} has no content");
         };
         let mut body = Vec::new();
@@ -315,7 +323,7 @@ impl Wire {
                 other => panic!("no body but {}", show::heard(&other)),
             }
         }
-        (method, *properties, body)
+        (method, properties, body)
     }
 
     async fn read(&mut self) -> Heard {
@@ -340,14 +348,8 @@ impl Wire {
                 let mut size = [0; 8];
                 size.copy_from_slice(&payload[4..12]);
                 let bytes = payload[12..].to_vec();
-                let properties = basic::parse_properties(&bytes[..]).map(|(_, parsed)| parsed);
-                let properties = properties.unwrap_or_default();
-                Heard::Header(
-                    number,
-                    u64::from_be_bytes(size),
-                    Box::new(properties),
-                    bytes,
-                )
+                let properties = raw::parse(&bytes).map(Box::new);
+                Heard::Header(number, u64::from_be_bytes(size), properties, bytes)
             }
             BODY => Heard::Body(number, payload),
             HEARTBEAT => Heard::Heartbeat,

@@ -15,7 +15,7 @@ use super::timers::TimerKey;
 use super::tx::Transaction;
 use super::{ChannelKey, ConnectionId, ConsumerId, Engine, Name, Outcome, QueueId};
 use crate::exception::{
-    Exception, channel_error, command_invalid, not_allowed, not_implemented, unexpected_frame,
+    Code, Exception, channel_error, command_invalid, not_allowed, not_implemented, unexpected_frame,
 };
 use crate::wire::{
     CONTENT_HEADER, Frame, HEARTBEAT, METHOD, broken, decode_method, describe, method_id,
@@ -253,10 +253,12 @@ impl Engine {
 
     /// Closes the channel or the connection, whichever the error costs.
     pub(super) fn raise(&mut self, key: ChannelKey, error: &Exception, ids: (u16, u16)) {
-        if error.code.is_soft() {
-            self.close_channel(key, error.code.number(), &error.reply_text(), ids);
-        } else {
-            self.fail(key.0, error, ids);
+        match error.code {
+            code if code.is_soft() => {
+                self.close_channel(key, code.number(), &error.reply_text(), ids);
+            }
+            Code::InternalError => self.fail(key.0, error, (0, 0)),
+            _ => self.fail(key.0, error, ids),
         }
     }
 

@@ -11,7 +11,7 @@ use super::queue::QueueId;
 use super::settle::Unacked;
 use super::values::integer;
 use super::{ChannelKey, ConsumerId, Engine, Name, Outcome, reply_to};
-use crate::exception::{Exception, access_refused, not_allowed, not_implemented};
+use crate::exception::{Exception, access_refused, not_allowed, not_implemented, short};
 use crate::wire::Output;
 
 /// Someone who gets the messages of a queue.
@@ -253,7 +253,7 @@ impl Engine {
             delivery_tag,
             redelivered: entry.redelivered,
             exchange: (&*message.exchange).into(),
-            routing_key: (&*message.key).into(),
+            routing_key: short(&message.key).into(),
             message_count,
         });
         if !get.no_ack {

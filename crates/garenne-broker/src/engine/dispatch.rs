@@ -9,7 +9,7 @@ use super::queue::{Queue, QueueId};
 use super::settle::Unacked;
 use super::timers::Timer;
 use super::{ChannelKey, ConnectionId, ConsumerId, Engine};
-use crate::wire::Output;
+use crate::wire::{Field, Output};
 
 impl Engine {
     /// Puts a message into a queue, which may deliver it at once or have to drop another one.
@@ -243,7 +243,11 @@ impl Engine {
 /// back.
 pub(super) fn properties_of(queue: &Queue, entry: &Entry) -> Bytes {
     match queue.told_count(entry) {
-        0 => entry.message.encoded.clone(),
-        count => entry.message.encoded_with("x-delivery-count", count.into()),
+        0 => entry.message.properties.bytes().clone(),
+        count => {
+            let told = ("x-delivery-count".to_owned(), Field::long(count.into()));
+            let properties = entry.message.properties.with_headers(&[told]);
+            properties.bytes().clone()
+        }
     }
 }

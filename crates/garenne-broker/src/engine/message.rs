@@ -3,13 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use amq_protocol::protocol::BasicProperties;
-use amq_protocol::types::{AMQPValue, FieldArray, FieldTable, LongString, ShortString};
 use bytes::Bytes;
 
 use super::{Name, Time};
-use crate::exception::{Exception, precondition_failed};
-use crate::wire::encode_properties;
+use crate::exception::{Exception, erlang_list, latin1_or_utf8, precondition_failed};
+use crate::wire::{Field, Properties, Table, Value};
 
 /// A published message. Never changed: dead-lettering makes a new one that shares the body.
 #[derive(Clone, Debug)]
@@ -20,9 +18,7 @@ pub(crate) struct Message {
     pub(crate) copies: Vec<Name>,
     /// Further routing keys that no receiver may see, from the `BCC` header.
     pub(crate) blind_copies: Vec<Name>,
-    pub(crate) properties: BasicProperties,
-    /// The properties as they travel.
-    pub(crate) encoded: Bytes,
+    pub(crate) properties: Properties,
     pub(crate) body: Bytes,
     /// What its own `expiration` allows it.
     pub(crate) ttl: Option<Duration>,
@@ -65,7 +61,7 @@ struct Death {
     queue: Name,
     reason: Reason,
     exchange: Name,
-    keys: Vec<Name>,
+    keys: Vec<Bytes>,
     count: i64,
     first_at: u64,
     ttl: Option<Duration>,
@@ -84,23 +80,19 @@ impl Message {
     pub(crate) fn published(
         exchange: Name,
         key: Name,
-        mut properties: BasicProperties,
-        mut encoded: Bytes,
+        mut properties: Properties,
         body: Bytes,
     ) -> Result<Self, Exception> {
         let ttl = match properties.expiration() {
-            Some(text) => Some(parse_expiration(text.as_str())?),
+            Some(text) => Some(parse_expiration(text)?),
             None => None,
         };
         let (mut copies, mut blind_copies) = (Vec::new(), Vec::new());
         if let Some(headers) = properties.headers() {
             copies = header_routes(headers, "CC")?;
             blind_copies = header_routes(headers, "BCC")?;
-            if headers.contains_key("BCC") {
-                let mut seen = headers.inner().clone();
-                seen.remove("BCC");
-                properties = properties.with_headers(seen.into());
-                encoded = encode_properties(&properties);
+            if headers.first("BCC").is_some() {
+                properties = properties.without_header("BCC");
             }
         }
         let deaths = Deaths::default();
@@ -110,7 +102,6 @@ impl Message {
             copies,
             blind_copies,
             properties,
-            encoded,
             body,
             ttl,
             deaths,
@@ -120,7 +111,7 @@ impl Message {
 
     /// Whether it survives a restart in a durable classic queue.
     pub(crate) fn is_persistent(&self) -> bool {
-        *self.properties.delivery_mode() == Some(2)
+        self.properties.delivery_mode() == Some(2)
     }
 
     pub(crate) fn keys(&self) -> impl Iterator<Item = &Name> {
@@ -133,9 +124,8 @@ impl Message {
     pub(crate) fn dead_lettered(&self, death: &DeathNotice, exchange: Name) -> Self {
         let mut deaths = self.deaths.clone();
         deaths.record(self, death);
-        let headers = self.properties.headers().clone().unwrap_or_default();
-        let headers = deaths.write_to(headers);
-        let properties = without_expiration(&self.properties).with_headers(headers);
+        let properties = self.properties.without_expiration();
+        let properties = properties.with_headers(&deaths.headers());
         let (key, copies, blind_copies) = match &death.key {
             Some(key) => (Arc::clone(key), Vec::new(), Vec::new()),
             None => (
@@ -149,7 +139,6 @@ impl Message {
             key,
             copies,
             blind_copies,
-            encoded: encode_properties(&properties),
             properties,
             body: self.body.clone(),
             ttl: None,
@@ -161,11 +150,18 @@ impl Message {
         }
     }
 
-    /// The encoded properties with one more header, for what a queue tells about a delivery.
-    pub(crate) fn encoded_with(&self, header: &str, value: i64) -> Bytes {
-        let mut headers = self.properties.headers().clone().unwrap_or_default();
-        headers.insert(header.into(), AMQPValue::LongLongInt(value));
-        encode_properties(&self.properties.clone().with_headers(headers))
+    /// The keys that tell a death: those that a receiver may see, whatever bytes they are.
+    fn told_keys(&self) -> Vec<Bytes> {
+        let key = Bytes::copy_from_slice(self.key.as_bytes());
+        let headers = self
+            .properties
+            .headers()
+            .filter(|_| !self.copies.is_empty());
+        let copies = headers.and_then(|headers| headers.first("CC"));
+        let copies = copies.into_iter().flat_map(Value::elements);
+        let texts = copies.filter(|copy| copy.kind == b'S');
+        let copies = texts.map(|copy| Bytes::copy_from_slice(copy.payload));
+        std::iter::once(key).chain(copies).collect()
     }
 
     /// Whether sending it to `target` would close a circle that no client broke by a reject.
@@ -206,10 +202,7 @@ impl Deaths {
                 queue: Arc::clone(&notice.queue),
                 reason: notice.reason,
                 exchange: Arc::clone(&message.exchange),
-                keys: std::iter::once(&message.key)
-                    .chain(&message.copies)
-                    .cloned()
-                    .collect(),
+                keys: message.told_keys(),
                 count: 1,
                 first_at: notice.at,
                 ttl: message.ttl,
@@ -225,20 +218,14 @@ impl Deaths {
         self.last = Some(mark);
     }
 
-    /// Replaces whatever a client said about deaths: the broker's word is the one that counts.
-    fn write_to(&self, mut headers: FieldTable) -> FieldTable {
-        let deaths: Vec<AMQPValue> = self.records.iter().map(Death::to_value).collect();
-        headers.insert(
-            "x-death".into(),
-            AMQPValue::FieldArray(FieldArray::from(deaths)),
-        );
+    /// What replaces whatever a client said about deaths: the broker's word is the one that counts.
+    fn headers(&self) -> Vec<(String, Field)> {
+        let deaths = Field::array(self.records.iter().map(Death::to_field));
+        let mut headers = vec![("x-death".to_owned(), deaths)];
         for (place, mark) in [("first", &self.first), ("last", &self.last)] {
             if let Some(mark) = mark {
                 let mut put = |what: &str, value: &str| {
-                    headers.insert(
-                        ShortString::from(format!("x-{place}-death-{what}")),
-                        text(value),
-                    );
+                    headers.push((format!("x-{place}-death-{what}"), Field::text(value)));
                 };
                 put("queue", &mark.queue);
                 put("reason", mark.reason.name());
@@ -250,97 +237,61 @@ impl Deaths {
 }
 
 impl Death {
-    fn to_value(&self) -> AMQPValue {
-        let keys: Vec<AMQPValue> = self.keys.iter().map(|key| text(key)).collect();
-        let mut table = FieldTable::default();
-        table.insert("count".into(), AMQPValue::LongLongInt(self.count));
-        table.insert("reason".into(), text(self.reason.name()));
-        table.insert("queue".into(), text(&self.queue));
-        table.insert("time".into(), AMQPValue::Timestamp(self.first_at));
-        table.insert("exchange".into(), text(&self.exchange));
-        table.insert(
-            "routing-keys".into(),
-            AMQPValue::FieldArray(FieldArray::from(keys)),
-        );
-        if let Some(ttl) = self.ttl {
-            table.insert(
-                "original-expiration".into(),
-                text(&ttl.as_millis().to_string()),
-            );
-        }
-        AMQPValue::FieldTable(table)
-    }
-}
-
-fn text(value: &str) -> AMQPValue {
-    AMQPValue::LongString(LongString::from(value))
-}
-
-/// The properties with everything but the expiration, which counts for one queue only.
-fn without_expiration(properties: &BasicProperties) -> BasicProperties {
-    if properties.expiration().is_none() {
-        return properties.clone();
-    }
-    macro_rules! rebuild {
-        ($($get:ident => $with:ident),* $(,)?) => {{
-            let mut kept = BasicProperties::default();
-            $(if let Some(value) = properties.$get().clone() {
-                kept = kept.$with(value);
-            })*
-            kept
-        }};
-    }
-    rebuild! {
-        content_type => with_content_type,
-        content_encoding => with_content_encoding,
-        headers => with_headers,
-        delivery_mode => with_delivery_mode,
-        priority => with_priority,
-        correlation_id => with_correlation_id,
-        reply_to => with_reply_to,
-        message_id => with_message_id,
-        timestamp => with_timestamp,
-        kind => with_type,
-        user_id => with_user_id,
-        app_id => with_app_id,
-        cluster_id => with_cluster_id,
+    /// In RabbitMQ's order.
+    fn to_field(&self) -> Field {
+        let expiration = self.ttl.map(|ttl| {
+            let millis = Field::text(ttl.as_millis().to_string());
+            ("original-expiration", millis)
+        });
+        let entries = [
+            ("count", Field::long(self.count)),
+            ("reason", Field::text(self.reason.name())),
+            ("queue", Field::text(&*self.queue)),
+            ("time", Field::time(self.first_at)),
+            ("exchange", Field::text(&*self.exchange)),
+            (
+                "routing-keys",
+                Field::array(self.keys.iter().map(Field::text)),
+            ),
+        ];
+        Field::table(expiration.into_iter().chain(entries))
     }
 }
 
 /// The routing keys in a `CC` or `BCC` header.
-fn header_routes(headers: &FieldTable, header: &str) -> Result<Vec<Name>, Exception> {
-    match headers.inner().get(header) {
-        None => Ok(Vec::new()),
-        Some(AMQPValue::FieldArray(keys)) => {
-            let keys = keys.as_slice().iter();
-            Ok(keys
-                .filter_map(|key| match key {
-                    AMQPValue::LongString(key) => Some(Name::from(key.to_string())),
-                    // Whatever else stands there is no routing key, and nobody minds.
-                    _ => None,
-                })
-                .collect())
-        }
-        Some(other) => {
-            let type_name = super::values::type_name(other);
-            Err(precondition_failed(format!(
-                "invalid message: {{unacceptable_type_in_header,\"{header}\",{type_name}}}"
-            )))
-        }
+fn header_routes(headers: Table<'_>, header: &str) -> Result<Vec<Name>, Exception> {
+    let Some(keys) = headers.first(header) else {
+        return Ok(Vec::new());
+    };
+    if keys.kind != b'A' {
+        let type_name = super::values::type_name_of(keys.kind);
+        return Err(precondition_failed(format!(
+            "invalid message: {{unacceptable_type_in_header,\"{header}\",{type_name}}}"
+        )));
     }
+    // Whatever else stands there is no routing key, and nobody minds. What is not UTF-8 matches no
+    // name of a queue here, but every pattern that takes any word.
+    let keys = keys.elements().filter(|key| key.kind == b'S');
+    let keys = keys.map(|key| Name::from(&*String::from_utf8_lossy(key.payload)));
+    Ok(keys.collect())
 }
 
 /// Reads an `expiration` as RabbitMQ does, with its words for what is wrong.
-fn parse_expiration(text: &str) -> Result<Duration, Exception> {
-    let refuse = |why: String| precondition_failed(format!("invalid expiration '{text}': {why}"));
-    let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
-    let count = digits.bytes().take_while(u8::is_ascii_digit).count();
-    let (number, rest) = text.split_at(text.len() - digits.len() + count);
-    let Ok(value) = number.parse::<i128>() else {
+fn parse_expiration(text: &[u8]) -> Result<Duration, Exception> {
+    let refuse = |why: String| {
+        let text = latin1_or_utf8(text);
+        precondition_failed(format!("invalid expiration '{text}': {why}"))
+    };
+    let sign = usize::from(matches!(text, [b'-' | b'+', ..]));
+    let digits = text[sign..].iter().take_while(|byte| byte.is_ascii_digit());
+    let (number, rest) = text.split_at(sign + digits.count());
+    let number = std::str::from_utf8(number).ok();
+    let Some(value) = number.and_then(|number| number.parse::<i128>().ok()) else {
         return Err(refuse("no_integer".to_owned()));
     };
     if !rest.is_empty() {
-        return Err(refuse(format!("{{leftover_string,\"{rest}\"}}")));
+        let rest = erlang_list(rest);
+        return Err(refuse(format!("{{leftover_string,{rest}}}")));
     }
     match super::arguments::expiry(value) {
         Ok(ttl) => Ok(ttl),

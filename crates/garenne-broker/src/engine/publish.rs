@@ -9,8 +9,11 @@ use super::content::Content;
 use super::message::{Entry, Message, Reason};
 use super::queue::QueueId;
 use super::{ChannelKey, Engine, Name, Outcome};
-use crate::exception::{Exception, access_refused, not_implemented, precondition_failed};
-use crate::wire::{Output, decode_properties};
+use crate::exception::{
+    Exception, access_refused, erlang_binary, internal_error, latin1_or_utf8, not_implemented,
+    precondition_failed, short,
+};
+use crate::wire::{Output, Properties};
 
 /// The reply code of a message that no queue wanted.
 const NO_ROUTE: u16 = 312;
@@ -84,19 +87,26 @@ impl Engine {
         publish: &basic::Publish,
         content: Content,
     ) -> Result<Message, Exception> {
-        let properties = decode_properties(&content.properties)?;
-        let user = properties.user_id().as_ref().map(|user| user.as_str());
+        let bytes = content.properties;
+        let Some(properties) = Properties::read(bytes.clone()) else {
+            let why = format!("cannot decode {}", erlang_binary(&bytes));
+            tracing::debug!(connection = key.0.0, why, "unreadable properties");
+            return Err(internal_error(why));
+        };
+        let properties = self.reply_address(key, properties)?;
+        let routing_key = Name::from(publish.routing_key.as_str());
+        let message = Message::published(exchange, routing_key, properties, content.body)?;
+        let user = message.properties.user_id();
         if let (Some(user), Some(connection)) = (user, self.connections.get(&key.0))
-            && user != connection.user
+            && user != connection.user.as_bytes()
         {
             return Err(precondition_failed(format!(
-                "user_id property set to '{user}' but authenticated user was '{}'",
+                "user_id property set to '{}' but authenticated user was '{}'",
+                latin1_or_utf8(user),
                 connection.user
             )));
         }
-        let (properties, encoded) = self.reply_address(key, properties, content.properties)?;
-        let routing_key = Name::from(publish.routing_key.as_str());
-        Message::published(exchange, routing_key, properties, encoded, content.body)
+        Ok(message)
     }
 
     /// Puts a message into its queues and decides its confirm; false when a queue refused it.
@@ -164,9 +174,9 @@ impl Engine {
             reply_code: NO_ROUTE,
             reply_text: "NO_ROUTE".into(),
             exchange: (&*message.exchange).into(),
-            routing_key: (&*message.key).into(),
+            routing_key: short(&message.key).into(),
         });
-        let properties = message.encoded.clone();
+        let properties = message.properties.bytes().clone();
         let (method, message) = (AMQPClass::Basic(method), Arc::clone(message));
         self.send(
             key.0,

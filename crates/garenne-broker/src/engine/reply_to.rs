@@ -2,13 +2,12 @@
 
 use std::sync::Arc;
 
-use amq_protocol::protocol::{AMQPClass, BasicProperties, basic, queue};
-use bytes::Bytes;
+use amq_protocol::protocol::{AMQPClass, basic, queue};
 
 use super::queue::resource;
 use super::{ChannelKey, Engine, Message, Name, Outcome};
 use crate::exception::{Exception, not_allowed, not_found, precondition_failed};
-use crate::wire::{Output, encode_properties};
+use crate::wire::{Output, Properties};
 
 /// The queue that stands for "this channel".
 pub(super) const PSEUDO_QUEUE: &str = "amq.rabbitmq.reply-to";
@@ -64,23 +63,16 @@ impl Engine {
     pub(super) fn reply_address(
         &self,
         key: ChannelKey,
-        properties: BasicProperties,
-        encoded: Bytes,
-    ) -> Result<(BasicProperties, Bytes), Exception> {
-        if properties
-            .reply_to()
-            .as_ref()
-            .is_none_or(|name| name.as_str() != PSEUDO_QUEUE)
-        {
-            return Ok((properties, encoded));
+        properties: Properties,
+    ) -> Result<Properties, Exception> {
+        if properties.reply_to() != Some(PSEUDO_QUEUE.as_bytes()) {
+            return Ok(properties);
         }
         let channel = self.channels.get(&key);
         let Some(consumer) = channel.and_then(|channel| channel.reply_consumer.as_ref()) else {
             return Err(precondition_failed("fast reply consumer does not exist"));
         };
-        let properties = properties.with_reply_to(address(key, consumer).as_str().into());
-        let encoded = encode_properties(&properties);
-        Ok((properties, encoded))
+        Ok(properties.with_reply_to(&address(key, consumer)))
     }
 
     /// Delivers a message if it is an answer to a channel. No queue has it, so that a mandatory one
@@ -94,7 +86,7 @@ impl Engine {
             consumer_tag,
             delivery_tag: 1,
             redelivered: false,
-            properties: message.encoded.clone(),
+            properties: message.properties.bytes().clone(),
             message: Arc::new(message.clone()),
         };
         self.send(key.0, output);

@@ -69,6 +69,29 @@ pub(crate) fn type_name(value: &AMQPValue) -> &'static str {
     }
 }
 
+/// The same for a value that was not decoded.
+pub(crate) fn type_name_of(kind: u8) -> &'static str {
+    match kind {
+        b't' => "bool",
+        b'b' => "byte",
+        b'B' => "unsignedbyte",
+        b's' => "short",
+        b'u' => "unsignedshort",
+        b'I' => "signedint",
+        b'i' => "unsignedint",
+        b'l' | b'L' => "long",
+        b'f' => "float",
+        b'd' => "double",
+        b'D' => "decimal",
+        b'S' => "longstr",
+        b'A' => "array",
+        b'T' => "timestamp",
+        b'F' => "table",
+        b'x' => "binary",
+        _ => "void",
+    }
+}
+
 /// A value that is a whole number of any width.
 pub(crate) fn as_integer(value: &AMQPValue) -> Option<i128> {
     match *value {

@@ -8,7 +8,7 @@ use super::{Connection, ConnectionId, Engine, Queue};
 use crate::view::{
     BindingView, ChannelView, ConnectionView, ExchangeView, MessageView, QueueType, QueueView, View,
 };
-use crate::wire::decode_properties;
+use crate::wire::Properties;
 
 impl Engine {
     pub(crate) fn view(&self) -> View {
@@ -140,10 +140,12 @@ fn queue_view(queue: &Queue) -> QueueView {
 
 fn message_view(queue: &Queue, entry: &Entry, unacked: bool) -> MessageView {
     let message = &entry.message;
-    let encoded = properties_of(queue, entry);
+    let raw = properties_of(queue, entry);
+    let properties = Properties::read(raw.clone());
     MessageView {
         body: message.body.clone(),
-        properties: decode_properties(&encoded).unwrap_or_default(),
+        properties: properties.map(|read| read.readable()).unwrap_or_default(),
+        raw_properties: raw,
         exchange: message.exchange.to_string(),
         routing_key: message.key.to_string(),
         redelivered: entry.redelivered,

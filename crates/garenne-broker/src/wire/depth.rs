@@ -1,10 +1,11 @@
-//! A guard before the codec: field tables may nest, and the codec follows them by recursion.
+//! A guard before the codec: the arguments of methods may nest, and the codec follows them by
+//! recursion.
 //!
 //! A frame of 128 KiB can nest 25,000 levels deep, which would overflow the stack of the thread
 //! that parses it. Nobody nests deeper than a few levels on purpose.
 
-/// The deepest nesting of tables and arrays that is accepted.
-const MAX_DEPTH: usize = 64;
+/// The deepest nesting of tables and arrays that the codec is given.
+pub(super) const MAX_DEPTH: usize = 64;
 
 /// Whether the table that starts `bytes` (its length first) nests at most [`MAX_DEPTH`] levels.
 ///

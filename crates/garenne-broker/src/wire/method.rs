@@ -1,6 +1,6 @@
-//! Payloads to methods and properties, through `amq-protocol`.
+//! Payloads to methods, through `amq-protocol`.
 
-use amq_protocol::protocol::{AMQPClass, BasicProperties, basic::parse_properties, parse_class};
+use amq_protocol::protocol::{AMQPClass, parse_class};
 
 use super::depth::{skip_short_strings, table_is_shallow};
 use super::frame::{METHOD, broken};
@@ -35,24 +35,6 @@ pub(crate) fn decode_method(payload: &[u8]) -> Result<AMQPClass, Exception> {
             "cannot decode {}",
             erlang_binary(fields)
         ))),
-    }
-}
-
-/// Decodes the properties of a content header: flags, then the values they announce.
-pub(crate) fn decode_properties(bytes: &[u8]) -> Result<BasicProperties, Exception> {
-    let undecodable = || frame_error(format!("cannot decode {}", erlang_binary(bytes)));
-    let [high, _, values @ ..] = bytes else {
-        return Err(undecodable());
-    };
-    // Headers come after content type and content encoding, each there if its flag is.
-    let before = usize::from(high & 0x80 != 0) + usize::from(high & 0x40 != 0);
-    let headers = skip_short_strings(values, before).filter(|_| high & 0x20 != 0);
-    if headers.is_some_and(|table| !table_is_shallow(table)) {
-        return Err(frame_error("field table nested too deeply"));
-    }
-    match parse_properties(bytes) {
-        Ok(([], properties)) => Ok(properties),
-        _ => Err(undecodable()),
     }
 }
 

@@ -17,6 +17,7 @@ mod fleeting;
 mod frames;
 mod handshake;
 mod headers_exchanges;
+mod large_headers;
 mod limits;
 mod missing;
 mod precondition;
@@ -28,6 +29,8 @@ mod replies;
 mod routing;
 mod settle;
 mod single_active;
+mod unreadable;
+mod unreadable_ways;
 mod unsupported;
 
 pub(crate) fn cases() -> Vec<Case> {
@@ -47,6 +50,7 @@ pub(crate) fn cases() -> Vec<Case> {
         frames::cases(),
         handshake::cases(),
         headers_exchanges::cases(),
+        large_headers::cases(),
         limits::cases(),
         missing::cases(),
         precondition::cases(),
@@ -58,6 +62,8 @@ pub(crate) fn cases() -> Vec<Case> {
         routing::cases(),
         settle::cases(),
         single_active::cases(),
+        unreadable::cases(),
+        unreadable_ways::cases(),
         unsupported::cases(),
     ];
     areas.into_iter().flatten().collect()

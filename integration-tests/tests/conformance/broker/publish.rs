@@ -186,7 +186,7 @@ async fn returns_and_confirms_of_a_mixed_burst(lab: Lab) {
                     acked.max(ack.delivery_tag)
                 };
             }
-            Heard::Header(_, _, properties, _) => returned.push(show::properties(properties)),
+            Heard::Header(_, _, Some(properties), _) => returned.push(show::properties(properties)),
             _ => {}
         }
     }
