@@ -52,6 +52,7 @@ pub struct Message {
     queue: String,
     body: Bytes,
     properties: Properties,
+    raw_properties: Bytes,
     exchange: String,
     routing_key: String,
     in_hand: bool,
@@ -64,6 +65,7 @@ impl Message {
         Self {
             queue: queue.to_owned(),
             properties: wire::properties(&view.properties),
+            raw_properties: view.raw_properties,
             body: view.body,
             exchange: view.exchange,
             routing_key: view.routing_key,
@@ -93,10 +95,17 @@ impl Message {
         B::decode(&self.body, self.properties.content_type.as_deref())
     }
 
-    /// Its properties and headers.
+    /// Its properties and headers, as far as they are readable: what is not UTF-8 is replaced, and
+    /// what nests deeper than 64 levels is a byte array.
     #[must_use]
     pub fn properties(&self) -> &Properties {
         &self.properties
+    }
+
+    /// The bytes of its properties as they would travel: two bytes of flags, and the values.
+    #[must_use]
+    pub fn raw_properties(&self) -> &Bytes {
+        &self.raw_properties
     }
 
     /// One of its headers.

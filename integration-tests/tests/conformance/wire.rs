@@ -333,9 +333,11 @@ impl Wire {
         }
         let [kind, n1, n2, s1, s2, s3, s4] = head;
         let number = u16::from_be_bytes([n1, n2]);
-        let size = u32::from_be_bytes([s1, s2, s3, s4]) as usize;
-        let mut payload = vec![0; size + 1];
-        if self.stream.read_exact(&mut payload).await.is_err() {
+        let size = u64::from(u32::from_be_bytes([s1, s2, s3, s4])) + 1;
+        let mut payload = Vec::new();
+        let mut rest = (&mut self.stream).take(size);
+        let read = rest.read_to_end(&mut payload).await;
+        if read.is_err() || (payload.len() as u64) < size {
             return Heard::End;
         }
         assert_eq!(payload.pop(), Some(FRAME_END), "the broker ends its frames");

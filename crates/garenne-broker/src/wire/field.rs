@@ -257,7 +257,7 @@ mod tests {
             b"\x01kS\0\0\0\x05hi",
             b"\x01kF\xff\xff\xff\xff",
             b"\x01kF\0\0\0\x04\x01kt\x01V",
-            b"\x01kF\0\0\0\x04\x02ktV\x01aV",
+            b"\x01kF\0\0\0\x03\x02ktV\x01aV",
             b"\x01kA\0\0\0\x02sV",
             b"\x01kA\0\0\0\x01A\0\0\0\0\x01kV",
             b"\x01kV\0",

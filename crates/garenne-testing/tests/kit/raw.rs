@@ -171,3 +171,23 @@ fn properties_can_promise_more_than_there_is_and_end_early() {
     assert_eq!(table.to_bytes(), b"\x20\0\0\0\0\x02\x01\x02");
     assert_eq!(PropertyBytes::short_names().count(), 10);
 }
+
+#[tokio::test]
+async fn what_no_library_reads_goes_through_the_broker_as_it_is() {
+    let (broker, mut client) = broker().await;
+    for properties in [
+        PropertyBytes::new().short("app_id", b"caf\xe9"),
+        PropertyBytes::new().header(b"\xff", FieldBytes::text(b"\xff")),
+        PropertyBytes::new().header("deep", FieldBytes::void().in_arrays(20_000)),
+        PropertyBytes::new().header("deep", FieldBytes::void().in_tables(15_000)),
+    ] {
+        let sent = properties.to_bytes();
+        let verdict = client.publish("", "q", &sent, b"m").await;
+        assert_eq!(verdict, Verdict::Confirmed);
+        let seen = broker.messages("q").await.expect("the queue is there");
+        assert_eq!(seen[0].raw_properties, sent);
+        let got = client.get("q").await.expect("the message is there");
+        assert_eq!(got.properties, sent);
+    }
+    broker.messages("q").await.expect("the broker lives");
+}

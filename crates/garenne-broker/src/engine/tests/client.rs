@@ -144,10 +144,21 @@ impl World {
             mandatory: false,
             immediate: false,
         };
+        self.publish_raw(id, publish, body, &encode_properties(properties));
+    }
+
+    /// Publishes properties that are bytes.
+    pub(super) fn publish_raw(
+        &mut self,
+        id: ConnectionId,
+        publish: basic::Publish,
+        body: &str,
+        properties: &[u8],
+    ) {
         self.basic(id, basic::AMQPMethod::Publish(publish));
         let mut header = vec![0, 60, 0, 0];
         header.extend_from_slice(&(body.len() as u64).to_be_bytes());
-        header.extend_from_slice(&encode_properties(properties));
+        header.extend_from_slice(properties);
         self.frame(id, CONTENT_HEADER, 1, header);
         if !body.is_empty() {
             self.frame(id, CONTENT_BODY, 1, body.as_bytes().to_vec());

@@ -4,3 +4,4 @@ mod client;
 mod fuzz;
 mod order;
 mod rules;
+mod unreadable;
