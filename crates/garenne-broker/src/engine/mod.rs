@@ -17,6 +17,7 @@ mod exchange;
 mod exchanges;
 mod faults;
 mod handshake;
+mod headers;
 mod message;
 mod publish;
 mod queue;

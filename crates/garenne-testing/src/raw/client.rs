@@ -2,11 +2,10 @@
 
 use lapin::uri::AMQPUri;
 
-use super::frames::{BODY, Fields, Frame, Frames, HEADER, METHOD, OVERHEAD};
+use super::frames::{BODY, Fields, Frames, HEADER, METHOD, OVERHEAD};
+use super::handshake::{CHANNEL, answer, log_in, method, refusal, with_channel};
+use super::put_short;
 use super::value::FieldBytes;
-use super::{put_long, put_short};
-
-const CHANNEL: u16 = 1;
 
 /// An AMQP client that publishes properties as the bytes that a test wrote, and shows those of what
 /// it gets as bytes: for messages that no client library writes and perhaps none reads.
@@ -321,61 +320,6 @@ impl RawClient {
     }
 }
 
-async fn log_in(uri: &AMQPUri, frame_max: &mut u32) -> Frames {
-    let authority = &uri.authority;
-    let mut frames = Frames::connect(&authority.host, authority.port).await;
-    frames.flush().await;
-    answer(&mut frames, (10, 10)).await;
-    let name = [("connection_name", FieldBytes::text("raw client"))];
-    let mut start_ok = FieldBytes::table(name).as_bytes()[1..].to_vec();
-    put_short(b"PLAIN", &mut start_ok);
-    let user = &authority.userinfo;
-    let login = format!("\0{}\0{}", user.username, user.password);
-    put_long(login.as_bytes(), &mut start_ok);
-    put_short(b"en_US", &mut start_ok);
-    frames.put(METHOD, 0, &method((10, 11), &start_ok));
-    frames.flush().await;
-
-    let tune = answer(&mut frames, (10, 30)).await;
-    let mut tune = tune.fields();
-    let (channel_max, offered) = (tune.u16(), tune.u32());
-    // An offer of 0 is any size.
-    *frame_max = match offered {
-        0 => *frame_max,
-        offered => offered.min(*frame_max),
-    };
-    let mut tune_ok = channel_max.to_be_bytes().to_vec();
-    tune_ok.extend_from_slice(&frame_max.to_be_bytes());
-    tune_ok.extend_from_slice(&[0, 0]);
-    frames.put(METHOD, 0, &method((10, 31), &tune_ok));
-    let mut vhost = Vec::new();
-    put_short(uri.vhost.as_bytes(), &mut vhost);
-    vhost.extend_from_slice(&[0, 0]);
-    frames.put(METHOD, 0, &method((10, 40), &vhost));
-    frames.flush().await;
-    answer(&mut frames, (10, 41)).await;
-    frames
-}
-
-async fn with_channel(mut frames: Frames) -> Frames {
-    frames.put(METHOD, CHANNEL, &method((20, 10), &[0]));
-    frames.put(METHOD, CHANNEL, &method((85, 10), &[0]));
-    frames.flush().await;
-    answer(&mut frames, (20, 11)).await;
-    answer(&mut frames, (85, 11)).await;
-    frames
-}
-
-/// The answer that every broker gives.
-async fn answer(frames: &mut Frames, expected: (u16, u16)) -> Frame {
-    let frame = frames.read().await;
-    let frame = frame.unwrap_or_else(|| panic!("the broker ended the connection"));
-    match frame.method() {
-        Some(ids) if ids == expected => frame,
-        _ => panic!("no {expected:?} but {}", refusal(&frame)),
-    }
-}
-
 /// The content of a method: a header, and as many bodies as it announces.
 async fn content(frames: &mut Frames, exchange: String, routing_key: String) -> Option<RawMessage> {
     let header = frames.read().await.filter(|frame| frame.kind == HEADER)?;
@@ -396,23 +340,4 @@ async fn content(frames: &mut Frames, exchange: String, routing_key: String) -> 
         body,
         header_frame: header.payload.len() + OVERHEAD,
     })
-}
-
-fn method((class, method): (u16, u16), fields: &[u8]) -> Vec<u8> {
-    let mut payload = class.to_be_bytes().to_vec();
-    payload.extend_from_slice(&method.to_be_bytes());
-    payload.extend_from_slice(fields);
-    payload
-}
-
-/// A frame that was not expected: a close is told in the broker's words.
-fn refusal(frame: &Frame) -> String {
-    let mut fields = frame.fields();
-    match frame.method() {
-        Some((10 | 20, 40 | 50)) => format!("{} {}", fields.u16(), fields.short()),
-        method => format!(
-            "a frame of kind {} on channel {} ({method:?})",
-            frame.kind, frame.channel
-        ),
-    }
 }

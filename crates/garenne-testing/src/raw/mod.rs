@@ -4,6 +4,7 @@
 
 mod client;
 mod frames;
+mod handshake;
 mod properties;
 mod value;
 
