@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::value::Value;
+use crate::wire::RawValue;
 
 /// The header that carries how many attempts at a message have failed already.
 ///
@@ -81,10 +82,20 @@ impl fmt::Display for Attempt {
 /// cannot loop for ever, because the copy that follows carries a number of garenne's own.
 #[must_use]
 pub fn read_attempt(header: Option<&Value>) -> Attempt {
-    let failed = header
-        .and_then(whole_number)
-        .unwrap_or(0)
-        .clamp(0, MOST_FAILED.into());
+    attempt_after(header.and_then(whole_number))
+}
+
+/// [`read_attempt`] of a value that has not been decoded, and need not be.
+pub(crate) fn read_raw_attempt(header: Option<RawValue<'_>>) -> Attempt {
+    let failed = header.and_then(|raw| match raw.as_text() {
+        Some(text) => text.trim().parse().ok(),
+        None => whole_number(&raw.number()?),
+    });
+    attempt_after(failed)
+}
+
+fn attempt_after(failed: Option<i128>) -> Attempt {
+    let failed = failed.unwrap_or(0).clamp(0, MOST_FAILED.into());
     Attempt::from_failed(u32::try_from(failed).unwrap_or(MOST_FAILED))
 }
 

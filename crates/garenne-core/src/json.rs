@@ -19,7 +19,18 @@
 //! | byte array; long string that is not UTF-8; both in base64 | `{"$bytes": "AP8="}`, `{"$binary": "AP8="}` |
 //! | array, table | `[1, 2]`, `{"tenant": "acme"}` |
 //! | a name in a table that begins with `$` | gets one `$` more: `{"$$ref": 7}` |
+//!
+//! What of the properties could not be read ([`Properties::unread`]) stands beside them as an array
+//! `"$unread"`, its bytes in base64; [`UnreadPart`](crate::UnreadPart) says what they are:
+//!
+//! | part | JSON |
+//! |---|---|
+//! | a text property that is not UTF-8 | `{"property": "app_id", "bytes": "Y2Fm6Q=="}` |
+//! | one header | `{"header": "AWFW"}` |
+//! | the rest of the headers | `{"headers": "AWFa"}` |
+//! | the rest of the properties | `{"rest": "AAABAg=="}` |
 
+mod unread;
 mod value;
 
 use std::fmt;
@@ -27,11 +38,15 @@ use std::fmt;
 use serde_json::{Map, Value as Json};
 
 use crate::properties::Properties;
+use crate::unread::TextProperty;
 use crate::value::{Headers, Value};
 
-/// How many arrays and tables may lie in one another. Readers of JSON have a limit too (128 is
-/// common), and what is written must be readable.
+/// How many arrays and tables may lie in one another, in JSON and in what is read from the wire.
+/// Readers of JSON have a limit too (128 is common), and what is written must be readable.
 pub const MAX_DEPTH: usize = 100;
+
+/// Under which name the parts stand that could not be read. No property of AMQP is called like that.
+const UNREAD: &str = "$unread";
 
 /// Why something cannot be written as JSON, or not be read from it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,9 +84,10 @@ pub fn write_headers(headers: &Headers) -> Result<Map<String, Json>, JsonError> 
 ///
 /// # Errors
 ///
-/// When a value is not of the form in the table above, with the name of its header.
+/// When a value is not of the form in the table above, or nested deeper than [`MAX_DEPTH`], with the
+/// name of its header.
 pub fn read_headers(json: &Map<String, Json>) -> Result<Headers, JsonError> {
-    value::read_table(json)
+    value::read_table(json, MAX_DEPTH)
 }
 
 /// One header value as JSON.
@@ -87,21 +103,22 @@ pub fn write_value(value: &Value) -> Result<Json, JsonError> {
 ///
 /// # Errors
 ///
-/// When it is not of the form in the table above.
+/// When it is not of the form in the table above, or nested deeper than [`MAX_DEPTH`].
 pub fn read_value(json: &Json) -> Result<Value, JsonError> {
-    value::read(json)
+    value::read(json, MAX_DEPTH)
 }
 
 /// The properties that are set as a JSON object, under their names in AMQP (`content_type`, `type`,
-/// `headers`…).
+/// `headers`…), and `$unread` if there is something that could not be read.
 ///
 /// # Errors
 ///
 /// As [`write_headers`].
 pub fn write_properties(properties: &Properties) -> Result<Map<String, Json>, JsonError> {
     let mut json = Map::new();
-    for (name, text) in texts(properties) {
-        json.extend(text.map(|text| (name.to_owned(), text.into())));
+    for property in TextProperty::ALL {
+        let text = properties.text(property);
+        json.extend(text.map(|text| (property.name().to_owned(), text.into())));
     }
     let octets = [
         ("delivery_mode", properties.delivery_mode),
@@ -118,6 +135,9 @@ pub fn write_properties(properties: &Properties) -> Result<Map<String, Json>, Js
     if !properties.headers.is_empty() {
         let headers = write_headers(&properties.headers)?;
         json.insert("headers".to_owned(), headers.into());
+    }
+    if !properties.unread.is_empty() {
+        json.insert(UNREAD.to_owned(), unread::write(&properties.unread));
     }
     Ok(json)
 }
@@ -136,36 +156,11 @@ pub fn read_properties(json: &Map<String, Json>) -> Result<Properties, JsonError
     Ok(properties)
 }
 
-fn texts(p: &Properties) -> [(&'static str, Option<&str>); 10] {
-    [
-        ("content_type", p.content_type.as_deref()),
-        ("content_encoding", p.content_encoding.as_deref()),
-        ("correlation_id", p.correlation_id.as_deref()),
-        ("reply_to", p.reply_to.as_deref()),
-        ("expiration", p.expiration.as_deref()),
-        ("message_id", p.message_id.as_deref()),
-        ("type", p.kind.as_deref()),
-        ("user_id", p.user_id.as_deref()),
-        ("app_id", p.app_id.as_deref()),
-        ("cluster_id", p.cluster_id.as_deref()),
-    ]
-}
-
 fn read_property(p: &mut Properties, name: &str, json: &Json) -> Result<(), JsonError> {
-    let text = match name {
-        "content_type" => &mut p.content_type,
-        "content_encoding" => &mut p.content_encoding,
-        "correlation_id" => &mut p.correlation_id,
-        "reply_to" => &mut p.reply_to,
-        "expiration" => &mut p.expiration,
-        "message_id" => &mut p.message_id,
-        "type" => &mut p.kind,
-        "user_id" => &mut p.user_id,
-        "app_id" => &mut p.app_id,
-        "cluster_id" => &mut p.cluster_id,
-        _ => return read_other(p, name, json),
-    };
-    *text = Some(value::text(json)?.to_owned());
+    match TextProperty::from_name(name) {
+        Some(property) => *p.text_mut(property) = Some(value::text(json)?.to_owned()),
+        None => read_other(p, name, json)?,
+    }
     Ok(())
 }
 
@@ -178,6 +173,7 @@ fn read_other(p: &mut Properties, name: &str, json: &Json) -> Result<(), JsonErr
             let table = json.as_object();
             p.headers = read_headers(table.ok_or_else(|| JsonError::new("not an object"))?)?;
         }
+        UNREAD => p.unread = unread::read(json)?,
         _ => return Err(JsonError::new("AMQP has no such property")),
     }
     Ok(())

@@ -13,6 +13,7 @@
 //! | when is a failed message tried again? | [`Retry`], [`lane_for`] |
 //! | what must exist on the broker? | [`Queue::topology`], [`delay::levels`], [`GolangRabbitmq`] |
 //! | how does a message wait for a second, or for years? | [`Delay`] |
+//! | what did somebody send, and what of it can be read? | [`PropertyList`], [`Properties::decode`] |
 //! | what does a copy of a message look like? | [`retry_copy`], [`FailedMessage`] |
 //! | which failed messages are meant? | [`FailedQuery`] |
 //! | ask somebody again who has not answered? | [`Breaker`] |
@@ -51,8 +52,10 @@ pub mod retry;
 mod stamp;
 pub mod time;
 pub mod trace;
+pub mod unread;
 pub mod value;
 pub mod window;
+pub mod wire;
 
 pub use attempt::{Attempt, RETRY_NUMS, read_attempt};
 pub use backoff::Backoff;
@@ -81,5 +84,7 @@ pub use restart::RestartLimit;
 pub use retry::{Retry, RetryError};
 pub use time::Moment;
 pub use trace::TraceContext;
+pub use unread::{TextProperty, Unread, UnreadPart};
 pub use value::{Headers, Value, headers_len};
 pub use window::{OutageWindow, WindowError};
+pub use wire::{PropertyList, RawValue, readable};

@@ -1,6 +1,10 @@
 //! The properties of a message.
 
+use std::borrow::Cow;
+
+use crate::unread::{TextProperty, Unread, UnreadPart};
 use crate::value::{Headers, headers_len};
+use crate::wire::{SHORT_STRING_MAX, readable, short};
 
 /// The properties that a message carries beside its body: AMQP 0-9-1's fourteen, all optional.
 ///
@@ -35,38 +39,119 @@ pub struct Properties {
     pub app_id: Option<String>,
     /// Deprecated by AMQP; carried so that a copy is complete.
     pub cluster_id: Option<String>,
+    /// What of the properties could not be read, as it came; nearly always empty. A property that
+    /// is set counts instead of what could not be read of it.
+    pub unread: Vec<Unread>,
 }
 
 impl Properties {
-    /// How many bytes the content header frame of a message with these properties carries. It must
-    /// fit in one frame: compare it with the connection's `frame_max` less 8 for the frame itself.
+    /// How many bytes the content header frame of a message with these properties carries: 12 for
+    /// the class, the weight and the size of the body, and what [`Properties::encode`] writes. It
+    /// must fit in one frame: compare it with the connection's `frame_max` less 8 for the frame
+    /// itself.
     #[must_use]
     pub fn encoded_len(&self) -> usize {
         const CLASS_WEIGHT_BODY_SIZE_FLAGS: usize = 2 + 2 + 8 + 2;
-        let texts = [
-            &self.content_type,
-            &self.content_encoding,
-            &self.correlation_id,
-            &self.reply_to,
-            &self.expiration,
-            &self.message_id,
-            &self.kind,
-            &self.user_id,
-            &self.app_id,
-            &self.cluster_id,
-        ];
-        let texts: usize = texts.into_iter().flatten().map(|text| 1 + text.len()).sum();
+        let texts = TextProperty::ALL.into_iter();
+        let texts: usize = texts
+            .filter_map(|property| self.text_to_send(property))
+            .map(|text| 1 + text.len())
+            .sum();
         let octets = [self.delivery_mode, self.priority]
             .into_iter()
             .flatten()
             .count();
         let timestamp = self.timestamp.map_or(0, |_| 8);
-        let headers = if self.headers.is_empty() {
-            0
+        let headers = if self.has_headers_to_send() {
+            let unread = self
+                .unread_headers_to_send()
+                .map(|header| header.bytes.len());
+            headers_len(&self.headers) + unread.sum::<usize>()
         } else {
-            headers_len(&self.headers)
+            0
         };
         CLASS_WEIGHT_BODY_SIZE_FLAGS + texts + octets + timestamp + headers
+    }
+
+    /// Whether [`Properties::encode`] writes everything. If not, [`Properties::unread`] has parts
+    /// that break the rules of AMQP, which a broker refuses by closing the connection: see
+    /// [`Unread::can_be_sent`]. No copy of such a message is complete.
+    #[must_use]
+    pub fn can_be_sent(&self) -> bool {
+        self.unread.iter().all(Unread::can_be_sent)
+    }
+
+    /// The text of this property, if it is set and can be read.
+    #[must_use]
+    pub fn text(&self, property: TextProperty) -> Option<&str> {
+        match property {
+            TextProperty::ContentType => self.content_type.as_deref(),
+            TextProperty::ContentEncoding => self.content_encoding.as_deref(),
+            TextProperty::CorrelationId => self.correlation_id.as_deref(),
+            TextProperty::ReplyTo => self.reply_to.as_deref(),
+            TextProperty::Expiration => self.expiration.as_deref(),
+            TextProperty::MessageId => self.message_id.as_deref(),
+            TextProperty::Type => self.kind.as_deref(),
+            TextProperty::UserId => self.user_id.as_deref(),
+            TextProperty::AppId => self.app_id.as_deref(),
+            TextProperty::ClusterId => self.cluster_id.as_deref(),
+        }
+    }
+
+    /// Where the text of this property is.
+    pub fn text_mut(&mut self, property: TextProperty) -> &mut Option<String> {
+        match property {
+            TextProperty::ContentType => &mut self.content_type,
+            TextProperty::ContentEncoding => &mut self.content_encoding,
+            TextProperty::CorrelationId => &mut self.correlation_id,
+            TextProperty::ReplyTo => &mut self.reply_to,
+            TextProperty::Expiration => &mut self.expiration,
+            TextProperty::MessageId => &mut self.message_id,
+            TextProperty::Type => &mut self.kind,
+            TextProperty::UserId => &mut self.user_id,
+            TextProperty::AppId => &mut self.app_id,
+            TextProperty::ClusterId => &mut self.cluster_id,
+        }
+    }
+
+    /// The bytes of this property as they came, if it could not be read.
+    #[must_use]
+    pub fn unread_text(&self, property: TextProperty) -> Option<&[u8]> {
+        let part = UnreadPart::Property(property);
+        let unread = self.unread.iter().find(|unread| unread.part == part);
+        unread.map(|unread| &*unread.bytes)
+    }
+
+    /// The message id as a person can read it: as it is, or, when it is not UTF-8, as
+    /// [`readable`] writes it. It is the id that records and sinks know the message by.
+    #[must_use]
+    pub fn readable_message_id(&self) -> Option<Cow<'_, str>> {
+        match &self.message_id {
+            Some(id) => Some(Cow::Borrowed(id)),
+            None => self.unread_text(TextProperty::MessageId).map(readable),
+        }
+    }
+
+    /// The bytes that are sent of this property: at most 255.
+    pub(crate) fn text_to_send(&self, property: TextProperty) -> Option<&[u8]> {
+        match self.text(property) {
+            Some(text) => Some(short(text).as_bytes()),
+            None => self
+                .unread_text(property)
+                .map(|bytes| &bytes[..bytes.len().min(SHORT_STRING_MAX)]),
+        }
+    }
+
+    /// The headers that cannot be read but sent.
+    pub(crate) fn unread_headers_to_send(&self) -> impl Iterator<Item = &Unread> {
+        self.unread
+            .iter()
+            .filter(|unread| unread.part == UnreadPart::Header && unread.can_be_sent())
+    }
+
+    /// Whether there is anything in the header table.
+    pub(crate) fn has_headers_to_send(&self) -> bool {
+        !self.headers.is_empty() || self.unread_headers_to_send().next().is_some()
     }
 }
 

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use crate::wire::short;
+
 /// The headers of a message, or the arguments of a queue: an AMQP field table, sorted by name.
 ///
-/// A name is a short string on the wire: at most 255 bytes.
+/// A name is a short string on the wire: at most 255 bytes; a longer one is cut when it is sent.
 pub type Headers = BTreeMap<String, Value>;
 
 /// One value in a field table.
@@ -29,7 +31,7 @@ pub enum Value {
     I32(i32),
     /// `i`: 32-bit unsigned integer.
     U32(u32),
-    /// `l`: 64-bit signed integer.
+    /// `l`, and `L` too: 64-bit signed integer.
     I64(i64),
     /// `f`: 32-bit float.
     F32(f32),
@@ -117,7 +119,7 @@ pub fn headers_len(headers: &Headers) -> usize {
 /// How many bytes one entry of a field table takes on the wire.
 pub(crate) fn header_len(name: &str, value: &Value) -> usize {
     const NAME_LENGTH: usize = 1;
-    NAME_LENGTH + name.len() + value.encoded_len()
+    NAME_LENGTH + short(name).len() + value.encoded_len()
 }
 
 macro_rules! value_from {

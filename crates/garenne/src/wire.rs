@@ -108,6 +108,7 @@ pub(crate) fn properties(wire: &BasicProperties) -> Properties {
         user_id: text(wire.user_id()),
         app_id: text(wire.app_id()),
         cluster_id: text(wire.cluster_id()),
+        unread: Vec::new(),
     }
 }
 

@@ -26,8 +26,8 @@ pub(super) fn write(value: &Value, depth: usize) -> Result<Json, JsonError> {
         Value::Decimal { scale, value } => json!({ "$decimal": [scale, value] }),
         Value::Timestamp(v) => json!({ "$timestamp": v }),
         Value::Text(text) => Json::from(text.as_str()),
-        Value::LongString(bytes) => json!({ "$binary": BASE64.encode(bytes) }),
-        Value::ByteArray(bytes) => json!({ "$bytes": BASE64.encode(bytes) }),
+        Value::LongString(bytes) => json!({ "$binary": write_bytes(bytes) }),
+        Value::ByteArray(bytes) => json!({ "$bytes": write_bytes(bytes) }),
         Value::Array(values) => {
             let depth = deeper(depth)?;
             let values = values.iter().map(|value| write(value, depth));
@@ -56,7 +56,7 @@ fn deeper(depth: usize) -> Result<usize, JsonError> {
         .ok_or_else(|| JsonError::new("nested too deep"))
 }
 
-pub(super) fn read(json: &Json) -> Result<Value, JsonError> {
+pub(super) fn read(json: &Json, depth: usize) -> Result<Value, JsonError> {
     Ok(match json {
         Json::Null => Value::Void,
         Json::Bool(v) => Value::Bool(*v),
@@ -69,10 +69,14 @@ pub(super) fn read(json: &Json) -> Result<Value, JsonError> {
             })?;
             i32::try_from(number).map_or(Value::I64(number), Value::I32)
         }
-        Json::Array(values) => Value::Array(values.iter().map(read).collect::<Result<_, _>>()?),
+        Json::Array(values) => {
+            let depth = deeper(depth)?;
+            let values = values.iter().map(|value| read(value, depth));
+            Value::Array(values.collect::<Result<_, _>>()?)
+        }
         Json::Object(object) => match tag(object) {
             Some((tag, json)) => read_tagged(tag, json).map_err(|error| error.at(tag))?,
-            None => Value::Table(read_table(object)?),
+            None => Value::Table(read_table(object, deeper(depth)?)?),
         },
     })
 }
@@ -114,9 +118,9 @@ fn read_tagged(tag: &str, json: &Json) -> Result<Value, JsonError> {
     })
 }
 
-pub(super) fn read_table(object: &Map<String, Json>) -> Result<Headers, JsonError> {
+pub(super) fn read_table(object: &Map<String, Json>, depth: usize) -> Result<Headers, JsonError> {
     let entries = object.iter().map(|(name, json)| {
-        let value = read(json).map_err(|error| error.at(name))?;
+        let value = read(json, depth).map_err(|error| error.at(name))?;
         let plain = match name.strip_prefix('$') {
             Some(plain) if plain.starts_with('$') => plain,
             Some(_) => {
@@ -147,6 +151,10 @@ fn bits(text: &str) -> Option<u64> {
     u64::from_str_radix(text.strip_prefix("0x")?, 16).ok()
 }
 
-fn bytes(json: &Json) -> Result<Vec<u8>, JsonError> {
+pub(super) fn write_bytes(bytes: &[u8]) -> Json {
+    BASE64.encode(bytes).into()
+}
+
+pub(super) fn bytes(json: &Json) -> Result<Vec<u8>, JsonError> {
     BASE64.decode(text(json)?).map_err(JsonError::new)
 }

@@ -42,6 +42,7 @@ fn every_property() -> Properties {
         user_id: Some("till".into()),
         app_id: Some("shop".into()),
         cluster_id: Some("old".into()),
+        unread: Vec::new(),
     }
 }
 

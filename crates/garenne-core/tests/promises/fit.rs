@@ -65,6 +65,7 @@ fn the_worst_record_fits_in_the_smallest_frame() {
             user_id: text(),
             app_id: text(),
             cluster_id: text(),
+            unread: Vec::new(),
         },
         reason: FailReason::DeliveryLimit,
         error: long(),

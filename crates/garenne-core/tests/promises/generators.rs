@@ -72,6 +72,7 @@ prop_compose! {
             timestamp, kind, user_id, app_id, cluster_id,
             delivery_mode: Some(2),
             message_id: Some(message_id),
+            unread: Vec::new(),
         }
     }
 }

@@ -25,3 +25,4 @@ mod queue;
 mod replay;
 mod retry;
 mod samples;
+mod wire;

@@ -1,0 +1,345 @@
+//! Parts of a message's properties that cannot be read, kept as they came.
+
+use std::fmt;
+
+use crate::wire::{Entry, PropertyList, readable};
+
+/// A property that is a text: a short string on the wire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum TextProperty {
+    /// `content_type`.
+    ContentType = 0,
+    /// `content_encoding`.
+    ContentEncoding = 1,
+    /// `correlation_id`.
+    CorrelationId = 5,
+    /// `reply_to`.
+    ReplyTo = 6,
+    /// `expiration`.
+    Expiration = 7,
+    /// `message_id`.
+    MessageId = 8,
+    /// `type`, which is [`Properties::kind`](crate::Properties::kind).
+    Type = 10,
+    /// `user_id`.
+    UserId = 11,
+    /// `app_id`.
+    AppId = 12,
+    /// `cluster_id`.
+    ClusterId = 13,
+}
+
+impl TextProperty {
+    /// All of them, in the order in which they are sent.
+    pub const ALL: [Self; 10] = [
+        Self::ContentType,
+        Self::ContentEncoding,
+        Self::CorrelationId,
+        Self::ReplyTo,
+        Self::Expiration,
+        Self::MessageId,
+        Self::Type,
+        Self::UserId,
+        Self::AppId,
+        Self::ClusterId,
+    ];
+
+    /// The name in AMQP, such as `app_id`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::ContentType => "content_type",
+            Self::ContentEncoding => "content_encoding",
+            Self::CorrelationId => "correlation_id",
+            Self::ReplyTo => "reply_to",
+            Self::Expiration => "expiration",
+            Self::MessageId => "message_id",
+            Self::Type => "type",
+            Self::UserId => "user_id",
+            Self::AppId => "app_id",
+            Self::ClusterId => "cluster_id",
+        }
+    }
+
+    /// The property with this name in AMQP.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|property| property.name() == name)
+    }
+
+    /// Its place among the fourteen properties, from 0.
+    pub(crate) const fn place(self) -> u32 {
+        self as u32
+    }
+
+    /// The property at this place, if that is a text.
+    pub(crate) fn at(place: u32) -> Option<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|property| property.place() == place)
+    }
+}
+
+impl fmt::Display for TextProperty {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// A part of a message's properties that cannot be read, as it came. A copy of the message carries
+/// it untouched, where AMQP lets it.
+///
+/// Its text says what it is and why, and is safe to print: `header "deep": nested deeper than 100`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unread {
+    /// What it is a part of.
+    pub part: UnreadPart,
+    /// The bytes; [`UnreadPart`] says from where to where.
+    pub bytes: Vec<u8>,
+}
+
+/// What a thing that cannot be read is a part of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum UnreadPart {
+    /// A text property that is not UTF-8: its bytes, at most 255.
+    Property(TextProperty),
+    /// One header: the length of its name, the name, the type, the value.
+    ///
+    /// Its name is not UTF-8, or has come before; or its value is nested deeper than
+    /// [`MAX_DEPTH`](crate::json::MAX_DEPTH); or a table in it has a name that is not UTF-8 or comes
+    /// twice; or something in it has an unknown type or a wrong length.
+    Header,
+    /// The rest of the header table, from the header whose end cannot be told: its type is unknown,
+    /// or it is longer than the table.
+    Headers,
+    /// The rest of the properties: they end too early, or do not end where they should. The bytes
+    /// are a property list of their own: a flag word with the properties that are missing, and then
+    /// what there is. If there was not even a flag word, they are the only byte there was.
+    Rest,
+}
+
+impl UnreadPart {
+    /// Where it stands among the properties.
+    fn order(self) -> (u32, bool) {
+        match self {
+            Self::Property(property) => (property.place(), false),
+            Self::Header => (crate::wire::HEADERS, false),
+            Self::Headers => (crate::wire::HEADERS, true),
+            Self::Rest => (u32::MAX, false),
+        }
+    }
+}
+
+/// Puts parts into the order in which they are read from the wire.
+pub(crate) fn sort(unread: &mut [Unread]) {
+    unread.sort_by_key(|unread| unread.part.order());
+}
+
+impl Unread {
+    /// The name of the header, if this is one; it may not be UTF-8.
+    #[must_use]
+    pub fn header_name(&self) -> Option<&[u8]> {
+        self.entry().map(|entry| entry.name)
+    }
+
+    /// Whether a broker takes it. A text or a header that AMQP allows can be sent, even though it
+    /// cannot be read here; what breaks AMQP's rules cannot: the broker would close the connection.
+    #[must_use]
+    pub fn can_be_sent(&self) -> bool {
+        match self.part {
+            UnreadPart::Property(_) => true,
+            UnreadPart::Header => self
+                .entry()
+                .is_some_and(|entry| entry.value.is_well_formed()),
+            UnreadPart::Headers | UnreadPart::Rest => false,
+        }
+    }
+
+    /// The header, if this is one and the bytes are exactly that.
+    pub(crate) fn entry(&self) -> Option<Entry<'_>> {
+        if self.part != UnreadPart::Header {
+            return None;
+        }
+        let (entry, behind) = Entry::split(&self.bytes)?;
+        behind.is_empty().then_some(entry)
+    }
+
+    /// Whether this is a header with this name.
+    pub(crate) fn is_header(&self, name: &str) -> bool {
+        self.header_name() == Some(name.as_bytes())
+    }
+
+    /// Gives a header another name.
+    pub(crate) fn rename(&mut self, name: &str) {
+        let len = self.header_name().map(<[u8]>::len);
+        if let (Some(old), Ok(new)) = (len, u8::try_from(name.len())) {
+            let name = std::iter::once(new).chain(name.bytes());
+            self.bytes.splice(..=old, name);
+        }
+    }
+}
+
+impl fmt::Display for Unread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.part {
+            UnreadPart::Property(property) => write!(f, "property {property}: not UTF-8"),
+            UnreadPart::Header => match self.entry() {
+                Some(entry) => show_header(entry, f),
+                None => f.write_str("a header: not one whole header"),
+            },
+            UnreadPart::Headers => show_headers(&self.bytes, f),
+            UnreadPart::Rest => show_rest(&self.bytes, f),
+        }
+    }
+}
+
+fn show_header(entry: Entry<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    write!(f, "header \"{}\": ", readable(entry.name))?;
+    if std::str::from_utf8(entry.name).is_err() {
+        return f.write_str("the name is not UTF-8");
+    }
+    match entry.value.decode() {
+        Err(why) => write!(f, "{why}"),
+        Ok(_) => f.write_str("the name has come before"),
+    }
+}
+
+fn show_headers(bytes: &[u8], f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let len = bytes.len();
+    let name = bytes
+        .split_first()
+        .and_then(|(&len, rest)| rest.get(..usize::from(len)));
+    match name {
+        Some(name) => {
+            let name = readable(name);
+            write!(
+                f,
+                "the headers from \"{name}\" on, {len} bytes: an unknown type or a wrong length"
+            )
+        }
+        None => write!(f, "the last {len} bytes of the headers: a wrong length"),
+    }
+}
+
+fn show_rest(bytes: &[u8], f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let len = bytes.len().saturating_sub(2);
+    match PropertyList::new(bytes).first() {
+        Some(name) => write!(
+            f,
+            "the properties from {name} on, {len} bytes: they end too early"
+        ),
+        None if bytes.len() < 2 => f.write_str("the properties: they end too early"),
+        None => write!(f, "{len} bytes behind the last property"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn unread(part: UnreadPart, bytes: &[u8]) -> Unread {
+        let bytes = bytes.to_vec();
+        Unread { part, bytes }
+    }
+
+    #[test]
+    fn it_says_what_it_is_and_why() {
+        let deep = [b"\x04deep".as_slice(), &crate::wire::nested_arrays(101)].concat();
+        let cases = [
+            (
+                unread(UnreadPart::Property(TextProperty::AppId), b"caf\xe9"),
+                "property app_id: not UTF-8",
+            ),
+            (
+                unread(UnreadPart::Header, &deep),
+                "header \"deep\": nested deeper than 100",
+            ),
+            (
+                unread(UnreadPart::Header, b"\x04a\xff\x1b\nV"),
+                "header \"a\\xff\\u{1b}\\u{a}\": the name is not UTF-8",
+            ),
+            (
+                unread(UnreadPart::Header, b"\x01aV"),
+                "header \"a\": the name has come before",
+            ),
+            (
+                unread(UnreadPart::Header, b"\x01aF\0\0\0\x03\x01\xffV"),
+                "header \"a\": a name inside it is not UTF-8",
+            ),
+            (
+                unread(UnreadPart::Header, b"\x01aF\0\0\0\x06\x01bV\x01bV"),
+                "header \"a\": a name inside it comes twice",
+            ),
+            (
+                unread(UnreadPart::Header, b"\x01aA\0\0\0\x01Z"),
+                "header \"a\": something inside it has an unknown type or a wrong length",
+            ),
+            (
+                unread(UnreadPart::Header, b"\x01aV?"),
+                "a header: not one whole header",
+            ),
+            (
+                unread(UnreadPart::Headers, b"\x01aZ123"),
+                "the headers from \"a\" on, 6 bytes: an unknown type or a wrong length",
+            ),
+            (
+                unread(UnreadPart::Headers, b"\x09a"),
+                "the last 2 bytes of the headers: a wrong length",
+            ),
+            (
+                unread(UnreadPart::Rest, b"\x20\x08\0\0\0\x09abc"),
+                "the properties from headers on, 7 bytes: they end too early",
+            ),
+            (
+                unread(UnreadPart::Rest, b"\0\0abc"),
+                "3 bytes behind the last property",
+            ),
+            (
+                unread(UnreadPart::Rest, b"\x80"),
+                "the properties: they end too early",
+            ),
+        ];
+        for (unread, expected) in cases {
+            assert_eq!(unread.to_string(), expected);
+        }
+    }
+
+    #[test]
+    fn what_amqp_allows_can_be_sent() {
+        let property = unread(UnreadPart::Property(TextProperty::AppId), b"\xff");
+        let deep = [b"\x04deep".as_slice(), &crate::wire::nested_arrays(5000)].concat();
+        for sendable in [property, unread(UnreadPart::Header, &deep)] {
+            assert!(sendable.can_be_sent(), "{sendable}");
+        }
+        let others = [
+            unread(UnreadPart::Header, b"\x01aA\0\0\0\x01Z"),
+            unread(UnreadPart::Header, b"\x01aF\0\0\0\x02\x01b"),
+            unread(UnreadPart::Header, b"\x01aV?"),
+            unread(UnreadPart::Headers, b"\x01aZ"),
+            unread(UnreadPart::Rest, b"\0\0abc"),
+        ];
+        for other in others {
+            assert!(!other.can_be_sent(), "{other}");
+        }
+    }
+
+    #[test]
+    fn a_header_with_another_name_has_the_same_value() {
+        let mut header = unread(UnreadPart::Header, b"\x02CCt\x01");
+        header.rename("orig-CC");
+        assert_eq!(header.bytes, b"\x07orig-CCt\x01");
+        header.rename("CC");
+        assert_eq!(header.bytes, b"\x02CCt\x01");
+    }
+
+    #[test]
+    fn a_text_property_is_found_by_its_name_and_its_place() {
+        for property in TextProperty::ALL {
+            assert_eq!(TextProperty::from_name(property.name()), Some(property));
+            assert_eq!(TextProperty::at(property.place()), Some(property));
+        }
+        assert_eq!(TextProperty::from_name("headers"), None);
+    }
+}
