@@ -3,13 +3,20 @@
 use std::time::SystemTime;
 
 use crate::attempt::{Attempt, read_attempt};
-use crate::header::{self, is_ours, is_the_brokers};
+use crate::header::{self, is_foreign};
 use crate::properties::Properties;
 use crate::stamp::{read_stamp, stamp};
+use crate::unread::{self, TextProperty};
 use crate::value::{Headers, Value};
 
 /// The delivery mode of a message that survives a restart of the broker.
 const PERSISTENT: u8 = 2;
+
+/// The properties that would act on a copy, and where it keeps them.
+const ACTING: [(TextProperty, &str); 2] = [
+    (TextProperty::Expiration, header::ORIG_EXPIRATION),
+    (TextProperty::UserId, header::ORIG_USER_ID),
+];
 
 /// The headers by which a producer has a message sent to further queues, and where a copy keeps
 /// them.
@@ -53,6 +60,11 @@ pub struct Original {
 ///   [`FAIL_FIRST_AT`](header::FAIL_FIRST_AT) are set at the first failure and kept, and
 ///   [`ORIG_QUEUE`](header::ORIG_QUEUE) names the queue of the latest;
 /// - headers that the broker owns, such as `x-death`, are left out.
+///
+/// What of the properties could not be read is treated alike, as far as its name is known, and rides
+/// along untouched. What cannot be sent, because it breaks the rules of AMQP, is put aside in
+/// [`ORIG_UNREAD`](header::ORIG_UNREAD): handlers of the copy have it back, but other programs do
+/// not see it where it was, so such a copy is not a faithful one. See [`Properties::can_be_sent`].
 #[must_use]
 pub fn retry_copy(
     delivered: Properties,
@@ -64,7 +76,9 @@ pub fn retry_copy(
     let original = original(delivered, origin);
     let first_failed_at = original.first_failed_at.unwrap_or(failed_at);
     let mut copy = put_aside(original.properties);
-    copy.message_id.get_or_insert_with(|| message_id.to_owned());
+    if copy.readable_message_id().is_none() {
+        copy.message_id = Some(message_id.to_owned());
+    }
     copy.headers.extend([
         (header::RETRY_NUMS.to_owned(), next.header()),
         (header::ORIG_QUEUE.to_owned(), origin.queue.into()),
@@ -108,19 +122,17 @@ pub(crate) fn put_aside(original: Properties) -> Properties {
         delivery_mode: Some(PERSISTENT),
         ..original
     };
-    copy.headers
-        .retain(|name, _| !is_ours(name) && !is_the_brokers(name));
-    for (name, text) in [
-        (header::ORIG_EXPIRATION, copy.expiration.take()),
-        (header::ORIG_USER_ID, copy.user_id.take()),
-    ] {
+    copy.retain_headers(|name| !is_foreign(name));
+    if let Some(unread) = unread::put_aside(&mut copy.unread) {
+        copy.headers.insert(header::ORIG_UNREAD.to_owned(), unread);
+    }
+    for (property, kept_as) in ACTING {
+        let text = copy.take_text(property);
         copy.headers
-            .extend(text.map(|text| (name.to_owned(), text.into())));
+            .extend(text.map(|text| (kept_as.to_owned(), text)));
     }
     for (name, kept_as) in SENDER_SELECTED {
-        let value = copy.headers.remove(name);
-        copy.headers
-            .extend(value.map(|value| (kept_as.to_owned(), value)));
+        copy.rename_header(name, kept_as);
     }
     copy
 }
@@ -156,16 +168,23 @@ impl Aside {
 
     /// Undoes [`put_aside`].
     fn take_back(self, mut copy: Properties) -> Properties {
-        let headers = &mut copy.headers;
-        let expiration = self.take_text(headers, header::ORIG_EXPIRATION);
-        let user_id = self.take_text(headers, header::ORIG_USER_ID);
-        let selected = SENDER_SELECTED.map(|(name, kept_as)| (name, self.take(headers, kept_as)));
-        headers.retain(|name, _| !is_ours(name) && !is_the_brokers(name));
-        for (name, value) in selected {
-            headers.extend(value.map(|value| (name.to_owned(), value)));
+        let acting =
+            ACTING.map(|(property, kept_as)| (property, self.take(&mut copy.headers, kept_as)));
+        let unread = self.take(&mut copy.headers, header::ORIG_UNREAD);
+        if self.is_copy {
+            for (name, kept_as) in SENDER_SELECTED {
+                copy.rename_header(kept_as, name);
+            }
         }
-        copy.expiration = copy.expiration.or(expiration);
-        copy.user_id = copy.user_id.or(user_id);
+        copy.retain_headers(|name| !is_foreign(name));
+        for (property, text) in acting {
+            if let Some(text) = text {
+                copy.put_text(property, text);
+            }
+        }
+        if let Some(unread) = unread {
+            unread::take_back(&mut copy.unread, &unread);
+        }
         copy
     }
 }

@@ -20,6 +20,7 @@ use crate::outcome::FailReason;
 use crate::properties::Properties;
 use crate::stamp::{read_stamp, stamp};
 use crate::trace::TraceContext;
+use crate::unread::TextProperty;
 use crate::value::{Headers, Value};
 
 /// A message that failed for good, with everything needed to understand it and to send it again.
@@ -29,7 +30,8 @@ use crate::value::{Headers, Value};
 #[derive(Clone, Debug, PartialEq)]
 pub struct FailedMessage {
     /// The identity of the message: the producer's, or the one that its first copy was given.
-    /// Stable, so that a sink can recognise a record that it has stored already.
+    /// Stable, so that a sink can recognise a record that it has stored already. Of an id that is not
+    /// UTF-8 it is the readable form; see [`Properties::readable_message_id`].
     pub message_id: String,
     /// The queue that it failed in.
     pub queue: String,
@@ -40,7 +42,8 @@ pub struct FailedMessage {
     /// The bytes. They are copied out of the client's buffer once, and shared after that.
     pub body: Arc<[u8]>,
     /// The properties as the producer set them, but for the message id (see above) and the delivery
-    /// mode, which is persistent once the message has been stored again.
+    /// mode, which is persistent once the message has been stored again. What could not be read is
+    /// in [`Properties::unread`].
     pub properties: Properties,
     /// How many attempts were made.
     pub attempts: u32,
@@ -73,7 +76,7 @@ impl FailedMessage {
     ///
     /// 1. the end of the error's chain;
     /// 2. the error's text behind its first 512 bytes;
-    /// 3. the message's own headers, largest first; `fail-dropped-headers` names them;
+    /// 3. the message's own headers, readable or not, largest first; `fail-dropped-headers` names them;
     /// 4. the rest of the error's text, that list of names, and the names of host, service and version.
     ///
     /// What was cut says so. The result fits whenever `max_header_bytes` is at least 4088, which is
@@ -81,7 +84,7 @@ impl FailedMessage {
     #[must_use]
     pub fn parking_properties(&self, max_header_bytes: usize) -> Properties {
         let mut parked = put_aside(self.properties.clone());
-        if !self.message_id.is_empty() {
+        if !self.message_id.is_empty() && parked.unread_text(TextProperty::MessageId).is_none() {
             parked.message_id = Some(self.message_id.clone());
         }
         parked.headers.extend(self.record());
@@ -170,7 +173,7 @@ impl FailedMessage {
             _ => Vec::new(),
         };
         Self {
-            message_id: original.properties.message_id.clone().unwrap_or_default(),
+            message_id: id_of(&original.properties),
             queue: queue.unwrap_or(origin.queue).to_owned(),
             exchange: original.exchange,
             routing_key: original.routing_key,
@@ -191,6 +194,12 @@ impl FailedMessage {
             version: text(header::FAIL_VERSION),
         }
     }
+}
+
+/// What the message is known by; empty when it has no id.
+fn id_of(properties: &Properties) -> String {
+    let id = properties.readable_message_id();
+    id.unwrap_or_default().into_owned()
 }
 
 fn text(headers: &Headers, name: &str) -> String {

@@ -42,6 +42,10 @@ pub const ORIG_USER_ID: &str = "orig-user-id";
 pub const ORIG_CC: &str = "orig-CC";
 /// The header `BCC` of the original, as with [`ORIG_CC`].
 pub const ORIG_BCC: &str = "orig-BCC";
+/// What of the original's properties could not be read, and cannot be sent where it was: an array of
+/// tables with one entry each, `header`, `headers` or `rest`, whose bytes are those of an
+/// [`UnreadPart`](crate::UnreadPart).
+pub const ORIG_UNREAD: &str = "orig-unread";
 /// The property `expiration` of a delayed message. It would have cut the delay short, and does not
 /// act any more.
 pub const DELAYED_EXPIRATION: &str = "delayed-expiration";
@@ -59,7 +63,7 @@ pub const REPLAY_COUNT: &str = "replay-count";
 
 /// Whether the header is one that a copy adds, so that the original did not have it.
 pub(crate) fn is_ours(name: &str) -> bool {
-    const OURS: [&str; 18] = [
+    const OURS: [&str; 19] = [
         RETRY_NUMS,
         FAIL_REASON,
         FAIL_ERROR,
@@ -78,8 +82,15 @@ pub(crate) fn is_ours(name: &str) -> bool {
         ORIG_USER_ID,
         ORIG_CC,
         ORIG_BCC,
+        ORIG_UNREAD,
     ];
     OURS.contains(&name)
+}
+
+/// Whether a copy of the message must not have the header from somebody else: it is ours or the
+/// broker's.
+pub(crate) fn is_foreign(name: &str) -> bool {
+    is_ours(name) || is_the_brokers(name)
 }
 
 /// Whether the broker owns the header: it counts deaths and deliveries in these, and RabbitMQ 4

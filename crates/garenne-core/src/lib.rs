@@ -29,6 +29,7 @@ pub mod backoff;
 pub mod breaker;
 pub mod caution;
 pub mod copy;
+mod death;
 pub mod delay;
 pub mod duration;
 pub mod entity;

@@ -56,8 +56,8 @@ pub enum Settlement {
 
 /// Why a message ended in the fail sink.
 ///
-/// Its text (`exhausted`, `permanent`, `undecodable`, `panic`, `deadline`, `delivery-limit`) is what
-/// `fail-reason` carries; it never changes.
+/// Its text (`exhausted`, `permanent`, `undecodable`, `panic`, `deadline`, `delivery-limit`,
+/// `unrepeatable`) is what `fail-reason` carries; it never changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum FailReason {
     /// The last attempt failed.
@@ -73,6 +73,10 @@ pub enum FailReason {
     /// The broker gave up on it: it came back without being settled too many times, as a message
     /// does that kills its process.
     DeliveryLimit,
+    /// The attempt failed, and no faithful copy of the message can be made for another one: its
+    /// headers, with what the broker will add to them, do not fit into one frame, or there are parts
+    /// that no broker would take again.
+    Unrepeatable,
 }
 
 /// Decides what happens to a message after an attempt. It is defined for every combination; a
@@ -101,13 +105,14 @@ pub fn decide(outcome: &Outcome, attempt: Attempt, policy: &Retry) -> Settlement
 }
 
 impl FailReason {
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 7] = [
         Self::Exhausted,
         Self::Permanent,
         Self::Undecodable,
         Self::Panic,
         Self::Deadline,
         Self::DeliveryLimit,
+        Self::Unrepeatable,
     ];
 
     /// The text of the reason, as it is stored.
@@ -120,6 +125,7 @@ impl FailReason {
             Self::Panic => "panic",
             Self::Deadline => "deadline",
             Self::DeliveryLimit => "delivery-limit",
+            Self::Unrepeatable => "unrepeatable",
         }
     }
 }

@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
-use crate::unread::{TextProperty, Unread, UnreadPart};
-use crate::value::{Headers, headers_len};
+use crate::unread::{self, TextProperty, Unread, UnreadPart};
+use crate::value::{Headers, Value, headers_len};
 use crate::wire::{SHORT_STRING_MAX, readable, short};
 
 /// The properties that a message carries beside its body: AMQP 0-9-1's fourteen, all optional.
@@ -122,13 +122,76 @@ impl Properties {
         unread.map(|unread| &*unread.bytes)
     }
 
-    /// The message id as a person can read it: as it is, or, when it is not UTF-8, as
-    /// [`readable`] writes it. It is the id that records and sinks know the message by.
+    /// A text as a person can read it: as it is, or, when it is not UTF-8, as [`readable`] writes
+    /// it.
+    #[must_use]
+    pub fn readable_text(&self, property: TextProperty) -> Option<Cow<'_, str>> {
+        match self.text(property) {
+            Some(text) => Some(Cow::Borrowed(text)),
+            None => self.unread_text(property).map(readable),
+        }
+    }
+
+    /// [`Properties::readable_text`] of the message id. It is the id that records and sinks know the
+    /// message by.
     #[must_use]
     pub fn readable_message_id(&self) -> Option<Cow<'_, str>> {
-        match &self.message_id {
-            Some(id) => Some(Cow::Borrowed(id)),
-            None => self.unread_text(TextProperty::MessageId).map(readable),
+        self.readable_text(TextProperty::MessageId)
+    }
+
+    /// Takes a text out, to be kept as a header. What could not be read is a long string there.
+    pub(crate) fn take_text(&mut self, property: TextProperty) -> Option<Value> {
+        let part = UnreadPart::Property(property);
+        let text = self.text_mut(property).take().map(Value::from);
+        let at = self.unread.iter().position(|unread| unread.part == part);
+        let unread = at.map(|at| {
+            let mut bytes = self.unread.remove(at).bytes;
+            bytes.truncate(SHORT_STRING_MAX);
+            Value::LongString(bytes)
+        });
+        text.or(unread)
+    }
+
+    /// Undoes [`Properties::take_text`], unless the property is there. What no such text could have
+    /// become is not believed.
+    pub(crate) fn put_text(&mut self, property: TextProperty, header: Value) {
+        if self.text_to_send(property).is_some() {
+            return;
+        }
+        match header {
+            Value::Text(text) => *self.text_mut(property) = Some(text),
+            Value::LongString(bytes) if bytes.len() <= SHORT_STRING_MAX => {
+                let part = UnreadPart::Property(property);
+                self.unread.push(Unread { part, bytes });
+                unread::sort(&mut self.unread);
+            }
+            _ => {}
+        }
+    }
+
+    /// Whether there is a header with this name, be it one that cannot be read.
+    pub(crate) fn has_header(&self, name: &str) -> bool {
+        self.headers.contains_key(name) || self.unread.iter().any(|unread| unread.is_header(name))
+    }
+
+    /// Drops headers by their names, also those that cannot be read.
+    pub(crate) fn retain_headers(&mut self, is_kept: impl Fn(&str) -> bool) {
+        self.headers.retain(|name, _| is_kept(name));
+        self.unread.retain(|unread| {
+            let name = unread.header_name().map(std::str::from_utf8);
+            !matches!(name, Some(Ok(name)) if !is_kept(name))
+        });
+    }
+
+    /// Gives headers another name, also those that cannot be read.
+    pub(crate) fn rename_header(&mut self, from: &str, to: &str) {
+        if let Some(value) = self.headers.remove(from) {
+            self.headers.insert(to.to_owned(), value);
+        }
+        for unread in &mut self.unread {
+            if unread.is_header(from) {
+                unread.rename(to);
+            }
         }
     }
 

@@ -1,6 +1,7 @@
 //! A queue to consume from, and everything that is said about it.
 
 mod faults;
+mod room;
 mod topology;
 
 use std::time::Duration;

@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use crate::wire::{Entry, PropertyList, readable};
+use crate::value::{Headers, Value};
+use crate::wire::{Entry, PropertyList, SHORT_STRING_MAX, readable};
 
 /// A property that is a text: a short string on the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -121,6 +122,22 @@ pub enum UnreadPart {
 }
 
 impl UnreadPart {
+    /// The name of a part that is not a text property, wherever such parts are stored.
+    pub(crate) fn tag(self) -> Option<&'static str> {
+        match self {
+            Self::Property(_) => None,
+            Self::Header => Some("header"),
+            Self::Headers => Some("headers"),
+            Self::Rest => Some("rest"),
+        }
+    }
+
+    /// The part with this name.
+    pub(crate) fn tagged(tag: &str) -> Option<Self> {
+        let parts = [Self::Header, Self::Headers, Self::Rest];
+        parts.into_iter().find(|part| part.tag() == Some(tag))
+    }
+
     /// Where it stands among the properties.
     fn order(self) -> (u32, bool) {
         match self {
@@ -130,6 +147,46 @@ impl UnreadPart {
             Self::Rest => (u32::MAX, false),
         }
     }
+}
+
+/// Takes out what cannot be sent, to be kept as a header; `None` when there is nothing.
+///
+/// All that is left of the headers goes with it. Otherwise a header could count that has not counted
+/// before, because another one of its name stood before it.
+pub(crate) fn put_aside(unread: &mut Vec<Unread>) -> Option<Value> {
+    if unread.iter().all(Unread::can_be_sent) {
+        return None;
+    }
+    let is_property = |unread: &Unread| matches!(unread.part, UnreadPart::Property(_));
+    let (kept, aside) = unread.drain(..).partition(is_property);
+    *unread = kept;
+    let aside: Vec<Unread> = aside;
+    let parts = aside.into_iter().filter_map(|unread| {
+        let bytes = Value::ByteArray(unread.bytes);
+        let part = Headers::from([(unread.part.tag()?.to_owned(), bytes)]);
+        Some(Value::Table(part))
+    });
+    Some(parts.collect::<Vec<_>>().into())
+}
+
+/// Undoes [`put_aside`]; what is not of its form is not believed.
+pub(crate) fn take_back(unread: &mut Vec<Unread>, aside: &Value) {
+    let Value::Array(parts) = aside else {
+        return;
+    };
+    for part in parts {
+        let Value::Table(table) = part else {
+            continue;
+        };
+        for (tag, bytes) in table {
+            if let (Some(part), Value::ByteArray(bytes)) = (UnreadPart::tagged(tag), bytes) {
+                let bytes = bytes.clone();
+                let part = Unread { part, bytes };
+                unread.extend(Some(part).filter(Unread::is_whole));
+            }
+        }
+    }
+    sort(unread);
 }
 
 /// Puts parts into the order in which they are read from the wire.
@@ -164,6 +221,16 @@ impl Unread {
         }
         let (entry, behind) = Entry::split(&self.bytes)?;
         behind.is_empty().then_some(entry)
+    }
+
+    /// Whether the bytes are what the part says. What was read always is; what is stored as text may
+    /// have been changed.
+    pub(crate) fn is_whole(&self) -> bool {
+        match self.part {
+            UnreadPart::Property(_) => self.bytes.len() <= SHORT_STRING_MAX,
+            UnreadPart::Header => self.entry().is_some(),
+            UnreadPart::Headers | UnreadPart::Rest => true,
+        }
     }
 
     /// Whether this is a header with this name.

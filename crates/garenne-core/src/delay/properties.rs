@@ -1,10 +1,11 @@
 //! What a delayed message carries.
 
 use super::{Delay, DelayError, Destination, level_name};
+use crate::death::{Death, EXPIRED, deaths_len};
 use crate::entity::QueueKind;
 use crate::header::{DELAYED_EXPIRATION, is_the_brokers};
 use crate::properties::Properties;
-use crate::value::{Headers, Value, header_len};
+use crate::unread::TextProperty;
 
 /// The headers by which a producer has a message sent to further queues.
 const SENDER_SELECTED: [&str; 2] = ["CC", "BCC"];
@@ -17,6 +18,8 @@ const SENDER_SELECTED: [&str; 2] = ["CC", "BCC"];
 ///   another one would bring along where that one had died, and RabbitMQ drops a message that seems
 ///   to expire in a circle.
 ///
+/// What cannot be read of them is treated alike.
+///
 /// # Errors
 ///
 /// [`DelayError::SenderSelected`] for a message with `CC` or `BCC`.
@@ -24,15 +27,15 @@ pub fn delayed_properties(properties: Properties) -> Result<Properties, DelayErr
     let mut delayed = properties;
     let selected = SENDER_SELECTED
         .into_iter()
-        .find(|&header| delayed.headers.contains_key(header));
+        .find(|&header| delayed.has_header(header));
     if let Some(header) = selected {
         return Err(DelayError::SenderSelected { header });
     }
-    delayed.headers.retain(|name, _| !is_the_brokers(name));
-    if let Some(expiration) = delayed.expiration.take() {
+    delayed.retain_headers(|name| !is_the_brokers(name));
+    if let Some(expiration) = delayed.take_text(TextProperty::Expiration) {
         delayed
             .headers
-            .insert(DELAYED_EXPIRATION.to_owned(), expiration.into());
+            .insert(DELAYED_EXPIRATION.to_owned(), expiration);
     }
     Ok(delayed)
 }
@@ -44,36 +47,23 @@ impl Delay {
     #[must_use]
     pub fn headers_len(self, destination: &Destination, kind: QueueKind) -> usize {
         let key = self.routing_key(destination);
-        let deaths = self.levels().map(|level| death(kind, level, &key));
-        let longest = level_name(kind, super::LEVELS - 1);
-        let beside = ["first", "last"].into_iter().flat_map(|which| {
-            let longest = &longest;
-            ["queue", "exchange", "reason"]
-                .map(|what| header_len(&format!("x-{which}-death-{what}"), &longest.into()))
+        let names: Vec<_> = self.levels().map(|level| level_name(kind, level)).collect();
+        let deaths = names.iter().map(|name| Death {
+            queue: name,
+            exchange: name,
+            routing_key: &key,
+            reason: EXPIRED,
         });
-        header_len("x-death", &deaths.collect::<Vec<_>>().into()) + beside.sum::<usize>()
+        deaths_len(&deaths.collect::<Vec<_>>())
     }
-}
-
-/// One entry of `x-death`, as RabbitMQ writes it.
-fn death(kind: QueueKind, level: u32, key: &str) -> Value {
-    let name = level_name(kind, level);
-    let entry: [(&str, Value); 6] = [
-        ("count", 1_i64.into()),
-        ("reason", "expired".into()),
-        ("queue", (&name).into()),
-        ("exchange", (&name).into()),
-        ("time", Value::Timestamp(0)),
-        ("routing-keys", vec![key.into()].into()),
-    ];
-    let entry = entry.map(|(name, value)| (name.to_owned(), value));
-    Headers::from(entry).into()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::duration::DurationExt;
+    use crate::unread::{Unread, UnreadPart};
+    use crate::value::Value;
 
     fn with(headers: impl IntoIterator<Item = (&'static str, Value)>) -> Properties {
         let headers = headers.into_iter();
@@ -120,6 +110,37 @@ mod tests {
                 Err(DelayError::SenderSelected { header })
             );
         }
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_treated_like_what_can() {
+        let unread = |part, bytes: &[u8]| {
+            let bytes = bytes.to_vec();
+            Unread { part, bytes }
+        };
+        let app_id = unread(UnreadPart::Property(TextProperty::AppId), b"caf\xe9");
+        let sent = Properties {
+            unread: vec![
+                unread(UnreadPart::Header, b"\x07x-deathF\0\0\0\x03\x01\xffV"),
+                unread(UnreadPart::Property(TextProperty::Expiration), b"\xff"),
+                app_id.clone(),
+            ],
+            ..Properties::default()
+        };
+        let expected = Properties {
+            unread: vec![app_id],
+            ..with([(DELAYED_EXPIRATION, Value::LongString(vec![0xff]))])
+        };
+        assert_eq!(delayed_properties(sent.clone()), Ok(expected));
+        let copied = Properties {
+            unread: vec![unread(UnreadPart::Header, b"\x02CCV")],
+            ..sent
+        };
+        let header = "CC";
+        assert_eq!(
+            delayed_properties(copied),
+            Err(DelayError::SenderSelected { header })
+        );
     }
 
     #[test]

@@ -1,9 +1,11 @@
 //! One condition on a failed message, as operators write it: `error~timeout`.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
 use super::FailedMessage;
+use crate::unread::TextProperty;
 use crate::value::{Headers, Value};
 
 /// One condition on a failed message.
@@ -15,11 +17,11 @@ use crate::value::{Headers, Value};
 /// |---|---|
 /// | `id` | the message id |
 /// | `queue`, `exchange`, `routing-key` | where it failed, and how its producer sent it |
-/// | `reason` | `exhausted`, `permanent`, `undecodable`, `panic`, `deadline`, `delivery-limit` |
+/// | `reason` | `exhausted`, `permanent`, `undecodable`, `panic`, `deadline`, `delivery-limit`, `unrepeatable` |
 /// | `error` | the last error's text and the texts of its sources |
 /// | `attempts` | how many attempts were made |
 /// | `host`, `service`, `version` | where the last attempt was made |
-/// | `type`, `content-type`, `app-id`, `correlation-id` | the property of that name |
+/// | `type`, `content-type`, `app-id`, `correlation-id` | the property of that name; what is not UTF-8 in it as `\xe9` |
 /// | `body` | the bytes, as text |
 /// | `header.NAME` | the header `NAME`, as text; `header.a.b` is `b` in the table `a`, unless there is a header `a.b` |
 ///
@@ -164,8 +166,10 @@ fn compares(texts: &[String], value: &str, holds: fn(f64, f64) -> bool) -> bool 
 impl Field {
     /// What the message has there: nothing, one text, or, for an error, those of its sources too.
     fn texts(&self, failed: &FailedMessage) -> Vec<String> {
-        let properties = &failed.properties;
-        let property = |text: &Option<String>| text.iter().cloned().collect();
+        let property = |property| {
+            let text = failed.properties.readable_text(property);
+            text.into_iter().map(Cow::into_owned).collect()
+        };
         match self {
             Self::Id => vec![failed.message_id.clone()],
             Self::Queue => vec![failed.queue.clone()],
@@ -181,12 +185,12 @@ impl Field {
             Self::Host => vec![failed.host.clone()],
             Self::Service => vec![failed.service.clone()],
             Self::Version => vec![failed.version.clone()],
-            Self::Kind => property(&properties.kind),
-            Self::ContentType => property(&properties.content_type),
-            Self::AppId => property(&properties.app_id),
-            Self::CorrelationId => property(&properties.correlation_id),
+            Self::Kind => property(TextProperty::Type),
+            Self::ContentType => property(TextProperty::ContentType),
+            Self::AppId => property(TextProperty::AppId),
+            Self::CorrelationId => property(TextProperty::CorrelationId),
             Self::Body => vec![String::from_utf8_lossy(&failed.body).into_owned()],
-            Self::Header(name) => header(&properties.headers, name)
+            Self::Header(name) => header(&failed.properties.headers, name)
                 .map(readable)
                 .into_iter()
                 .collect(),

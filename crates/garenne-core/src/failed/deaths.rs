@@ -3,13 +3,14 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::{FailedMessage, text};
+use super::{FailedMessage, id_of, text};
 use crate::attempt::read_attempt;
 use crate::copy::{Origin, original};
 use crate::delay::arrived;
 use crate::header::{ORIG_QUEUE, RETRY_NUMS};
 use crate::outcome::FailReason;
 use crate::properties::Properties;
+use crate::unread::TextProperty;
 use crate::value::{Headers, Value};
 
 const ERROR: &str = "came back to its queue unsettled more often than the delivery limit allows; \
@@ -30,10 +31,12 @@ pub(super) fn from_deaths(origin: Origin<'_>, parked: &Properties) -> FailedMess
     };
     let original = original(parked.clone(), origin);
     let mut properties = original.properties;
-    properties.expiration = properties.expiration.or(death.expiration);
+    if let Some(expiration) = death.expiration {
+        properties.put_text(TextProperty::Expiration, expiration.into());
+    }
     let first_failed_at = original.first_failed_at.or(death.at).unwrap_or(UNIX_EPOCH);
     FailedMessage {
-        message_id: properties.message_id.clone().unwrap_or_default(),
+        message_id: id_of(&properties),
         queue: origin.queue.to_owned(),
         exchange: original.exchange,
         routing_key: original.routing_key,

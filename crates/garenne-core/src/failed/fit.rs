@@ -1,12 +1,13 @@
 //! Cuts a failure record until its message's header fits in a frame.
 
+use std::collections::BTreeSet;
+
 use super::text;
 use crate::header::{self, is_ours};
 use crate::properties::Properties;
+use crate::unread::UnreadPart;
 use crate::value::{Value, header_len};
-
-/// The most bytes of an AMQP short string.
-const SHORT_STRING_MAX: usize = 255;
+use crate::wire::{SHORT_STRING_MAX, readable, short};
 
 /// How much of the error's text is worth more than any header of the message.
 const ERROR_FLOOR: usize = 512;
@@ -64,12 +65,17 @@ fn cut_short_strings(parked: &mut Properties) {
         header::ORIG_EXPIRATION,
         header::ORIG_USER_ID,
     ];
+    for unread in &mut parked.unread {
+        if matches!(unread.part, UnreadPart::Property(_)) {
+            unread.bytes.truncate(SHORT_STRING_MAX);
+        }
+    }
     for text in properties.into_iter().flatten() {
-        text.truncate(char_boundary(text, SHORT_STRING_MAX));
+        text.truncate(short(text).len());
     }
     for name in headers {
         if let Some(Value::Text(text)) = parked.headers.get_mut(name) {
-            text.truncate(char_boundary(text, SHORT_STRING_MAX));
+            text.truncate(short(text).len());
         }
     }
 }
@@ -107,27 +113,43 @@ fn shorten_text(parked: &mut Properties, name: &str, whole: &str, excess: usize,
     }
 }
 
+/// A header of the message's own: by its name, or by its place among the parts that cannot be read.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+enum Own {
+    Readable(String),
+    Unread(usize),
+}
+
 /// Drops headers that are the message's own, the largest first, and lists their names.
 fn drop_headers(parked: &mut Properties, excess: usize) {
-    let own = parked
-        .headers
-        .iter()
-        .filter(|(name, _)| is_the_messages(name));
-    let mut own: Vec<_> = own
-        .map(|(name, value)| (header_len(name, value), name.clone()))
-        .collect();
+    let mut own = own_headers(parked);
     own.sort_by(|a, b| b.cmp(a));
 
     let mut to_free = excess + NAMES_MAX;
     let mut dropped = Vec::new();
-    for (len, name) in own {
+    let mut unread = BTreeSet::new();
+    for (len, own) in own {
         if to_free == 0 {
             break;
         }
         to_free = to_free.saturating_sub(len);
-        parked.headers.remove(&name);
+        let name = match own {
+            Own::Readable(name) => {
+                parked.headers.remove(&name);
+                name
+            }
+            Own::Unread(at) => {
+                unread.insert(at);
+                let name = parked.unread[at].header_name();
+                name.map(readable).unwrap_or_default().into_owned()
+            }
+        };
         dropped.push(Value::Text(name));
     }
+    let mut at = 0..;
+    parked
+        .unread
+        .retain(|_| !at.next().is_some_and(|at| unread.contains(&at)));
     let over = dropped
         .iter()
         .map(Value::encoded_len)
@@ -141,9 +163,29 @@ fn drop_headers(parked: &mut Properties, excess: usize) {
     }
 }
 
-/// The lists that the producer had the message sent by are its own too, under another name.
+/// Each with the bytes that it takes.
+fn own_headers(parked: &Properties) -> Vec<(usize, Own)> {
+    let readable = parked
+        .headers
+        .iter()
+        .filter(|(name, _)| is_the_messages(name));
+    let readable =
+        readable.map(|(name, value)| (header_len(name, value), Own::Readable(name.clone())));
+    let unread = parked.unread.iter().enumerate();
+    let unread = unread
+        .filter(|(_, unread)| unread.part == UnreadPart::Header)
+        .map(|(at, unread)| (unread.bytes.len(), Own::Unread(at)));
+    readable.chain(unread).collect()
+}
+
+/// The lists that the producer had the message sent by, and what could not be sent where it was, are
+/// its own too, under other names.
 fn is_the_messages(name: &str) -> bool {
-    !is_ours(name) || name == header::ORIG_CC || name == header::ORIG_BCC
+    !is_ours(name)
+        || matches!(
+            name,
+            header::ORIG_CC | header::ORIG_BCC | header::ORIG_UNREAD
+        )
 }
 
 fn shorten_labels(parked: &mut Properties, _excess: usize) {

@@ -5,6 +5,7 @@ use crate::attempt::{Attempt, RETRY_NUMS};
 use crate::copy::put_aside;
 use crate::header;
 use crate::properties::Properties;
+use crate::unread::TextProperty;
 use crate::value::Value;
 
 impl FailedMessage {
@@ -38,7 +39,9 @@ impl FailedMessage {
             ]
             .map(|(name, value)| (name.to_owned(), value)),
         );
-        copy.message_id = Some(id);
+        if copy.unread_text(TextProperty::MessageId).is_none() {
+            copy.message_id = Some(id);
+        }
         copy
     }
 
@@ -62,9 +65,7 @@ impl FailedMessage {
             return self.parking_properties(max_header_bytes);
         }
         let mut again = parked.clone();
-        again
-            .headers
-            .retain(|name, _| !header::is_the_brokers(name));
+        again.retain_headers(|name| !header::is_the_brokers(name));
         again.delivery_mode = Some(2);
         again
     }

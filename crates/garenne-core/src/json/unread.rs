@@ -1,23 +1,20 @@
 //! What could not be read as JSON, and back.
 
-use serde_json::{Map, Value as Json, json};
+use serde_json::{Map, Value as Json};
 
 use super::JsonError;
 use super::value::{bytes, text, write_bytes};
 use crate::unread::{TextProperty, Unread, UnreadPart};
-use crate::wire::SHORT_STRING_MAX;
 
 pub(super) fn write(unread: &[Unread]) -> Json {
     let parts = unread.iter().map(|unread| {
         let bytes = write_bytes(&unread.bytes);
-        match unread.part {
-            UnreadPart::Property(property) => {
-                json!({ "property": property.name(), "bytes": bytes })
-            }
-            UnreadPart::Header => json!({ "header": bytes }),
-            UnreadPart::Headers => json!({ "headers": bytes }),
-            UnreadPart::Rest => json!({ "rest": bytes }),
+        let tag = unread.part.tag().unwrap_or("bytes");
+        let mut json = Map::from_iter([(tag.to_owned(), bytes)]);
+        if let UnreadPart::Property(property) = unread.part {
+            json.insert("property".to_owned(), property.name().into());
         }
+        Json::Object(json)
     });
     parts.collect()
 }
@@ -36,15 +33,13 @@ fn read_part(json: &Json) -> Result<Unread, JsonError> {
         None => rest(object)?,
     };
     let unread = Unread { part, bytes };
-    match part {
-        UnreadPart::Property(property) if unread.bytes.len() > SHORT_STRING_MAX => {
-            let max = format_args!("{property} has more than {SHORT_STRING_MAX} bytes");
-            Err(JsonError::new(max))
-        }
-        UnreadPart::Header if unread.header_name().is_none() => {
-            Err(JsonError::new("not one whole header").at("header"))
-        }
-        _ => Ok(unread),
+    if unread.is_whole() {
+        Ok(unread)
+    } else {
+        Err(JsonError::new(match part {
+            UnreadPart::Property(_) => "more than 255 bytes",
+            _ => "not one whole header",
+        }))
     }
 }
 
@@ -65,16 +60,9 @@ fn property(object: &Map<String, Json>) -> Result<Option<(UnreadPart, Vec<u8>)>,
 
 fn rest(object: &Map<String, Json>) -> Result<(UnreadPart, Vec<u8>), JsonError> {
     let only = object.iter().next().filter(|_| object.len() == 1);
-    let (part, name, json) = match only.map(|(name, json)| (name.as_str(), json)) {
-        Some((name @ "header", json)) => (UnreadPart::Header, name, json),
-        Some((name @ "headers", json)) => (UnreadPart::Headers, name, json),
-        Some((name @ "rest", json)) => (UnreadPart::Rest, name, json),
-        _ => {
-            return Err(JsonError::new(
-                "not a `property`, a `header`, `headers` or a `rest`",
-            ));
-        }
-    };
+    let part = only.and_then(|(name, json)| Some((UnreadPart::tagged(name)?, name, json)));
+    let (part, name, json) =
+        part.ok_or_else(|| JsonError::new("not a `property`, a `header`, `headers` or a `rest`"))?;
     let bytes = bytes(json).map_err(|error| error.at(name))?;
     Ok((part, bytes))
 }

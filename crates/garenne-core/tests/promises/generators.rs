@@ -78,7 +78,9 @@ prop_compose! {
 }
 
 fn reason() -> impl Strategy<Value = FailReason> {
-    use FailReason::{Deadline, DeliveryLimit, Exhausted, Panic, Permanent, Undecodable};
+    use FailReason::{
+        Deadline, DeliveryLimit, Exhausted, Panic, Permanent, Undecodable, Unrepeatable,
+    };
     prop::sample::select(
         &[
             Deadline,
@@ -87,6 +89,7 @@ fn reason() -> impl Strategy<Value = FailReason> {
             Panic,
             Permanent,
             Undecodable,
+            Unrepeatable,
         ][..],
     )
 }

@@ -24,5 +24,7 @@ mod query;
 mod queue;
 mod replay;
 mod retry;
+mod room;
 mod samples;
+mod unread;
 mod wire;

@@ -1,6 +1,6 @@
 //! Properties as bytes: whatever somebody sends.
 
-mod bytes;
+pub(crate) mod bytes;
 mod damage;
 mod depth;
 mod exact;

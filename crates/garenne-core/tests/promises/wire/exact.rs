@@ -21,7 +21,7 @@ fn a_value_of_every_type_inside_another_is_written_as_it_came() {
         let inside = |kind| {
             let in_array = long(&[&[kind], &content[..]].concat());
             let in_table = long(&entry(b"inner", kind, &content));
-            let deeper = long(&[&[b'F'], &in_table[..]].concat());
+            let deeper = long(&[b"F", &in_table[..]].concat());
             with_headers(&[
                 entry(b"a", b'A', &in_array),
                 entry(b"b", b'F', &in_table),
