@@ -9,6 +9,13 @@ use crate::results::{Cell, Results};
 /// From which prefetch on the targets of throughput hold.
 const PIPELINED: u16 = 100;
 
+/// How much CPU a message may cost at a prefetch, as a part of what it costs another.
+const CPU: [(u16, Contender, f64); 3] = [
+    (100, Contender::LapinBest, 0.8),
+    (1000, Contender::LapinBest, 0.65),
+    (1000, Contender::LapinNoAck, 0.6),
+];
+
 struct Target {
     /// Of what the ratio is, and where.
     what: String,
@@ -88,8 +95,9 @@ fn core(cases: &[Case]) -> Vec<Target> {
             speed(*framework, 1.5);
         }
         speed(Contender::LapinNoAck, 0.7);
-        let most = Bound::AtMost(1.15);
-        add("CPU per message", Quantity::Cpu, Contender::LapinBest, most);
+        for (_, other, most) in CPU.into_iter().filter(|cpu| cpu.0 == case.prefetch) {
+            add("CPU per message", Quantity::Cpu, other, Bound::AtMost(most));
+        }
     }
     targets
 }
@@ -149,12 +157,34 @@ mod tests {
 
     #[test]
     fn cpu_above_its_bound_is_missed() {
-        let report = |own| {
-            let theirs = sample(1.0, 100.0);
-            against(Contender::LapinBest, 2, sample(1.0, own), theirs)
+        for (other, place, bound) in [
+            (Contender::LapinBest, 2, 80.0),
+            (Contender::LapinBest, 3, 65.0),
+            (Contender::LapinNoAck, 3, 60.0),
+        ] {
+            let report = |own| against(other, place, sample(100.0, own), sample(100.0, 100.0));
+            assert!(report(bound + 1.0).contains("| missed |"), "{other:?}");
+            let met = report(bound - 1.0);
+            assert!(met.contains("CPU") && !met.contains("missed"), "{met}");
+        }
+    }
+
+    #[test]
+    fn every_bound_on_cpu_is_of_a_prefetch_that_is_measured() {
+        let cases = Axis::Core.cases();
+        let of_cpu = |target: &Target| matches!(target.quantity, Quantity::Cpu);
+        let targets = core(&cases).into_iter().filter(of_cpu);
+        assert_eq!(targets.count(), CPU.len());
+    }
+
+    #[test]
+    fn cpu_is_compared_with_no_acks_at_prefetch_1000_alone() {
+        let report = |place| {
+            let own = sample(100.0, 90.0);
+            against(Contender::LapinNoAck, place, own, sample(100.0, 100.0))
         };
-        assert!(report(116.0).contains("missed"));
-        assert!(!report(114.0).contains("missed"));
+        assert!(!report(2).contains("CPU"));
+        assert!(report(3).contains("CPU"));
     }
 
     #[test]
