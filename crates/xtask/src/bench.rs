@@ -58,7 +58,7 @@ fn install_guests(asked: &Options, programs: &Path, runner: &mut Command) {
 
 /// Format, lints and tests of all that is in Rust there.
 fn check() -> Result<(), String> {
-    for package in ["", "apalis/", "ruststream/"] {
+    for package in ["", "amqprs/", "apalis/", "ruststream/"] {
         let manifest = format!("integration-tests/peers/{package}Cargo.toml");
         step(&format!("format of {manifest}"), || {
             cargo(&format!("fmt --all --check --manifest-path {manifest}"))

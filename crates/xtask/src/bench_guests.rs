@@ -22,6 +22,13 @@ const GO: [(&str, &str); 2] = [
         "golang-github-rabbitmq-amqp091-go-dev",
     ),
 ];
+/// What the contender in C is built with.
+const C: [(&str, &str); 4] = [
+    ("/usr/bin/cc", "gcc"),
+    ("/usr/include/stdio.h", "libc6-dev"),
+    ("/usr/include/amqp.h", "librabbitmq-dev"),
+    ("/usr/include/jsmn.h", "libjsmn-dev"),
+];
 
 /// How to install a contender that is not built together with the runner.
 pub(crate) fn install(contender: Contender) -> Option<Install> {
@@ -30,6 +37,8 @@ pub(crate) fn install(contender: Contender) -> Option<Install> {
         | Contender::LapinAwaitAck
         | Contender::LapinBest
         | Contender::LapinNoAck => None,
+        Contender::Amqprs => Some(|peers, programs| rust(&peers.join("amqprs"), programs)),
+        Contender::Librabbitmq => Some(c),
         Contender::Amqp091Go => Some(go),
         Contender::ApalisAmqp => Some(|peers, programs| rust(&peers.join("apalis"), programs)),
         Contender::RuststreamLapin => {
@@ -50,6 +59,18 @@ pub(crate) fn rust(folder: &Path, programs: &Path) -> Result<(), String> {
         .arg(folder.join("Cargo.toml"))
         .arg("--target-dir")
         .arg(programs.join("cargo"));
+    run_command(&mut build)
+}
+
+fn c(peers: &Path, programs: &Path) -> Result<(), String> {
+    install::files(&C)?;
+    let mut build = Command::new("cc");
+    build
+        .args(["-std=c11", "-D_POSIX_C_SOURCE=200809L", "-O2"])
+        .args(["-Wall", "-Wextra", "-o"])
+        .arg(programs.join("librabbitmq-contender"))
+        .arg(peers.join("librabbitmq/consumer.c"))
+        .arg("-lrabbitmq");
     run_command(&mut build)
 }
 

@@ -19,6 +19,8 @@ pub fn command(contender: Contender, programs: &Path) -> Command {
             .env("NODE_PATH", programs.join("node_modules"))
             .env("NODE_ENV", "production"),
         Contender::Garenne
+        | Contender::Amqprs
+        | Contender::Librabbitmq
         | Contender::Amqp091Go
         | Contender::ApalisAmqp
         | Contender::RuststreamLapin => &mut command,
@@ -33,8 +35,10 @@ pub fn program(contender: Contender, programs: &Path) -> PathBuf {
         Contender::LapinAwaitAck | Contender::LapinBest | Contender::LapinNoAck => {
             rust.join("lapin-contender")
         }
+        Contender::Amqprs => rust.join("amqprs-contender"),
         Contender::ApalisAmqp => rust.join("apalis-contender"),
         Contender::RuststreamLapin => rust.join("ruststream-contender"),
+        Contender::Librabbitmq => programs.join("librabbitmq-contender"),
         Contender::Amqp091Go => programs.join("go-contender"),
         Contender::Pika | Contender::Celery => programs.join("venv/bin/python"),
         Contender::Amqplib => PathBuf::from("node"),
