@@ -1,12 +1,13 @@
-//! The cautious start of a worker in a fresh process.
+//! The cautious start of a worker in a fresh process, and after a loss.
 
-/// How many deliveries a worker may hold while nobody knows what ended the process before this one.
+/// How many deliveries a worker may hold while nobody knows what ended the process, the link or the
+/// channel before this one.
 ///
-/// A process that dies takes its whole prefetch window with it, and the broker counts that against
-/// every message in it, the innocent too. So a worker begins with a prefetch of 1: a message that
-/// kills the process is alone when it does, and only its own count grows. The caution ends at the
-/// first delivery that the broker has not handed out before, or once K redelivered ones have been
-/// survived, where K is an eighth of the full prefetch and at least 10.
+/// A process or a link that dies takes its whole prefetch window with it, and the broker counts that
+/// against every message in the window, the innocent too. So a worker begins with a prefetch of 1. A
+/// message that kills the process or the link is then alone when it does, and only its own count
+/// grows. The caution ends at the first delivery that the broker has not handed out before, or once K
+/// redelivered ones have been survived, where K is an eighth of the full prefetch and at least 10.
 ///
 /// # Why not after one
 ///
@@ -38,7 +39,7 @@ impl Caution {
         }
     }
 
-    /// A worker without caution, as for a link that was lost while the process lived.
+    /// A worker without caution: the broker ended its subscription, and nothing was lost.
     #[must_use]
     pub fn off(full: u16) -> Self {
         Self {

@@ -2,7 +2,7 @@
 
 use crate::value::{Headers, Value, header_len};
 
-/// One death of a message: that it left a queue in another way than by being handled.
+/// One death of a message: it left a queue without being handled.
 pub(crate) struct Death<'a> {
     /// The queue that it left.
     pub(crate) queue: &'a str,
@@ -10,7 +10,7 @@ pub(crate) struct Death<'a> {
     pub(crate) exchange: &'a str,
     /// The routing key that it had come with.
     pub(crate) routing_key: &'a str,
-    /// Such as [`EXPIRED`].
+    /// Why it died, such as [`EXPIRED`].
     pub(crate) reason: &'static str,
 }
 

@@ -39,7 +39,7 @@ pub struct FailedMessage {
     pub exchange: String,
     /// The routing key that the producer published with.
     pub routing_key: String,
-    /// The bytes. They are copied out of the client's buffer once, and shared after that.
+    /// The bytes. They are copied out of the delivery once, and shared after that.
     pub body: Arc<[u8]>,
     /// The properties as the producer set them, but for the message id (see above) and the delivery
     /// mode, which is persistent once the message has been stored again. What could not be read is

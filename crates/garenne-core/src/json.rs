@@ -33,13 +33,14 @@
 mod unread;
 mod value;
 
-use std::fmt;
+use std::fmt::{self, Write};
 
 use serde_json::{Map, Value as Json};
 
 use crate::properties::Properties;
 use crate::unread::TextProperty;
 use crate::value::{Headers, Value};
+use crate::wire::is_hidden;
 
 /// How many arrays and tables may lie in one another, in JSON and in what is read from the wire.
 /// Readers of JSON have a limit too (128 is common), and what is written must be readable.
@@ -69,6 +70,28 @@ impl fmt::Display for JsonError {
 }
 
 impl std::error::Error for JsonError {}
+
+/// JSON on one line that is safe to print: what [`readable`](crate::wire::readable) would not show as it
+/// is, is escaped as JSON does it (`\u009b`). It reads back as the same.
+#[must_use]
+pub fn to_line(json: &Json) -> String {
+    let line = json.to_string();
+    if !line.contains(is_hidden) {
+        return line;
+    }
+    let mut escaped = String::with_capacity(line.len() + 16);
+    for c in line.chars() {
+        if is_hidden(c) {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                // Writing to a string does not fail.
+                let _ = write!(escaped, "\\u{unit:04x}");
+            }
+        } else {
+            escaped.push(c);
+        }
+    }
+    escaped
+}
 
 /// A header table as a JSON object.
 ///
@@ -177,4 +200,17 @@ fn read_other(p: &mut Properties, name: &str, json: &Json) -> Result<(), JsonErr
         _ => return Err(JsonError::new("AMQP has no such property")),
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod line_tests {
+    use super::*;
+
+    #[test]
+    fn a_line_moves_no_cursor_and_reads_back_as_the_same() {
+        let json = Json::from("a\u{9b}31m\u{202e}b\u{e0001}\u{1b}\n\u{7f}c");
+        let line = to_line(&json);
+        assert_eq!(line, r#""a\u009b31m\u202eb\udb40\udc01\u001b\n\u007fc""#);
+        assert_eq!(serde_json::from_str::<Json>(&line).unwrap(), json);
+    }
 }

@@ -47,6 +47,7 @@ pub mod outage;
 pub mod outcome;
 pub mod properties;
 pub mod queue;
+pub mod reader;
 pub mod refusals;
 pub mod restart;
 pub mod retry;

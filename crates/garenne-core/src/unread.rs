@@ -21,7 +21,7 @@ pub struct Unread {
     pub bytes: Vec<u8>,
 }
 
-/// What a thing that cannot be read is a part of.
+/// The place of a part that cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum UnreadPart {
     /// A text property that is not UTF-8: its bytes, at most 255.

@@ -20,12 +20,12 @@ const ERROR: &str = "came back to its queue unsettled more often than the delive
 pub(super) fn from_deaths(origin: Origin<'_>, parked: &Properties) -> FailedMessage {
     let death = Death::of(&parked.headers);
     let orig_queue = parked.headers.get(ORIG_QUEUE).and_then(Value::as_str);
+    // Whose parking queue it is, is certain. The headers may be a producer's, or tell of an expiry in
+    // another queue: who believed them would send the message there.
+    let told = Some(origin.queue).filter(|queue| !queue.is_empty());
+    let queue = told.or(death.queue.as_deref()).or(orig_queue);
     let origin = Origin {
-        queue: death
-            .queue
-            .as_deref()
-            .or(orig_queue)
-            .unwrap_or(origin.queue),
+        queue: queue.unwrap_or_default(),
         exchange: death.exchange.as_deref().unwrap_or(origin.exchange),
         routing_key: death.routing_key.as_deref().unwrap_or(origin.routing_key),
     };

@@ -13,7 +13,8 @@ impl Queue {
     ///
     /// A copy is worth sending only if it fits into one frame together with these: compare
     /// [`Properties::encoded_len`](crate::Properties::encoded_len) plus this with the connection's
-    /// `frame_max` less 8. The broker accepts a larger one, and nobody can take it when it is due.
+    /// `frame_max` less 8. The broker accepts a larger one. But when it is due, it comes in a frame that
+    /// is larger than was agreed, and many client libraries lose their connection over that.
     #[must_use]
     pub fn death_room(&self, delay: Duration) -> usize {
         let lane = self.lane_name(delay);

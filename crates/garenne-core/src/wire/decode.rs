@@ -65,7 +65,7 @@ impl Properties {
         }
     }
 
-    /// Whether it could.
+    /// Returns whether it could be read.
     fn read_header(&mut self, entry: Entry<'_>) -> bool {
         let Ok(name) = std::str::from_utf8(entry.name) else {
             return false;

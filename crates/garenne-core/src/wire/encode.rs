@@ -69,8 +69,8 @@ fn write_short(bytes: &[u8], out: &mut Vec<u8>) {
     out.extend(&bytes[..len.into()]);
 }
 
-/// Writes what `content` writes, behind its length. What 32 bits cannot count fits into no frame
-/// either, and is never sent.
+/// Writes the length of what `content` writes, and then that. A length that does not fit into 32 bits
+/// does not fit into a frame either, and is never sent.
 fn with_length(out: &mut Vec<u8>, content: impl FnOnce(&mut Vec<u8>)) {
     let at = out.len();
     out.extend([0; 4]);

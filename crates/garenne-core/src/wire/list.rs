@@ -176,10 +176,23 @@ pub(super) fn split_property(place: u32, bytes: &[u8]) -> Option<(&[u8], &[u8])>
     }
 }
 
-/// The headers of a message, one after the other: names, and values that nobody has read yet.
+/// The entries of a table, such as the headers of a message, one after the other: names, and values that
+/// nobody has read yet.
 #[derive(Clone, Debug)]
 pub struct Headers<'a> {
     rest: &'a [u8],
+}
+
+impl<'a> Headers<'a> {
+    /// The entries of a table that is an argument of a method: these bytes begin with its length. There
+    /// are none if the table is longer than the bytes.
+    #[must_use]
+    pub fn of_table(bytes: &'a [u8]) -> Self {
+        let rest = split_long(bytes).map(|(table, _)| table);
+        Self {
+            rest: rest.unwrap_or_default(),
+        }
+    }
 }
 
 impl<'a> Iterator for Headers<'a> {

@@ -72,13 +72,16 @@ impl<'a> RawValue<'a> {
         self.number().and_then(|number| number.as_integer())
     }
 
+    /// The bytes, if this is a long string.
+    #[must_use]
+    pub fn as_bytes(self) -> Option<&'a [u8]> {
+        (self.kind == b'S').then_some(self.content)
+    }
+
     /// The text, if this is a long string that is UTF-8.
     #[must_use]
     pub fn as_text(self) -> Option<&'a str> {
-        match self.kind {
-            b'S' => std::str::from_utf8(self.content).ok(),
-            _ => None,
-        }
+        std::str::from_utf8(self.as_bytes()?).ok()
     }
 
     /// The value itself.

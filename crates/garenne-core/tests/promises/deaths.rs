@@ -103,6 +103,13 @@ fn a_message_that_says_nothing_of_itself_is_still_read() {
 }
 
 #[test]
+fn a_message_that_died_elsewhere_belongs_to_the_queue_whose_parking_queue_it_lies_in() {
+    let parked = parked_by_the_broker();
+    let failed = FailedMessage::from_parked(Some("invoices"), "", "x", &parked, *b"body");
+    assert_eq!(failed.queue, "invoices");
+}
+
+#[test]
 fn where_a_message_died_is_known_without_its_list_of_deaths() {
     let headers = Headers::from([
         ("x-first-death-queue".into(), "orders.retry.20s".into()),

@@ -1,7 +1,7 @@
 //! Properties as bytes: whatever somebody sends.
 
 pub(crate) mod bytes;
-mod damage;
+pub(crate) mod damage;
 mod depth;
 mod exact;
 mod lazy;

@@ -7,7 +7,7 @@ use super::bytes::{check, encoded, entry, every_type, list, long, short, with_he
 use crate::generators::properties;
 
 /// A list with every property and a header of every type.
-fn everything() -> Vec<u8> {
+pub(crate) fn everything() -> Vec<u8> {
     let headers: Vec<_> = every_type()
         .iter()
         .enumerate()

@@ -1,0 +1,74 @@
+//! What a reader tells.
+
+use super::{FRAME_END, FRAME_HEAD, METHOD, Message, Returned};
+
+/// Something that came over a link.
+#[derive(Debug)]
+pub enum Event<'a> {
+    /// A frame for the AMQP client, from its first byte to its last.
+    Frame(&'a [u8]),
+    /// A message for a consumer.
+    Delivered {
+        /// The channel that the consumer is on.
+        channel: u16,
+        /// The message.
+        message: Message,
+    },
+    /// A message that was asked for with `basic.get`. The AMQP client does not see it and still waits
+    /// for an answer: give it [`Event::get_empty`].
+    Got {
+        /// The channel that asked.
+        channel: u16,
+        /// The message.
+        message: Message,
+    },
+    /// A mandatory message that no queue took. Its confirm follows.
+    Returned {
+        /// The channel that it was published on.
+        channel: u16,
+        /// What came back of it.
+        returned: Returned,
+    },
+    /// The broker has taken messages, or refused to take them.
+    Confirmed {
+        /// The channel that they were published on.
+        channel: u16,
+        /// The number of the message among those published on the channel, from 1.
+        tag: u64,
+        /// Whether all messages up to this one are meant.
+        multiple: bool,
+        /// Whether they were taken.
+        taken: bool,
+    },
+    /// No delivery follows for the consumer: the broker has cancelled it, or has confirmed that we did.
+    /// The client gets the frame too.
+    ConsumerEnded {
+        /// The channel that the consumer was on.
+        channel: u16,
+    },
+    /// The broker has closed a channel. The client gets the frame too.
+    ChannelClosed {
+        /// The channel.
+        channel: u16,
+        /// AMQP's reply code.
+        code: u16,
+        /// The broker's words for it.
+        text: String,
+    },
+    /// The broker has closed the connection. The client gets the frame too.
+    ConnectionClosed {
+        /// AMQP's reply code.
+        code: u16,
+        /// The broker's words for it.
+        text: String,
+    },
+}
+
+impl Event<'_> {
+    /// The frame that answers a `basic.get` on a channel with “there is nothing”.
+    #[must_use]
+    pub const fn get_empty(channel: u16) -> [u8; FRAME_HEAD + 5 + 1] {
+        let [high, low] = channel.to_be_bytes();
+        [METHOD, high, low, 0, 0, 0, 5, 0, 60, 0, 72, 0, FRAME_END]
+    }
+}
