@@ -1,5 +1,9 @@
 //! A message as it is handed to a handler.
 
+mod meta;
+
+pub(crate) use meta::Meta;
+
 use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
@@ -8,15 +12,16 @@ use std::time::Duration;
 
 use actix::Message;
 use bytes::Bytes;
-use garenne_core::{Attempt, Properties, Value};
-use lapin::BasicProperties;
-use lapin::types::ShortString;
+use garenne_core::header::{ORIG_EXCHANGE, ORIG_ROUTING_KEY};
+use garenne_core::reader::Message as Received;
+use garenne_core::{Attempt, Properties, Unread, Value};
 
 use crate::body::{Body, Undecodable};
-use crate::consumer::{Outbox, RunId, derived_id};
+use crate::consumer::{RunId, derived_id};
 use crate::failure::Failure;
 use crate::publish::{Outgoing, Payload};
-use crate::wire;
+use crate::wire::cut;
+use meta::text;
 
 /// A message as it is handed to a handler: a typed body, what the broker said about it, and the
 /// number of this attempt.
@@ -76,19 +81,12 @@ impl<B> Delivery<B> {
     {
         let bytes = bytes.into();
         let body = B::decode(&bytes, properties.content_type.as_deref())?;
-        let meta = Meta {
-            queue: queue.into(),
-            exchange: ShortString::default(),
-            routing_key: wire::short(queue),
-            redelivered: false,
-            attempt,
-            properties: wire::basic_properties(properties),
-            bytes,
-            outbox: Outbox::default(),
-            begun: AtomicBool::new(false),
-            ended: AtomicBool::new(false),
-            unwound: AtomicBool::new(false),
-        };
+        let mut list = Vec::new();
+        properties.encode(&mut list);
+        let message = Received::fabricated(b"", cut(queue).as_bytes(), &list, b"");
+        let mut meta = Meta::new(queue.into(), message);
+        meta.attempt = attempt;
+        meta.bytes = bytes;
         Ok(Self::new(body, Arc::new(meta)))
     }
 
@@ -117,21 +115,20 @@ impl<B> Delivery<B> {
     }
 
     /// The exchange that the message was published to; `""` is the default exchange. A retried
-    /// message comes back through the default exchange; this still names the original one.
+    /// message comes back through the default exchange; this still names the original one. Bytes that
+    /// are not UTF-8 are shown as `\xe9`.
     #[must_use]
     pub fn exchange(&self) -> &str {
-        self.meta()
-            .origin("orig-exchange")
-            .unwrap_or(self.meta().exchange.as_str())
+        let origin = self.meta().origin(ORIG_EXCHANGE);
+        origin.unwrap_or_else(|| self.meta().address().0)
     }
 
     /// The routing key that the message was published with, kept across retries like
-    /// [`Delivery::exchange`].
+    /// [`Delivery::exchange`]. Bytes that are not UTF-8 are shown as `\xe9`.
     #[must_use]
     pub fn routing_key(&self) -> &str {
-        self.meta()
-            .origin("orig-routing-key")
-            .unwrap_or(self.meta().routing_key.as_str())
+        let origin = self.meta().origin(ORIG_ROUTING_KEY);
+        origin.unwrap_or_else(|| self.meta().address().1)
     }
 
     /// Whether the broker has handed out this message before without having seen it settled. It
@@ -143,22 +140,45 @@ impl<B> Delivery<B> {
 
     /// The message id, if the producer gave one. A message without one gets one at its first retry;
     /// from then on it stays the same, so a handler can use it to recognise what it has done.
+    ///
+    /// Bytes that are not UTF-8 are shown as `\xe9`.
     #[must_use]
     pub fn message_id(&self) -> Option<&str> {
         self.meta().message_id()
     }
 
-    /// One header of the message.
+    /// One header of the message. `None` also for one that cannot be read: see [`Delivery::unread`].
     #[must_use]
     pub fn header(&self, name: &str) -> Option<Value> {
-        self.meta().header(name).map(wire::from_wire)
+        self.meta().list().header(name)?.decode().ok()
     }
 
-    /// All AMQP properties and headers of the message. They are converted on every call; for a
+    /// All AMQP properties and headers of the message. They are read on every call; for a
     /// single header [`Delivery::header`] is cheaper.
     #[must_use]
     pub fn properties(&self) -> Properties {
-        wire::properties(&self.meta().properties)
+        self.meta().properties()
+    }
+
+    /// The parts of the properties and headers that cannot be read, each with its bytes as they came: a
+    /// text that is not UTF-8, a header that is nested deeper than 100 or comes twice. Nearly always there
+    /// are none. A handler gets its messages whatever is in them. Retry copies and parked messages carry
+    /// these parts untouched.
+    ///
+    /// Printed, a part says what it is and why it cannot be read.
+    ///
+    /// ```
+    /// # use garenne::prelude::*;
+    /// async fn charge(order: Delivery<Text>) -> Result<(), Failure> {
+    ///     if let Some(part) = order.unread().first() {
+    ///         return Err(Failure::permanent(format!("the producer sends nonsense: {part}")));
+    ///     }
+    ///     Ok(())
+    /// }
+    /// ```
+    #[must_use]
+    pub fn unread(&self) -> Vec<Unread> {
+        self.properties().unread
     }
 
     /// The undecoded bytes of the body.
@@ -207,11 +227,10 @@ impl<B> Delivery<B> {
         });
     }
 
-    /// The queue that a reply is expected in, if the message is a request.
+    /// The queue that a reply is expected in, if the message is a request and names it in UTF-8.
     #[must_use]
     pub fn reply_to(&self) -> Option<&str> {
-        let reply_to = self.meta().properties.reply_to().as_ref();
-        reply_to.map(ShortString::as_str)
+        text(self.meta().list().reply_to()?)
     }
 
     /// Replies to a request: to the queue that it names, with its correlation id (or, if it has none,
@@ -233,13 +252,12 @@ impl<B> Delivery<B> {
         let Some(reply_to) = self.reply_to() else {
             return;
         };
-        let id = self.meta().properties.correlation_id().as_ref();
-        let id = id.map(ShortString::as_str);
         // Nothing says that an address for direct replies has a queue behind it: a mandatory reply
         // would come back as unroutable even where it was taken.
         let mut reply = Outgoing::to_queue(reply_to, payload).not_mandatory();
-        if let Some(id) = id.or(self.message_id()) {
-            reply = reply.correlation_id(id);
+        let id = self.meta().list().correlation_id();
+        if let Some(id) = id.or(self.message_id().map(str::as_bytes)) {
+            reply = reply.correlation_bytes(id);
         }
         self.publish_derived(reply);
     }
@@ -268,45 +286,6 @@ impl<B: fmt::Debug> fmt::Debug for Delivery<B> {
             .field("attempt", &self.meta().attempt)
             .field("body", &self.body)
             .finish_non_exhaustive()
-    }
-}
-
-/// What is known of a message besides its decoded body.
-pub(crate) struct Meta {
-    pub(crate) queue: Arc<str>,
-    pub(crate) exchange: ShortString,
-    pub(crate) routing_key: ShortString,
-    pub(crate) redelivered: bool,
-    pub(crate) attempt: Attempt,
-    pub(crate) properties: BasicProperties,
-    pub(crate) bytes: Bytes,
-    /// What its handler wants sent.
-    pub(crate) outbox: Outbox,
-    /// A handler has begun with it.
-    pub(crate) begun: AtomicBool,
-    /// No handler has it any more: what is left is to store it somewhere, if it is not done with.
-    pub(crate) ended: AtomicBool,
-    /// Set when the delivery was dropped by a panic: it was this message whose handler panicked.
-    pub(crate) unwound: AtomicBool,
-}
-
-impl Meta {
-    pub(crate) fn message_id(&self) -> Option<&str> {
-        self.properties
-            .message_id()
-            .as_ref()
-            .map(ShortString::as_str)
-    }
-
-    pub(crate) fn header(&self, name: &str) -> Option<&lapin::types::AMQPValue> {
-        self.properties.headers().as_ref()?.inner().get(name)
-    }
-
-    fn origin(&self, name: &str) -> Option<&str> {
-        match self.header(name)? {
-            lapin::types::AMQPValue::LongString(text) => std::str::from_utf8(text.as_bytes()).ok(),
-            _ => None,
-        }
     }
 }
 

@@ -11,9 +11,29 @@ const MAX_LINES: usize = 400;
 
 /// Who may settle a delivery with the broker: the one task of a consumer's channel, and the reader of
 /// parking queues.
-const MAY_ACK: [&str; 2] = [
+const MAY_ACK: [&str; 3] = [
     "crates/garenne/src/consumer/acks.rs",
     "crates/garenne/src/failed/cursor.rs",
+    "crates/garenne/src/failed/giving_back.rs",
+];
+
+/// What settles a delivery.
+const SETTLES: [&str; 4] = [
+    "writer.settle(",
+    "writer().settle(",
+    "writer.give_back_all(",
+    "writer().give_back_all(",
+];
+
+/// The file with what reaches the broker about a message, and the calls of the client library that would
+/// do it behind the reader's back.
+const PORT: &str = "crates/garenne/src/link/io/port.rs";
+const OF_THE_CLIENT: [&str; 5] = [
+    "basic_ack(",
+    "basic_nack(",
+    "basic_reject(",
+    "basic_publish(",
+    "basic_get(",
 ];
 
 /// What the crate that decides must not know.
@@ -63,13 +83,17 @@ fn look_at(name: &str, text: &str) -> Vec<String> {
     for (number, line) in text.lines().enumerate() {
         let code = line.split("//").next().unwrap_or_default();
         let number = number + 1;
-        let settles = ["basic_ack(", "basic_nack(", "basic_reject(", ".ack("]
-            .iter()
-            .any(|call| code.contains(call));
-        if settles && name.starts_with("crates/garenne/src/") && !MAY_ACK.contains(&name) {
+        let calls = |calls: &[&str]| calls.iter().any(|call| code.contains(call));
+        let in_garenne = name.starts_with("crates/garenne/src/") && name != PORT;
+        if in_garenne && calls(&SETTLES) && !MAY_ACK.contains(&name) {
             faults.push(format!(
                 "{name}:{number} settles a delivery; only {} may",
                 MAY_ACK.join(", ")
+            ));
+        }
+        if in_garenne && calls(&OF_THE_CLIENT) {
+            faults.push(format!(
+                "{name}:{number} has the client library see a message; only {PORT} speaks of messages to the broker"
             ));
         }
         let in_tests = ["integration-tests/", "crates/garenne-testing/"]
@@ -174,12 +198,13 @@ mod tests {
 
     #[test]
     fn an_ack_outside_its_file_is_found() {
-        let line = "    channel.basic_ack(tag, options).await?;\n";
-        assert_eq!(
-            look_at("crates/garenne/src/consumer/life.rs", line).len(),
-            1
-        );
+        let line = "    writer.settle(&acks, &[]);\n";
+        let life = "crates/garenne/src/consumer/life.rs";
+        assert_eq!(look_at(life, line).len(), 1);
         assert!(look_at(MAY_ACK[0], line).is_empty());
+        let past_the_reader = "    channel.basic_ack(tag, options).await?;\n";
+        assert_eq!(look_at(life, past_the_reader).len(), 1);
+        assert_eq!(look_at(MAY_ACK[0], past_the_reader).len(), 1);
     }
 
     #[test]

@@ -67,7 +67,7 @@ pub(crate) struct Selection {
     )]
     pub(crate) conditions: Vec<Condition>,
 
-    /// Only what failed for this reason: exhausted, permanent, undecodable, panic, deadline, delivery-limit
+    /// Only what failed for this reason: exhausted, permanent, undecodable, panic, deadline, delivery-limit, unrepeatable
     #[arg(long, value_name = "REASON")]
     pub(crate) reason: Vec<FailReason>,
 

@@ -4,6 +4,7 @@ use std::io::{self, IsTerminal, Write};
 
 use anstream::AutoStream;
 use anstyle::{AnsiColor, Style};
+use garenne::core::json::to_line;
 use serde_json::Value;
 use terminal_size::terminal_size_of;
 
@@ -47,9 +48,9 @@ impl Screen {
         writeln!(self.out, "{text}")
     }
 
-    /// One JSON value on a line.
+    /// One JSON value on a line, in which nothing steers a terminal.
     pub(crate) fn json(&mut self, value: &Value) -> io::Result<()> {
-        writeln!(self.out, "{value}")
+        writeln!(self.out, "{}", to_line(value))
     }
 
     /// Bytes as they are.

@@ -111,7 +111,7 @@ impl RawClient {
         Self::connect_with_frame_max(url, u32::MAX).await
     }
 
-    /// The same with frames of at most so many bytes, or of as many as the broker offers if that is
+    /// The same with frames of at most `frame_max` bytes, or of as many as the broker offers if that is
     /// less.
     ///
     /// # Panics
@@ -130,8 +130,8 @@ impl RawClient {
         client
     }
 
-    /// The largest frame that both sides agreed on, in bytes. A content header of so many bytes has
-    /// properties of 20 bytes less.
+    /// The largest frame that both sides agreed on, in bytes. The properties of a message can have 20
+    /// bytes less.
     #[must_use]
     pub fn frame_max(&self) -> u32 {
         self.frame_max
@@ -296,7 +296,7 @@ impl RawClient {
                     let (code, text) = (fields.u16(), fields.short());
                     return Verdict::ConnectionClosed { code, text };
                 }
-                // Whatever else a broker may say in between, a heartbeat for instance.
+                // A broker may say other things in between, a heartbeat for instance.
                 _ => {}
             }
         }

@@ -11,10 +11,10 @@ pub(super) const METHOD: u8 = 1;
 pub(super) const HEADER: u8 = 2;
 pub(super) const BODY: u8 = 3;
 const FRAME_END: u8 = 206;
-/// What a frame has beside its payload.
+/// The bytes that a frame has beside its payload.
 pub(super) const OVERHEAD: usize = 8;
 
-/// For what happens within milliseconds unless it never does.
+/// How long an answer is waited for. A broker answers within milliseconds, or never.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A connection that sends and reads frames and knows nothing of what is in them.
@@ -66,7 +66,7 @@ impl Frames {
         self.pending.push(FRAME_END);
     }
 
-    /// Sends what was put. That nobody reads it any more is seen when the answer is read.
+    /// Sends what was put. A broken connection shows when the answer is read.
     pub(super) async fn flush(&mut self) {
         let _unread = self.stream.write_all(&self.pending).await;
         self.pending.clear();
@@ -98,7 +98,7 @@ impl Frames {
     }
 }
 
-/// What is left of the fields of a method. What is not there reads as 0 and as nothing.
+/// The fields of a method that are not read yet. A field that is missing reads as 0 or as empty.
 #[derive(Debug)]
 pub(super) struct Fields<'a>(pub(super) &'a [u8]);
 
@@ -125,7 +125,7 @@ impl<'a> Fields<'a> {
         u64::from(self.u32()) << 32 | u64::from(self.u32())
     }
 
-    /// A short string; what is not UTF-8 is replaced.
+    /// A short string. Bytes that are not UTF-8 are replaced.
     pub(super) fn short(&mut self) -> String {
         let size = usize::from(self.u8());
         String::from_utf8_lossy(self.take(size)).into_owned()

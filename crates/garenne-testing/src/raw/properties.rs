@@ -34,8 +34,8 @@ enum Kind {
 /// The properties of a message, as the bytes that stand in its content header: two bytes of flags,
 /// and whatever they announce.
 ///
-/// Properties may be set in any order; they are written in that of AMQP. Nothing is checked but
-/// what cannot be written at all.
+/// Properties may be set in any order; they are written in that of AMQP. Nothing is checked, other than
+/// that it can be written at all.
 ///
 /// ```
 /// use garenne_testing::{FieldBytes, PropertyBytes};
@@ -137,7 +137,7 @@ impl PropertyBytes {
         self
     }
 
-    /// Leaves away everything after so many bytes, flags included.
+    /// Keeps only the first `bytes` bytes; the flags count too.
     #[must_use]
     pub fn cut_to(mut self, bytes: usize) -> Self {
         self.cut = Some(bytes);

@@ -78,15 +78,15 @@ impl FieldBytes {
         Self::sized(b'F', &all)
     }
 
-    /// The value inside of so many arrays, each the only element of the next. An array costs five
-    /// bytes, so that a frame of 128 KiB takes 26,000 of them.
+    /// The value inside `depth` arrays, each the only element of the next. An array costs five bytes, so
+    /// a frame of 128 KiB takes 26,000 of them.
     #[must_use]
     pub fn in_arrays(self, depth: usize) -> Self {
         self.wrapped(depth, b'A', b"")
     }
 
-    /// The value inside of so many tables, each the only entry of the next, by the name `k`. A
-    /// table costs seven bytes, so that a frame of 128 KiB takes 18,000 of them.
+    /// The value inside `depth` tables, each the only entry of the next, by the name `k`. A table costs
+    /// seven bytes, so a frame of 128 KiB takes 18,000 of them.
     #[must_use]
     pub fn in_tables(self, depth: usize) -> Self {
         self.wrapped(depth, b'F', b"\x01k")

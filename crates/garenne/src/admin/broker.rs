@@ -10,7 +10,7 @@ use tokio::sync::{mpsc, watch};
 use super::{AdminError, Finding, ServerInfo};
 use crate::failed::ParkingStore;
 use crate::link::{
-    BrokerUrl, Brokers, Link, Purpose, Tls, declare_queue, greeting, inspect, message_count,
+    Access, BrokerUrl, Brokers, Link, Purpose, Tls, declare_queue, greeting, inspect, message_count,
 };
 use crate::publish::{ConnectError, Publisher, PublisherBuilder};
 use crate::system::{broker_settings, host_name, links_runtime};
@@ -117,7 +117,11 @@ impl BrokerAdmin {
         queues: impl IntoIterator<Item = impl Into<String>>,
     ) -> ParkingStore {
         let queues = queues.into_iter().map(Into::into).collect();
-        ParkingStore::new(self.links.subscribe(), publisher.clone(), queues)
+        ParkingStore::new(
+            Access::Shared(self.links.subscribe()),
+            publisher.clone(),
+            queues,
+        )
     }
 
     /// Who the broker is. It is asked over a connection of its own, which nobody logs in to.

@@ -3,16 +3,20 @@
 use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use lapin::options::{
-    BasicGetOptions, BasicPublishOptions, ConfirmSelectOptions, QueueDeclareOptions,
-};
+use bytes::Bytes;
+use garenne_core::Value;
+use garenne_core::wire::{PropertyList, RawValue};
+use lapin::Channel;
+use lapin::options::QueueDeclareOptions;
 use lapin::types::{AMQPValue, FieldTable};
-use lapin::{BasicProperties, Channel};
 use tokio::time::timeout;
 
 use super::BrokerAdmin;
-use crate::link::{Kind, LinkError, call};
+use crate::link::{Kind, LinkError, Port, Publish, call, message_count};
 use crate::wire::short;
+
+/// The flag word of a message without properties.
+const NO_PROPERTIES: [u8; 2] = [0, 0];
 
 /// How long a message takes from one queue to the next at most.
 const HOP: Duration = Duration::from_secs(5);
@@ -31,23 +35,13 @@ impl BrokerAdmin {
     pub async fn may_read(&self, queue: &str) -> Result<Option<()>, AdminError> {
         let link = self.link();
         let looking = async {
-            let channel = link.open_channel().await?;
-            let passive = QueueDeclareOptions {
-                passive: true,
-                ..QueueDeclareOptions::default()
-            };
-            let asking = channel.queue_declare(short(queue), passive, FieldTable::default());
-            if call("asking for the queue's depth", asking)
-                .await?
-                .message_count()
-                > 0
-            {
+            if message_count(link, queue).await? > 0 {
                 return Ok(None);
             }
-            let getting = channel.basic_get(short(queue), BasicGetOptions::default());
-            call(&format!("reading queue `{queue}`"), getting).await?;
+            let mut port = link.open_port(format!("queue `{queue}`")).await?;
+            port.get(queue, false).await?;
             // A message that came in meanwhile goes back when the channel is closed.
-            call("closing a channel", channel.close(200, "OK".into())).await?;
+            port.close().await?;
             Ok(Some(()))
         };
         link.while_up(looking)
@@ -69,8 +63,8 @@ impl BrokerAdmin {
     pub async fn clock_ahead_secs(&self) -> Result<i64, AdminError> {
         let link = self.link();
         let measuring = async {
-            let channel = link.open_channel().await?;
-            let died_at = time_of_death(&channel).await?;
+            let mut port = link.open_port("a queue of our own").await?;
+            let died_at = time_of_death(&mut port).await?;
             let now = SystemTime::now()
                 .duration_since(UNIX_EPOCH)
                 .unwrap_or_default()
@@ -85,8 +79,8 @@ impl BrokerAdmin {
 }
 
 /// Lets a message expire, and reads when the broker says that it did.
-async fn time_of_death(channel: &Channel) -> Result<u64, LinkError> {
-    let end = own_queue(channel, FieldTable::default()).await?;
+async fn time_of_death(port: &mut Port) -> Result<u64, LinkError> {
+    let end = own_queue(port.channel(), FieldTable::default()).await?;
     let mut arguments = FieldTable::default();
     let target = AMQPValue::LongString(end.as_str().into());
     arguments.insert(
@@ -95,20 +89,18 @@ async fn time_of_death(channel: &Channel) -> Result<u64, LinkError> {
     );
     arguments.insert(short("x-dead-letter-routing-key"), target);
     arguments.insert(short("x-message-ttl"), AMQPValue::LongLongInt(0));
-    let start = own_queue(channel, arguments).await?;
-    let confirms = channel.confirm_select(ConfirmSelectOptions::default());
-    call("switching on confirms", confirms).await?;
-    let sending = async {
-        let options = BasicPublishOptions::default();
-        let properties = BasicProperties::default();
-        let sent = channel.basic_publish(short(""), short(&start), options, b"", properties);
-        sent.await?.await.map(drop)
-    };
-    call("sending a message to a queue of our own", sending).await?;
+    let start = own_queue(port.channel(), arguments).await?;
+    port.writer().publish(Publish {
+        exchange: b"",
+        routing_key: start.as_bytes(),
+        mandatory: false,
+        properties: &NO_PROPERTIES,
+        body: &Bytes::new(),
+    });
+    port.writer().flush();
     let dead = async {
         loop {
-            let getting = channel.basic_get(short(&end), BasicGetOptions { no_ack: true });
-            if let Some(message) = call("reading a queue of our own", getting).await? {
+            if let Some(message) = port.get(&end, true).await? {
                 return Ok(message);
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
@@ -117,17 +109,16 @@ async fn time_of_death(channel: &Channel) -> Result<u64, LinkError> {
     let dead = timeout(HOP, dead)
         .await
         .map_err(|_| LinkError::transient("no dead letter came within 5 s"))??;
-    let headers = dead.delivery.properties.headers();
-    let deaths = headers.as_ref().and_then(|h| h.inner().get("x-death"));
-    let time = match deaths {
-        Some(AMQPValue::FieldArray(deaths)) => match deaths.as_slice().first() {
-            Some(AMQPValue::FieldTable(death)) => death.inner().get("time").cloned(),
+    let deaths = PropertyList::new(dead.properties()).header("x-death");
+    let time = match deaths.map(RawValue::decode) {
+        Some(Ok(Value::Array(deaths))) => match deaths.first() {
+            Some(Value::Table(death)) => death.get("time").cloned(),
             _ => None,
         },
         _ => None,
     };
     match time {
-        Some(AMQPValue::Timestamp(seconds)) => Ok(seconds),
+        Some(Value::Timestamp(seconds)) => Ok(seconds),
         _ => Err(LinkError::transient("the dead letter names no time")),
     }
 }

@@ -1,41 +1,41 @@
 //! From the ledger to the broker: the only place that acks.
 //!
-//! One batch is written at a time, and whatever finishes meanwhile goes into the next one, so acks
-//! coalesce by themselves the busier the channel is. While more is finishing, a batch waits for it: a
-//! write costs a change of threads, and the broker about as much for one ack as for many. Acks of one
-//! channel must be written in order and by one task: spawned acks may overtake each other.
+//! Acks wait for more of them, a millisecond at most, so that they coalesce the busier the channel is: each
+//! write costs a call of the system, and the broker about as much for one ack as for many. They do not wait
+//! when the last one was written longer ago than that, nor when so many wait that the broker may run out of
+//! messages to send. While the socket takes nothing, they wait too.
 
-use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
-use futures_util::future::{LocalBoxFuture, try_join, try_join_all};
 use garenne_core::{Ack, Ledger};
-use lapin::Channel;
-use lapin::options::{BasicAckOptions, BasicNackOptions};
+use tokio::time::{Instant, Sleep, sleep_until};
 use tracing::error;
 
 use super::stragglers::{Find, Stragglers};
-use crate::link::Bell;
+use crate::link::Writer;
 
-/// How long an ack may wait for more of them.
+/// How long an ack may wait for more of them, and how far apart acks are unless many wait.
 const MOMENT: Duration = Duration::from_millis(1);
 
-/// What of a channel's deliveries is settled, and what the broker knows of it.
+/// Which deliveries of a channel are settled, and which of them the broker has been told of.
 pub(super) struct Acks {
-    channel: Channel,
-    bell: Bell,
     ledger: Ledger,
     give_back: Vec<u64>,
-    writing: Option<Write>,
-    /// So many finished messages are acked without waiting for more: the broker sends no more than a
-    /// prefetch ahead of the acks.
+    /// When this many finished messages wait, they are acked without waiting for more: the broker sends
+    /// no more than a prefetch ahead of the acks.
     many: usize,
     /// Since when an ack waits for more of them.
     waiting_since: Option<Instant>,
+    /// When the broker was told of something last.
+    written: Option<Instant>,
+    /// Ends the wait for more.
+    timer: Option<Pin<Box<Sleep>>>,
     stragglers: Stragglers,
 }
 
-/// What the broker was told of in one batch.
+/// How many deliveries the broker was told of at once.
 #[derive(Clone, Copy)]
 pub(super) struct Told {
     pub(super) acked: u64,
@@ -49,27 +49,21 @@ impl Told {
     }
 }
 
-struct Write {
-    told: Told,
-    done: LocalBoxFuture<'static, lapin::Result<()>>,
-}
-
 impl Acks {
-    pub(super) fn new(channel: Channel, bell: Bell, prefetch: u16) -> Self {
+    pub(super) fn new(prefetch: u16) -> Self {
         let many = usize::from(prefetch / 4).max(1);
         Self {
-            channel,
-            bell,
             ledger: Ledger::new(),
             give_back: Vec::new(),
-            writing: None,
             many,
             waiting_since: None,
+            written: None,
+            timer: None,
             stragglers: Stragglers::new(many),
         }
     }
 
-    /// A delivery is in hand. `false`: the broker has sent a tag that cannot be, and it is not.
+    /// Takes a delivery in. `false` when it has a tag that no broker would send; it is dropped then.
     pub(super) fn admit(&mut self, tag: u64) -> bool {
         let admitted = self.ledger.admit(tag);
         if let Err(error) = &admitted {
@@ -85,8 +79,8 @@ impl Acks {
         }
     }
 
-    /// The message shall be handed out again. `nack`, not `reject`: that would say that it failed, and
-    /// count against a quorum queue's delivery limit.
+    /// The broker shall hand the message out again. It is told so with `nack`: a `reject` would say that
+    /// the message failed, and count against a quorum queue's delivery limit.
     pub(super) fn give_back(&mut self, tag: u64) {
         match self.ledger.give_back(tag) {
             Ok(()) => self.give_back.push(tag),
@@ -94,108 +88,88 @@ impl Acks {
         }
     }
 
-    /// Whether the broker knows everything.
+    /// Whether the broker has been told of everything.
     pub(super) fn is_empty(&self) -> bool {
-        self.ledger.is_empty() && self.give_back.is_empty() && self.writing.is_none()
+        self.ledger.is_empty() && self.give_back.is_empty()
     }
 
-    /// Whether a batch is on its way to the socket.
-    pub(super) fn is_writing(&self) -> bool {
-        self.writing.is_some()
-    }
-
-    /// How many finished messages' acks are not being written yet.
+    /// How many finished messages' acks are not written yet.
     pub(super) fn waiting(&self) -> usize {
         self.ledger.waiting()
     }
 
-    /// Nothing can be written any more. Returns how many were settled that the broker was not told of.
-    pub(super) fn cut(&mut self) -> u64 {
-        let writing = self.writing.take().map_or(0, |write| write.told.all());
-        writing + (self.ledger.waiting() + self.give_back.len()) as u64
+    /// How many settled deliveries the broker has not been told of.
+    pub(super) fn untold(&self) -> u64 {
+        (self.ledger.waiting() + self.give_back.len()) as u64
     }
 
-    /// Writes what can be written, one batch at a time. Ready with what the broker was told whenever a
-    /// batch was written. With `more` under way, a batch may wait for it; the caller polls again. After
-    /// an error there is only [`cut`](Self::cut): what was not written counts as untold there.
+    /// Tells the broker of what is settled. Pending when there is nothing to tell. It may also wait when
+    /// `more` is about to be settled; then the caller polls again.
     pub(super) fn poll(
         &mut self,
         cx: &mut Context<'_>,
+        writer: &Writer,
         more: bool,
         find: Find<'_>,
-    ) -> Poll<lapin::Result<Told>> {
-        let begins = self.writing.is_none() && !(more && self.may_wait());
-        if begins {
-            self.waiting_since = None;
-            self.writing = self.next_write(cx, find);
-        }
-        let Some(writing) = &mut self.writing else {
+    ) -> Poll<Told> {
+        if self.may_wait(cx, more) {
             return Poll::Pending;
-        };
-        let done = writing.done.as_mut().poll(cx);
-        if begins {
-            self.bell.ring();
         }
-        let Poll::Ready(result) = done else {
+        if !self.is_empty() {
+            ready!(writer.poll_ready(cx));
+        }
+        self.waiting_since = None;
+        let acks = self.due(cx, find);
+        if acks.is_empty() && self.give_back.is_empty() {
             return Poll::Pending;
-        };
-        let told = writing.told;
-        if result.is_ok() {
-            self.writing = None;
         }
-        Poll::Ready(result.map(|()| told))
+        writer.settle(&acks, &self.give_back);
+        self.written = Some(Instant::now());
+        let told = Told {
+            acked: acks.iter().map(|ack| u64::from(ack.count)).sum(),
+            given_back: self.give_back.len() as u64,
+        };
+        self.give_back.clear();
+        Poll::Ready(told)
     }
 
     /// Whether there is little to write, and it has not waited long.
-    fn may_wait(&mut self) -> bool {
-        if !self.give_back.is_empty() || self.ledger.waiting() >= self.many {
+    fn may_wait(&mut self, cx: &mut Context<'_>, more: bool) -> bool {
+        let waiting = self.ledger.waiting();
+        if !self.give_back.is_empty() || waiting >= self.many {
             return false;
         }
-        if self.ledger.waiting() == 0 {
+        if waiting == 0 {
+            return more;
+        }
+        let now = Instant::now();
+        let since = *self.waiting_since.get_or_insert(now);
+        // The caller polls again.
+        if more && now < since + MOMENT {
             return true;
         }
-        let since = self.waiting_since.get_or_insert_with(Instant::now);
-        since.elapsed() < MOMENT
+        match self.written.map(|written| written + MOMENT) {
+            Some(next) if now < next => self.poll_timer(cx, next).is_pending(),
+            _ => false,
+        }
+    }
+
+    fn poll_timer(&mut self, cx: &mut Context<'_>, at: Instant) -> Poll<()> {
+        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(at)));
+        if timer.deadline() != at {
+            timer.as_mut().reset(at);
+        }
+        timer.as_mut().poll(cx)
     }
 
     /// The contiguous finished prefix as one ack; what finished behind an unfinished message joins it
     /// when it has waited enough.
-    fn next_write(&mut self, cx: &mut Context<'_>, find: Find<'_>) -> Option<Write> {
+    fn due(&mut self, cx: &mut Context<'_>, find: Find<'_>) -> Vec<Ack> {
         let mut acks: Vec<Ack> = self.ledger.next_ack().into_iter().collect();
         let stragglers = self.stragglers.poll_due(cx, &self.ledger, find);
         if stragglers.is_ready() {
             acks.extend(std::iter::from_fn(|| self.ledger.next_straggler()));
         }
-        let give_back = std::mem::take(&mut self.give_back);
-        if acks.is_empty() && give_back.is_empty() {
-            return None;
-        }
-        let told = Told {
-            acked: acks.iter().map(|ack| u64::from(ack.count)).sum(),
-            given_back: give_back.len() as u64,
-        };
-        let channel = self.channel.clone();
-        let done: LocalBoxFuture<'static, lapin::Result<()>> = match (&acks[..], &give_back[..]) {
-            (&[Ack { tag, multiple, .. }], &[]) => {
-                Box::pin(async move { channel.basic_ack(tag, BasicAckOptions { multiple }).await })
-            }
-            _ => Box::pin(async move {
-                // Polled in this order, so written in this order.
-                let acks = acks.iter().map(|&Ack { tag, multiple, .. }| {
-                    channel.basic_ack(tag, BasicAckOptions { multiple })
-                });
-                let requeue = BasicNackOptions {
-                    requeue: true,
-                    multiple: false,
-                };
-                let nacks = give_back
-                    .iter()
-                    .map(|tag| channel.basic_nack(*tag, requeue));
-                try_join(try_join_all(acks), try_join_all(nacks))
-                    .await
-                    .map(drop)
-            }),
-        };
-        Some(Write { told, done })
+        acks
     }
 }

@@ -30,8 +30,7 @@ const GOOD: Duration = Duration::from_secs(10);
 /// same handler, new subscription.
 pub(crate) struct ConsumerActor<A, B> {
     worker: Rc<Worker<A, B>>,
-    /// Only a process that has just started must be cautious: what it finds may have killed the
-    /// one before it.
+    /// What it finds may have killed the process before it, or its own link or channel.
     cautious: bool,
     backoff: Backoff,
     pause: Duration,
@@ -130,7 +129,7 @@ where
                 end: End::Lost(why),
                 lasted,
             } => {
-                self.cautious = false;
+                self.cautious = true;
                 self.worker.report(WorkerNews::Lost(why.clone()));
                 self.restart(*lasted, ctx);
             }

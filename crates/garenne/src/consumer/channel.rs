@@ -1,6 +1,6 @@
 //! The task of one channel: the only one that acks on it.
 //!
-//! It takes deliveries from the consumer's stream, drives their lives, and passes on to [`Acks`] how
+//! It takes deliveries as they come, drives their lives, and passes on to [`Acks`] how
 //! they ended.
 
 use std::collections::VecDeque;
@@ -11,12 +11,9 @@ use std::task::{Context as TaskContext, Poll};
 use std::time::Duration;
 
 use actix::{Actor, Context, Handler};
-use futures_util::StreamExt;
 use futures_util::future::LocalBoxFuture;
+use garenne_core::reader::Message;
 use garenne_core::{Caution, Epoch};
-use lapin::message::Delivery as Received;
-use lapin::options::BasicCancelOptions;
-use lapin::{Channel, Consumer};
 use tracing::{debug, info, warn};
 
 use super::acks::{Acks, Told};
@@ -24,11 +21,11 @@ use super::in_hand::{InHand, Open};
 use super::life::{Live, Ran, received};
 use super::line::Line;
 use super::settle::Settled;
-use super::subscription::{End, subscribe};
+use super::subscription::End;
 use super::{Mode, Worker, WorkerNews};
 use crate::body::Body;
 use crate::delivery::{Delivery, Meta};
-use crate::link::{Gently, Link, LinkError, Loss, call};
+use crate::link::{Incoming, Link, LinkError, Loss, Port, Subscription};
 
 /// How many deliveries are taken before the handlers get their turn on this thread.
 const BATCH: usize = 64;
@@ -41,34 +38,26 @@ pub(super) struct ChannelTask<A, B, L> {
     line: Rc<Line>,
     epoch: Epoch,
     loss: Loss,
-    channel: Channel,
-    /// `None` once the stream has ended: it must never be polled again.
-    consumer: Option<Consumer>,
+    port: Port,
+    /// `None` once nothing comes for it any more.
+    subscription: Option<Subscription>,
     caution: Caution,
-    /// How deliveries are waited for, and the writing of acks.
-    gently: Gently,
     acks: Acks,
     in_hand: InHand<L>,
-    /// The last ones that were done with and whose acks are not written.
+    /// Messages that are done with and whose acks are not written, in the order in which they ended.
     unacked: VecDeque<Arc<Meta>>,
     cancelling: Option<LocalBoxFuture<'static, Result<(), LinkError>>>,
     draining: bool,
     progressed: bool,
 }
 
-/// What a turn ended with, beyond having moved messages on.
+/// Why a turn ended, other than that nothing more could be moved on.
 enum Turn {
     Lost(String),
     Cancelled,
     /// The caution is over: go to this prefetch.
     Promote(u16),
     Drained,
-}
-
-impl Turn {
-    fn lost(error: &lapin::Error) -> Self {
-        Self::Lost(LinkError::of(error).to_string())
-    }
 }
 
 impl<A, B, L> ChannelTask<A, B, L>
@@ -85,12 +74,12 @@ where
         link: &Link,
         caution: Caution,
     ) -> Result<Self, LinkError> {
-        let channel = link.open_channel().await?;
-        let consumer = subscribe(&channel, worker.queue.name(), caution.prefetch()).await?;
-        link.expects(worker.settings.prefetch.into());
+        let queue = worker.queue.name();
+        let port = link.open_port(format!("queue `{queue}`")).await?;
+        let subscription = port.consume(queue, caution.prefetch()).await?;
         info!(
             event = "consuming",
-            queue = worker.queue.name(),
+            queue,
             worker = worker.id.0,
             epoch = link.epoch.0,
             prefetch = caution.prefetch(),
@@ -100,10 +89,9 @@ where
             line: Line::new(),
             epoch: link.epoch,
             loss: link.loss(),
-            acks: Acks::new(channel.clone(), link.bell(), worker.settings.prefetch),
-            gently: link.gently(),
-            channel,
-            consumer: Some(consumer),
+            acks: Acks::new(worker.settings.prefetch),
+            port,
+            subscription: Some(subscription),
             caution,
             in_hand: InHand::new(),
             unacked: VecDeque::new(),
@@ -167,7 +155,7 @@ where
             in_hand = self.in_hand.len(),
             "finishing what is in hand"
         );
-        self.consumer = None;
+        self.subscription = None;
         self.draining = true;
         let mut mode = self.worker.hub.mode.clone();
         if *mode.borrow_and_update() == Mode::Abandon {
@@ -195,28 +183,28 @@ where
     fn poll_turn(&mut self, cx: &mut TaskContext<'_>) -> Poll<Turn> {
         let mut moved = false;
         for _ in 0..BATCH {
-            // The client writes acks when it has parsed what it has read. Until then deliveries would
-            // come one by one, each with a change of threads; after it they are all there.
-            let Some(consumer) = self.consumer.as_mut().filter(|_| !self.acks.is_writing()) else {
+            if !self.line.is_alive() {
                 break;
-            };
-            match self.gently.poll(cx, |cx| consumer.poll_next_unpin(cx)) {
-                Poll::Ready(Some(Ok(delivery))) => {
+            }
+            match self.port.poll_next(cx) {
+                Poll::Ready(Incoming::Message(message)) => {
                     moved = true;
-                    if let Some(full) = self.admit(delivery) {
+                    if let Some(full) = self.admit(message) {
                         return Poll::Ready(Turn::Promote(full));
                     }
                 }
-                Poll::Ready(Some(Err(error))) => {
-                    self.consumer = None;
-                    return Poll::Ready(Turn::lost(&error));
+                Poll::Ready(Incoming::Closed(error)) => {
+                    self.subscription = None;
+                    return Poll::Ready(Turn::Lost(error.to_string()));
                 }
-                Poll::Ready(None) => {
-                    self.consumer = None;
+                Poll::Ready(Incoming::ConsumerEnded) => {
+                    self.subscription = None;
                     if !self.draining {
                         return Poll::Ready(Turn::Cancelled);
                     }
                 }
+                // Nothing is published here.
+                Poll::Ready(Incoming::Returned(_) | Incoming::Confirmed { .. }) => {}
                 Poll::Pending => break,
             }
         }
@@ -236,15 +224,12 @@ where
             }
         }
         while self.line.is_alive()
-            && let Poll::Ready(wrote) = self.gently.poll(cx, |cx| {
-                self.acks.poll(cx, moved, &|tag| self.in_hand.find(tag))
-            })
+            && let Poll::Ready(told) = self
+                .acks
+                .poll(cx, self.port.writer(), moved, &|tag| self.in_hand.find(tag))
         {
             moved = true;
-            match wrote {
-                Ok(told) => self.wrote(told),
-                Err(error) => return Poll::Ready(Turn::lost(&error)),
-            }
+            self.wrote(told);
         }
         if self.is_drained() {
             return Poll::Ready(Turn::Drained);
@@ -256,8 +241,9 @@ where
     }
 
     /// *admitted*: into the ledger, and on its way. Returns the new prefetch when it ends the caution.
-    fn admit(&mut self, delivery: Received) -> Option<u16> {
-        let (tag, meta) = received(&self.worker.name, delivery)?;
+    fn admit(&mut self, message: Message) -> Option<u16> {
+        let tag = message.tag;
+        let meta = received(&self.worker.name, message);
         if !self.acks.admit(tag) {
             return None;
         }
@@ -316,42 +302,35 @@ where
         self.draining = true;
         self.worker.permits.close();
         self.worker.handler.give_back();
-        if let Some(consumer) = &self.consumer {
-            let (channel, tag) = (self.channel.clone(), consumer.tag());
-            let loss = self.loss.clone();
-            self.cancelling = Some(Box::pin(async move {
-                let cancelled = channel.basic_cancel(tag, BasicCancelOptions::default());
-                loss.or(call("cancelling the consumer", cancelled)).await
-            }));
+        if let Some(subscription) = &self.subscription {
+            self.cancelling = Some(Box::pin(self.port.cancel(subscription)));
         }
     }
 
     fn is_drained(&self) -> bool {
-        let ended = self.consumer.is_none() && self.cancelling.is_none() && self.in_hand.is_empty();
+        let ended =
+            self.subscription.is_none() && self.cancelling.is_none() && self.in_hand.is_empty();
         self.draining && ended && (self.acks.is_empty() || !self.line.is_alive())
     }
 
     /// Subscribes again with the full prefetch: `basic.qos` holds for new consumers only.
     async fn promote(&mut self, full: u16) -> Result<(), LinkError> {
-        // Who drains takes nothing new: a new subscription would fetch what was just given back.
+        // A task that drains takes nothing new: a new subscription would fetch what was just given back.
         if self.draining {
             return Ok(());
         }
-        let Some(mut consumer) = self.consumer.take() else {
+        let Some(subscription) = self.subscription.take() else {
             return Ok(());
         };
-        let cancelled = self
-            .channel
-            .basic_cancel(consumer.tag(), BasicCancelOptions::default());
-        call("cancelling the cautious consumer", cancelled).await?;
-        while let Some(delivery) = call("reading the last deliveries", async {
-            consumer.next().await.transpose()
-        })
-        .await?
-        {
-            self.admit(delivery);
+        self.port.cancel(&subscription).await?;
+        while let Some(last) = self.port.try_next() {
+            match last {
+                Incoming::Message(message) => drop(self.admit(message)),
+                Incoming::Closed(error) => return Err(error),
+                _ => {}
+            }
         }
-        self.consumer = Some(subscribe(&self.channel, self.worker.queue.name(), full).await?);
+        self.subscription = Some(self.port.consume(self.worker.queue.name(), full).await?);
         debug!(
             event = "full_prefetch",
             queue = self.worker.queue.name(),
@@ -373,7 +352,7 @@ where
                 self.worker.recall.ended(&meta, Ran::settled());
             }
             self.line.cut();
-            self.worker.counters.on_ended(self.acks.cut());
+            self.worker.counters.on_ended(self.acks.untold());
             if !self.in_hand.is_empty() {
                 info!(
                     event = "deliveries_cut_off",
@@ -388,13 +367,13 @@ where
 
     fn log_abandoned(&self) {
         for meta in self.in_hand.metas() {
-            warn!(event = "message_abandoned", queue = %meta.queue, message_id = meta.message_id().unwrap_or_default(), attempt = meta.attempt.number(), "not finished by the drain deadline; the broker hands it out again");
+            warn!(event = "message_abandoned", queue = %meta.queue, message_id = &*meta.id_to_show(), attempt = meta.attempt.number(), "not finished by the drain deadline; the broker hands it out again");
         }
     }
 
     async fn close(&self) {
         if self.line.is_alive() {
-            let _ = call("closing the channel", self.channel.close(200, "OK".into())).await;
+            let _ = self.port.close().await;
         }
     }
 }

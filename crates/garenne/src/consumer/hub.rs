@@ -33,6 +33,13 @@ pub(crate) struct Identity {
     pub(crate) version: String,
 }
 
+impl Identity {
+    /// What the broker's operator sees of a link.
+    pub(crate) fn link_name(&self, purpose: &str) -> String {
+        format!("{} on {} ({purpose})", self.service, self.host)
+    }
+}
+
 /// What the workers shall do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mode {

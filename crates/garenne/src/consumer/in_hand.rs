@@ -5,7 +5,7 @@ use std::task::{Context, Poll};
 
 use super::settle::Settled;
 use crate::delivery::Meta;
-use crate::futures::{Futures, Next};
+use crate::futures::Futures;
 
 /// Everything that was admitted and is not settled.
 pub(super) struct InHand<L>(Futures<Open, L>);
@@ -28,14 +28,7 @@ impl<L: Future<Output = Settled>> InHand<L> {
     /// Moves lives on until one has ended. Pending when none can be moved on; with nothing in hand,
     /// too.
     pub(super) fn poll_ended(&mut self, cx: &mut Context<'_>) -> Poll<(Open, Settled)> {
-        loop {
-            match self.0.poll_next(cx) {
-                Poll::Ready(Next::Ended(open, settled)) => return Poll::Ready((open, settled)),
-                // Nobody sets one here.
-                Poll::Ready(Next::Mark) => {}
-                Poll::Pending => return Poll::Pending,
-            }
-        }
+        self.0.poll_next(cx)
     }
 
     pub(super) fn len(&self) -> usize {

@@ -9,21 +9,18 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use actix::{Actor, Context, Handler};
-use bytes::Bytes;
-use garenne_core::delay::arrived;
-use garenne_core::{Outcome, RETRY_NUMS, decide, read_attempt};
-use lapin::message::Delivery as Received;
+use garenne_core::reader::Message;
+use garenne_core::{Outcome, decide};
 use tokio::sync::TryAcquireError;
 use tracing::{Span, info_span};
 
 use super::handler::{Lost, Run, panic_text};
 use super::line::Line;
-use super::outbox::{Outbox, Parcel, sent};
+use super::outbox::{Parcel, sent};
 use super::settle::{Settled, settle};
 use super::{Worker, WorkerNews};
 use crate::body::{Body, Undecodable};
 use crate::delivery::{Delivery, Meta};
-use crate::wire;
 
 /// How many times the handler may be lost over other messages while it handles this one, before it
 /// costs this one an attempt.
@@ -44,10 +41,10 @@ pub(crate) struct Ran {
 /// Makes the life of a delivery: see [`live`].
 pub(super) type Live<A, B, L> = fn(Rc<Worker<A, B>>, Rc<Line>, Arc<Meta>) -> L;
 
-/// From the consumer's stream to the order to ack. Calls only go down.
+/// From the delivery to the order to ack. Calls only go down.
 ///
-/// Dropping the future abandons the message: the broker hands it out again. What few messages come to
-/// is boxed, so that every one's future stays small: it is made and moved for each of them.
+/// Dropping the future abandons the message: the broker hands it out again. Steps that few messages come
+/// to are boxed. So the future, which is made and moved for each message, stays small.
 pub(super) async fn live<A, B>(worker: Rc<Worker<A, B>>, line: Rc<Line>, meta: Arc<Meta>) -> Settled
 where
     A: Actor<Context = Context<A>> + Handler<Delivery<B>>,
@@ -83,47 +80,18 @@ where
     settle(&worker, &line, &meta, ran, settlement, &span).await
 }
 
-/// *received*: what the broker handed out, in our words. A delivery whose acker is no longer usable
-/// came from a link that is gone; the broker will hand it out again.
-pub(super) fn received(queue: &Arc<str>, delivery: Received) -> Option<(u64, Arc<Meta>)> {
-    if !delivery.acker.usable() {
-        return None;
-    }
-    let headers = delivery.properties.headers().as_ref();
-    let retry_nums = headers
-        .and_then(|h| h.inner().get(RETRY_NUMS))
-        .map(wire::from_wire);
-    let attempt = read_attempt(retry_nums.as_ref());
-    let (exchange, routing_key) =
-        match arrived(delivery.exchange.as_str(), delivery.routing_key.as_str()) {
-            Some((exchange, routing_key)) => (wire::short(exchange), wire::short(routing_key)),
-            None => (delivery.exchange, delivery.routing_key),
-        };
-    let meta = Arc::new(Meta {
-        queue: Arc::clone(queue),
-        exchange,
-        routing_key,
-        redelivered: delivery.redelivered,
-        attempt,
-        properties: delivery.properties,
-        bytes: Bytes::from(delivery.data),
-        outbox: Outbox::default(),
-        begun: false.into(),
-        ended: false.into(),
-        unwound: false.into(),
-    });
-    Some((delivery.delivery_tag, meta))
+/// *received*: what the broker handed out, as it came. Of its properties nothing is read but the number
+/// of the attempt.
+pub(super) fn received(queue: &Arc<str>, message: Message) -> Arc<Meta> {
+    Arc::new(Meta::new(Arc::clone(queue), message))
 }
 
 /// *decoded*: the body as the handler wants it. A decoder is user code: it may panic.
 fn decoded<B: Body>(meta: &Meta) -> Result<B, Undecodable> {
-    let content_type = meta
-        .properties
-        .content_type()
-        .as_ref()
-        .map(lapin::types::ShortString::as_str);
-    catch_unwind(AssertUnwindSafe(|| B::decode(&meta.bytes, content_type)))
-        .unwrap_or_else(|panic| Err(Undecodable::new(panic_text(&*panic))))
+    catch_unwind(AssertUnwindSafe(|| {
+        B::decode(&meta.bytes, meta.content_type())
+    }))
+    .unwrap_or_else(|panic| Err(Undecodable::new(panic_text(&*panic))))
 }
 
 /// *handled*: the handler's result, its panic, its deadline, or that it never began.
@@ -217,7 +185,7 @@ fn span_of(meta: &Meta) -> Span {
     info_span!(
         "delivery",
         queue = %meta.queue,
-        message_id = meta.message_id().unwrap_or_default(),
+        message_id = &*meta.id_to_show(),
         attempt = meta.attempt.number()
     )
 }

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use garenne_core::Attempt;
 use garenne_core::header::REPLAY_ID;
+use garenne_core::wire::RawValue;
 use tokio::sync::watch;
 
 use super::life::Ran;
@@ -75,7 +76,8 @@ impl Key {
 fn fingerprint(meta: &Meta) -> u64 {
     let mut hasher = DefaultHasher::new();
     hasher.write(&meta.bytes);
-    if let Some(lapin::types::AMQPValue::LongString(replay)) = meta.header(REPLAY_ID) {
+    let replay = meta.list().header(REPLAY_ID);
+    if let Some(replay) = replay.and_then(RawValue::as_text) {
         hasher.write(replay.as_bytes());
     }
     hasher.finish()

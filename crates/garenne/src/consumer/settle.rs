@@ -1,6 +1,7 @@
 //! *settled*, the last step in the life of a delivery: what must be true before the message may be
 //! acked.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -18,7 +19,12 @@ use super::line::Line;
 use crate::delivery::Meta;
 use crate::publish::{PublishError, RetryCopy, new_message_id};
 use crate::sink::{FailedMessage, Store, Stored};
-use crate::wire;
+
+/// A frame's type, channel and size, and the octet behind it.
+const FRAME_OVERHEAD: usize = 8;
+
+/// More than the broker adds to a copy's headers in a lane.
+const DEATHS_MAX: usize = 8 * 1024;
 
 /// What the channel's task shall tell the broker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,6 +99,11 @@ impl<A, B> Failed<'_, A, B> {
     async fn retry(self, delay: Duration) -> Settled {
         let Self { worker, meta, .. } = self;
         let attempt = meta.attempt;
+        let delivered = meta.properties();
+        if let Some(part) = delivered.unread.iter().find(|part| !part.can_be_sent()) {
+            let why = format!("AMQP has no way to send this part of it again: {part}");
+            return self.give_up(&why).await;
+        }
         self.span.in_scope(|| {
             warn!(
                 event = "message_retried",
@@ -101,12 +112,11 @@ impl<A, B> Failed<'_, A, B> {
                 "attempt {attempt} failed; the next one follows after the delay"
             );
         });
-        let message_id = self.message_id();
         let properties = retry_copy(
-            wire::properties(&meta.properties),
+            delivered,
             self.origin(),
             attempt.next(),
-            &message_id,
+            &self.message_id(),
             SystemTime::now(),
         );
         let properties = Arc::new(properties);
@@ -118,13 +128,41 @@ impl<A, B> Failed<'_, A, B> {
                 Settled::Ack
             }
             Held::LineGone => self.leave(),
-            // The copy can never be published; the record, whose headers are cut to fit, can.
-            Held::Taken(Err(why)) => {
-                let mut failed = self;
-                failed.ran.error = format!("{} (and cannot be retried: {why})", failed.ran.error);
-                Box::pin(failed.store(FailReason::Exhausted)).await
-            }
+            // The record, whose headers are cut to fit, can be stored.
+            Held::Taken(Err(why)) => self.give_up(&why).await,
         }
+    }
+
+    /// Stores a message of which no faithful copy can be made for a lane. Held, it would stand in the way
+    /// of others.
+    async fn give_up(mut self, why: &dyn fmt::Display) -> Settled {
+        self.ran.error = format!("{} (and cannot be retried: {why})", self.ran.error);
+        Box::pin(self.store(FailReason::Unrepeatable)).await
+    }
+
+    /// Whether the copy fits into one frame when it comes out of its lane: the broker writes into its
+    /// headers where it has been, and not every client takes a header that is larger than a frame.
+    fn fits(&self, delay: Duration, properties: &Properties) -> Result<(), PublishError> {
+        let Some(link) = self.worker.hub.publish.borrow().clone() else {
+            // Nothing is sent without a link. Each further try looks again.
+            return Ok(());
+        };
+        let header = properties.encoded_len() + FRAME_OVERHEAD;
+        // What the broker adds is names of at most 255 bytes, a dozen of them: few messages come so close.
+        if header + DEATHS_MAX <= link.frame_max() {
+            return Ok(());
+        }
+        let header = header + self.worker.queue.death_room(delay);
+        if header <= link.frame_max() {
+            return Ok(());
+        }
+        Err(PublishError::TooLarge {
+            what: format!(
+                "its properties and headers, with what the broker adds to them in a lane, have up to {header} bytes, one \
+                 frame takes {}",
+                link.frame_max()
+            ),
+        })
     }
 
     /// Publishes the copy. Should somebody have deleted its lane, that is put back, once.
@@ -133,13 +171,16 @@ impl<A, B> Failed<'_, A, B> {
         delay: Duration,
         properties: &Arc<Properties>,
     ) -> Result<Result<(), PublishError>, PublishError> {
+        if let Err(too_large) = self.fits(delay, properties) {
+            return Ok(Err(too_large));
+        }
         let may_declare = self.worker.queue.get_declare() == Declare::Create;
         let mut result = self.send(delay, properties, false).await;
         if may_declare && matches!(result, Err(PublishError::Unroutable { .. })) {
             result = self.send(delay, properties, true).await;
         }
         match result {
-            // Trying again cannot help: an answer, not a reason to hold.
+            // Trying again cannot help. So this is an answer, and no reason to hold the message.
             Err(too_large @ PublishError::TooLarge { .. }) => Ok(Err(too_large)),
             result => result.map(Ok),
         }
@@ -235,10 +276,11 @@ impl<A, B> Failed<'_, A, B> {
     }
 
     fn origin(&self) -> Origin<'_> {
+        let (exchange, routing_key) = self.meta.address();
         Origin {
             queue: self.worker.queue.name(),
-            exchange: self.meta.exchange.as_str(),
-            routing_key: self.meta.routing_key.as_str(),
+            exchange,
+            routing_key,
         }
     }
 
@@ -247,7 +289,7 @@ impl<A, B> Failed<'_, A, B> {
             worker, meta, ran, ..
         } = self;
         let now = SystemTime::now();
-        let original = original(wire::properties(&meta.properties), self.origin());
+        let original = original(meta.properties(), self.origin());
         Record {
             message_id: self.message_id(),
             queue: worker.queue.name().to_owned(),

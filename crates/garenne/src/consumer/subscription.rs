@@ -1,11 +1,4 @@
-//! A consumer on a channel: how it begins, and how it can end.
-
-use lapin::options::{BasicConsumeOptions, BasicQosOptions};
-use lapin::types::FieldTable;
-use lapin::{Channel, Consumer};
-
-use crate::link::{LinkError, call};
-use crate::wire::short;
+//! How a consumer on a channel can end.
 
 /// How the subscription of a channel ended.
 #[derive(Debug)]
@@ -18,25 +11,4 @@ pub(super) enum End {
     Drained,
     /// The drain deadline passed before that.
     Abandoned,
-}
-
-/// Consumes from the queue with this prefetch: `basic.qos` holds for consumers that begin after it.
-pub(super) async fn subscribe(
-    channel: &Channel,
-    queue: &str,
-    prefetch: u16,
-) -> Result<Consumer, LinkError> {
-    call(
-        "setting the prefetch",
-        channel.basic_qos(prefetch, BasicQosOptions::default()),
-    )
-    .await?;
-    // The broker names the consumer: two incarnations on one channel must not share a tag.
-    let consuming = channel.basic_consume(
-        short(queue),
-        "".into(),
-        BasicConsumeOptions::default(),
-        FieldTable::default(),
-    );
-    call(&format!("consuming from queue `{queue}`"), consuming).await
 }

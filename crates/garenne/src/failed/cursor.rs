@@ -4,26 +4,21 @@
 //! its place is confirmed. All others are given back.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::future::{BoxFuture, try_join_all};
 use futures_util::stream::{FuturesOrdered, FuturesUnordered};
 use futures_util::{FutureExt, StreamExt};
-use garenne_core::FailedQuery;
-use lapin::Channel;
-use lapin::options::{BasicAckOptions, BasicGetOptions, BasicNackOptions, QueueDeclareOptions};
-use lapin::types::FieldTable;
-use tokio::time::{sleep, timeout};
+use garenne_core::{Ack, FailedQuery};
 
+use super::giving_back::{are_back, give_back};
 use super::parked::Parked;
 use super::parking::{header_room, of_link, parking_name, refused};
 use super::store::{
     FailedCursor, FailureKey, Seen, StoreError, StoreErrorKind, StoreFuture, StoredFailure,
 };
-use crate::link::{Link, LinkError, call};
+use crate::link::{LinkError, Port, Visit, Writer, message_count};
 use crate::publish::{PublishError, Publisher};
-use crate::wire::short;
 
 /// How many messages are asked for ahead of the reader, each on a channel of its own: a broker answers
 /// the questions of one channel one after the other, and a quorum queue writes each to its disk.
@@ -45,18 +40,15 @@ const RETURNS_ALARMING: i128 = 2;
 /// How long messages are held: half of the broker's default `consumer_timeout`.
 const HOLD_MAX: Duration = Duration::from_secs(15 * 60);
 
-/// How long is waited until a queue shows what was given back to it, and how often it is asked.
-const BACK_MAX: Duration = Duration::from_secs(10);
-const BACK_EVERY: Duration = Duration::from_millis(50);
-
-type Got = Result<Option<Parked>, LinkError>;
+type Got = (usize, Port, Result<Option<Parked>, LinkError>);
 
 /// Reads one parking queue after the other, over channels of its own.
 pub(super) struct ParkingCursor {
-    link: Arc<Link>,
-    channels: Vec<Channel>,
-    /// Whose turn it is to ask.
-    turn: usize,
+    visit: Visit,
+    /// Channels that ask nothing at the moment.
+    idle: VecDeque<(usize, Port)>,
+    /// The ways to write on all channels.
+    writers: Vec<Writer>,
     publisher: Publisher,
     query: FailedQuery,
     queues: VecDeque<String>,
@@ -79,21 +71,27 @@ struct Current {
     parking: String,
     /// How many of the messages that were in it at first have not been asked for.
     left: u32,
+    /// How many messages were replaced since it was last found empty: their copies may have come after
+    /// that.
+    replaced: u32,
+    /// There was nothing more in it.
+    is_empty: bool,
 }
 
 impl ParkingCursor {
     pub(super) async fn open(
-        link: Arc<Link>,
+        visit: Visit,
         publisher: Publisher,
         query: FailedQuery,
         queues: VecDeque<String>,
     ) -> Result<Self, StoreError> {
-        let opening = try_join_all((0..AHEAD).map(|_| link.open_channel()));
-        let channels = link.while_up(opening).await.map_err(|e| of_link(&e))?;
+        let link = &visit.link;
+        let opening = try_join_all((0..AHEAD).map(|_| link.open_port("a parking queue's reader")));
+        let ports = link.while_up(opening).await.map_err(|e| of_link(&e))?;
         let mut cursor = Self {
-            link,
-            channels,
-            turn: 0,
+            writers: ports.iter().map(|port| port.writer().clone()).collect(),
+            idle: ports.into_iter().enumerate().collect(),
+            visit,
             publisher,
             query,
             queues,
@@ -117,12 +115,15 @@ impl ParkingCursor {
             return Ok(false);
         };
         let parking = parking_name(&queue);
-        let asked = self.link.while_up(depth(&self.channels[0], &parking)).await;
-        let left = asked.map_err(|e| missing(&e, &parking))?;
+        let asked = message_count(&self.visit.link, &parking);
+        let left = self.visit.link.while_up(asked).await;
+        let left = left.map_err(|e| missing(&e, &parking))?;
         self.current = Some(Current {
             queue,
             parking,
             left,
+            replaced: 0,
+            is_empty: false,
         });
         Ok(true)
     }
@@ -139,12 +140,13 @@ impl ParkingCursor {
                 return Ok(None);
             }
             self.ask_ahead(limit - self.handed_out);
-            let Some(got) = self.gets.next().await else {
-                if self.next_queue().await? {
+            let Some((place, port, got)) = self.gets.next().await else {
+                if self.ask_for_copies().await? || self.next_queue().await? {
                     continue;
                 }
                 return Ok(None);
             };
+            self.idle.push_back((place, port));
             let Some(parked) = got.map_err(|e| of_link(&e))? else {
                 // Somebody else took the rest.
                 self.stop_asking();
@@ -157,9 +159,25 @@ impl ParkingCursor {
         }
     }
 
+    /// Everything that was asked for has come. If the queue was found empty while copies were on their way
+    /// back into it, it is asked for these once more; `false`: there is nothing to ask for.
+    async fn ask_for_copies(&mut self) -> Result<bool, StoreError> {
+        let Some(current) = &mut self.current else {
+            return Ok(false);
+        };
+        let replaced = std::mem::take(&mut current.replaced);
+        if !std::mem::take(&mut current.is_empty) || replaced == 0 {
+            return Ok(false);
+        }
+        current.left = replaced;
+        self.settle_copies(0).await?;
+        Ok(true)
+    }
+
     fn stop_asking(&mut self) {
         if let Some(current) = &mut self.current {
             current.left = 0;
+            current.is_empty = true;
         }
     }
 
@@ -169,19 +187,17 @@ impl ParkingCursor {
             return;
         };
         while current.left > 0 && self.gets.len() < ahead {
+            let Some((place, mut port)) = self.idle.pop_front() else {
+                return;
+            };
             current.left -= 1;
-            let place = self.turn % self.channels.len();
-            self.turn += 1;
-            let (channel, loss) = (self.channels[place].clone(), self.link.loss());
             let (queue, parking) = (current.queue.clone(), current.parking.clone());
-            self.gets.push_back(Box::pin(loss.or(async move {
-                let getting = channel.basic_get(short(&parking), BasicGetOptions::default());
-                let got = call(&format!("reading queue `{parking}`"), getting).await?;
-                Ok(got.map(|message| {
-                    let key = key_of(place, message.delivery.delivery_tag);
-                    Parked::new(key, &queue, message)
-                }))
-            })));
+            self.gets.push_back(Box::pin(async move {
+                let got = port.get(&parking, false).await.map(|message| {
+                    message.map(|message| Parked::new(key_of(place, message.tag), &queue, message))
+                });
+                (place, port, got)
+            }));
         }
     }
 
@@ -193,6 +209,7 @@ impl ParkingCursor {
         if parked.returns() >= RETURNS_ALARMING {
             // The copy is behind all that was counted: one more message to read.
             current.left += 1;
+            current.replaced += 1;
             self.replace(&parking, &parked);
             None
         } else if self.query.matches(&parked.record) {
@@ -217,7 +234,7 @@ impl ParkingCursor {
 
     /// Puts a copy behind the message, in the same queue. Once that is confirmed, the message goes.
     fn replace(&mut self, parking: &str, parked: &Parked) {
-        let copy = parked.copy(parking, header_room(&self.link));
+        let copy = parked.copy(parking, header_room(self.visit.link.frame_max()));
         let publisher = self.publisher.clone();
         let (key, parking) = (parked.key, parking.to_owned());
         let message_id = parked.record.message_id.clone();
@@ -241,16 +258,20 @@ impl ParkingCursor {
             };
             // A message whose copy is not certain stays: twice is better than never.
             sent?;
-            self.ack(key).await?;
+            self.ack(key);
         }
     }
 
-    async fn ack(&mut self, key: u64) -> Result<(), StoreError> {
+    fn ack(&self, key: u64) {
         let place = usize::try_from(key % CHANNELS).unwrap_or_default();
-        let acked = self.channels[place]
-            .basic_ack(key / CHANNELS, BasicAckOptions::default())
-            .await;
-        acked.map_err(|e| of_link(&LinkError::of(&e).while_doing("removing a message")))
+        if let Some(writer) = self.writers.get(place) {
+            let ack = Ack {
+                tag: key / CHANNELS,
+                multiple: false,
+                count: 1,
+            };
+            writer.settle(&[ack], &[]);
+        }
     }
 
     /// Gives everything back that is not removed. `nack`, not `reject`: nothing of it has failed.
@@ -260,7 +281,8 @@ impl ParkingCursor {
             self.seen = self.seen_so_far();
         }
         self.stop_asking();
-        while let Some(got) = self.gets.next().await {
+        while let Some((place, port, got)) = self.gets.next().await {
+            self.idle.push_back((place, port));
             if let (Ok(Some(parked)), Some(current)) = (got, &self.current) {
                 let parking = current.parking.clone();
                 self.leave(&parking, &parked);
@@ -274,13 +296,17 @@ impl ParkingCursor {
             let settled = self.settle_copies(0).await;
             first_error = first_error.or(settled.err());
         }
-        let giving_back = try_join_all(self.channels.iter().map(give_back));
-        let given_back = self.link.while_up(giving_back).await;
+        let ports = self.idle.iter().map(|(_, port)| port);
+        let giving_back = try_join_all(ports.map(give_back));
+        let given_back = self.visit.link.while_up(giving_back).await;
+        if first_error.is_none() && given_back.is_ok() {
+            are_back(&self.visit.link, &self.staying).await;
+        }
+        self.visit.leave().await;
         if let Some(error) = first_error {
             return Err(error);
         }
         given_back.map_err(|e| of_link(&e))?;
-        are_back(&self.link, &self.staying).await;
         Ok(self.seen)
     }
 
@@ -303,7 +329,14 @@ impl FailedCursor for ParkingCursor {
     fn remove(&mut self, key: FailureKey) -> StoreFuture<'_, ()> {
         Box::pin(async move {
             match self.open.remove(&key.number()) {
-                Some(_) => self.ack(key.number()).await,
+                // A link that is gone takes no ack, and the message is in its queue as before.
+                Some(_) if !self.visit.link.is_up() => Err(of_link(&LinkError::transient(
+                    "the link was lost before the message was removed",
+                ))),
+                Some(_) => {
+                    self.ack(key.number());
+                    Ok(())
+                }
                 None => Ok(()),
             }
         })
@@ -326,46 +359,6 @@ impl FailedCursor for ParkingCursor {
 /// The key of a message: its tag, and the channel that the tag belongs to.
 fn key_of(place: usize, tag: u64) -> u64 {
     tag * CHANNELS + u64::try_from(place).unwrap_or_default()
-}
-
-/// How many messages are ready in a queue.
-async fn depth(channel: &Channel, queue: &str) -> Result<u32, LinkError> {
-    let passive = QueueDeclareOptions {
-        passive: true,
-        ..QueueDeclareOptions::default()
-    };
-    let asking = channel.queue_declare(short(queue), passive, FieldTable::default());
-    let asked = call(&format!("looking for queue `{queue}`"), asking).await;
-    asked.map(|queue| queue.message_count())
-}
-
-/// Gives everything back that a channel holds, and closes it: the answer to that says that the broker has
-/// read it.
-async fn give_back(channel: &Channel) -> Result<(), LinkError> {
-    let all = BasicNackOptions {
-        requeue: true,
-        multiple: true,
-    };
-    // Tag 0 is all that there is.
-    let given_back = channel.basic_nack(0, all).await;
-    given_back.map_err(|e| LinkError::of(&e))?;
-    call("closing a channel", channel.close(200, "OK".into())).await
-}
-
-/// Waits until the queues show what was given back: whoever looks next shall see it. A quorum queue
-/// may take seconds for thousands. If somebody else takes it first, the wait ends by itself.
-async fn are_back(link: &Link, staying: &BTreeMap<String, u32>) {
-    let waiting = async {
-        let channel = link.open_channel().await?;
-        for (parking, number) in staying {
-            while depth(&channel, parking).await? < *number {
-                sleep(BACK_EVERY).await;
-            }
-        }
-        Ok(())
-    };
-    // It is a courtesy: nothing depends on it.
-    let _ = timeout(BACK_MAX, link.while_up(waiting)).await;
 }
 
 fn missing(error: &LinkError, parking: &str) -> StoreError {

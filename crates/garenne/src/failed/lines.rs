@@ -6,11 +6,12 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use garenne_core::json::{read_properties, write_properties};
+use garenne_core::json::{self, read_properties, write_properties};
 use garenne_core::{FailReason, FailedMessage};
 use serde_json::{Map, Value, json};
 
-/// One record as a JSON object, on one line, without a loss.
+/// One record as a JSON object, on one line, without a loss. The line is safe to print: invisible
+/// characters in it are escaped.
 ///
 /// | name | value |
 /// |---|---|
@@ -26,7 +27,7 @@ use serde_json::{Map, Value, json};
 ///
 /// When a header is nested deeper than can be written.
 pub fn to_line(record: &FailedMessage) -> Result<String, LineError> {
-    Ok(Value::Object(to_json(record)?).to_string())
+    Ok(json::to_line(&Value::Object(to_json(record)?)))
 }
 
 /// The same as an object.

@@ -14,6 +14,7 @@
 //! [`SystemHandle::failed`](crate::SystemHandle::failed).
 
 mod cursor;
+mod giving_back;
 mod lines;
 mod pace;
 mod parked;

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use garenne_core::reader::Message;
+use garenne_core::wire::readable;
 use garenne_core::{FailedMessage, Properties, Value};
-use lapin::message::BasicGetMessage;
 
 use crate::publish::Outgoing;
-use crate::wire;
 
 /// The header in which a quorum queue says how often the message has come back.
 const DELIVERY_COUNT: &str = "x-delivery-count";
@@ -22,15 +22,15 @@ pub(super) struct Parked {
 
 impl Parked {
     /// `key` names it among those of all channels.
-    pub(super) fn new(key: u64, queue: &str, message: BasicGetMessage) -> Self {
-        let delivery = message.delivery;
-        let properties = wire::properties(&delivery.properties);
+    pub(super) fn new(key: u64, queue: &str, mut message: Message) -> Self {
+        let properties = Properties::decode(message.properties());
+        let body = std::mem::take(&mut message.body);
         let record = FailedMessage::from_parked(
             Some(queue),
-            delivery.exchange.as_str(),
-            delivery.routing_key.as_str(),
+            &readable(message.exchange()),
+            &readable(message.routing_key()),
             &properties,
-            delivery.data,
+            body,
         );
         Self {
             key,

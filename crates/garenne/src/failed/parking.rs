@@ -9,7 +9,7 @@ use garenne_core::{FailedMessage, FailedQuery, Queue};
 
 use super::cursor::ParkingCursor;
 use super::store::{FailedCursor, FailedStore, Inserted, StoreError, StoreErrorKind, StoreFuture};
-use crate::link::{Kind, Link, LinkError, LinkWatch};
+use crate::link::{Access, Kind, Link, LinkError};
 use crate::publish::{Outgoing, PublishError, Publisher};
 
 /// What the properties of a parked message may take of a frame besides the record's headers.
@@ -35,39 +35,29 @@ const INSERT_WINDOW: usize = 256;
 /// (`amq.default`).
 #[derive(Clone)]
 pub struct ParkingStore {
-    links: LinkWatch,
+    access: Access,
     publisher: Publisher,
     queues: Vec<String>,
 }
 
 impl ParkingStore {
-    pub(crate) fn new(links: LinkWatch, publisher: Publisher, queues: Vec<String>) -> Self {
+    pub(crate) fn new(access: Access, publisher: Publisher, queues: Vec<String>) -> Self {
         // A queue that is named twice is read once.
         let mut named = BTreeSet::new();
         let once = |queue: &String| named.insert(queue.clone());
         Self {
-            links,
+            access,
             publisher,
             queues: queues.into_iter().filter(once).collect(),
         }
     }
 
     async fn begin(&self, query: &FailedQuery) -> Result<ParkingCursor, StoreError> {
-        let link = self.link()?;
-        self.probe(&link).await?;
+        let visit = self.access.visit().await.map_err(|e| of_link(&e))?;
+        self.probe(&visit.link).await?;
         let wanted = |queue: &&String| query.get_queue().is_none_or(|only| only == **queue);
         let queues = self.queues.iter().filter(wanted).cloned().collect();
-        ParkingCursor::open(link, self.publisher.clone(), query.clone(), queues).await
-    }
-
-    fn link(&self) -> Result<Arc<Link>, StoreError> {
-        let link = self.links.borrow().clone().filter(|link| link.is_up());
-        link.ok_or_else(|| {
-            StoreError::new(
-                StoreErrorKind::Unreachable,
-                "there is no link to the broker at the moment; try again",
-            )
-        })
+        ParkingCursor::open(visit, self.publisher.clone(), query.clone(), queues).await
     }
 
     /// Whether the broker takes messages, which it does not during an alarm. What is taken out of a
@@ -87,7 +77,13 @@ impl ParkingStore {
     }
 
     async fn insert_all(&self, records: Vec<FailedMessage>) -> Result<Inserted, StoreError> {
-        let room = header_room(&*self.link()?);
+        let frame_max = self.publisher.frame_max().ok_or_else(|| {
+            StoreError::new(
+                StoreErrorKind::Unreachable,
+                "there is no link to the broker at the moment; try again",
+            )
+        })?;
+        let room = header_room(frame_max);
         let parking = records.iter().map(|record| self.parking_of(record));
         let parking: Vec<String> = parking.collect::<Result<_, _>>()?;
         let storing = records
@@ -168,8 +164,8 @@ pub(super) fn parking_name(queue: &str) -> String {
 }
 
 /// How much of a frame a parked message's properties may take.
-pub(super) fn header_room(link: &Link) -> usize {
-    link.frame_max().saturating_sub(FRAME_RESERVE)
+pub(super) fn header_room(frame_max: usize) -> usize {
+    frame_max.saturating_sub(FRAME_RESERVE)
 }
 
 /// What a failed send says about the store that it went to.

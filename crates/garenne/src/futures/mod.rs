@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
-use woken::{Caller, MARK, Woken};
+use woken::{Caller, Woken};
 
 /// Futures that run at the same time, each with what it belongs to.
 ///
@@ -28,13 +28,6 @@ struct Place<T, F> {
     waker: Waker,
 }
 
-/// What comes next.
-pub(crate) enum Next<T, O> {
-    Ended(T, O),
-    /// See [`Futures::mark`].
-    Mark,
-}
-
 impl<T, F: Future> Futures<T, F> {
     pub(crate) fn new() -> Self {
         Self {
@@ -54,11 +47,6 @@ impl<T, F: Future> Futures<T, F> {
         place.waker.wake_by_ref();
     }
 
-    /// A mark comes up when all that were woken before it have been polled.
-    pub(crate) fn mark(&self) {
-        self.woken.add(MARK);
-    }
-
     fn make_place(&mut self) -> usize {
         let number = self.places.len();
         let caller = Caller::new(&self.woken, number);
@@ -71,18 +59,15 @@ impl<T, F: Future> Futures<T, F> {
         number
     }
 
-    /// Moves futures on, in the order in which they were woken, until one has ended or a mark comes up.
-    /// Pending when none can be moved on; without any, too.
-    pub(crate) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Next<T, F::Output>> {
+    /// Moves futures on, in the order in which they were woken, until one has ended. Pending when none can
+    /// be moved on; without any, too.
+    pub(crate) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<(T, F::Output)> {
         // What wakes itself while it is polled waits for the next turn of the task, which it wakes.
         let mut has_looked = false;
         loop {
             while let Some(number) = self.due.pop() {
-                if number == MARK {
-                    return Poll::Ready(Next::Mark);
-                }
-                if let Some((owner, output)) = self.poll_one(number) {
-                    return Poll::Ready(Next::Ended(owner, output));
+                if let Some(ended) = self.poll_one(number) {
+                    return Poll::Ready(ended);
                 }
             }
             if has_looked {
@@ -143,15 +128,12 @@ mod tests {
         }
     }
 
-    /// The owners of those that have ended and, as `None`, the marks.
-    fn ended(futures: &mut Futures<u8, Boxed>, waker: &Waker) -> Vec<Option<u8>> {
+    /// The owners of those that have ended.
+    fn ended(futures: &mut Futures<u8, Boxed>, waker: &Waker) -> Vec<u8> {
         let mut cx = Context::from_waker(waker);
         let mut ended = Vec::new();
-        while let Poll::Ready(next) = futures.poll_next(&mut cx) {
-            ended.push(match next {
-                Next::Ended(owner, _) => Some(owner),
-                Next::Mark => None,
-            });
+        while let Poll::Ready((owner, _)) = futures.poll_next(&mut cx) {
+            ended.push(owner);
         }
         ended
     }
@@ -163,16 +145,14 @@ mod tests {
     }
 
     #[test]
-    fn they_end_in_the_order_in_which_they_were_woken_and_a_mark_comes_behind_them() {
+    fn they_end_in_the_order_in_which_they_were_woken() {
         let (mut futures, waker) = (Futures::new(), Waker::noop());
         let [first, second, third] = [1, 2, 3].map(|owner| waiting(&mut futures, owner));
         assert!(ended(&mut futures, waker).is_empty());
         third.send(0).unwrap();
         first.send(0).unwrap();
-        futures.mark();
         second.send(0).unwrap();
-        let expected = [Some(3), Some(1), None, Some(2)];
-        assert_eq!(ended(&mut futures, waker), expected);
+        assert_eq!(ended(&mut futures, waker), [3, 1, 2]);
         assert!(futures.is_empty());
     }
 
@@ -186,14 +166,14 @@ mod tests {
             Poll::Ready(0)
         });
         futures.push(1, keeps_its_waker.boxed_local());
-        assert_eq!(ended(&mut futures, noop), [Some(1)]);
+        assert_eq!(ended(&mut futures, noop), [1]);
         let second = waiting(&mut futures, 2);
         assert!(ended(&mut futures, noop).is_empty());
         kept.lock().unwrap().take().unwrap().wake();
         assert!(ended(&mut futures, noop).is_empty());
         assert_eq!(futures.owners().collect::<Vec<_>>(), [&2]);
         second.send(0).unwrap();
-        assert_eq!(ended(&mut futures, noop), [Some(2)]);
+        assert_eq!(ended(&mut futures, noop), [2]);
         assert_eq!(futures.places.len(), 1);
     }
 
@@ -221,7 +201,7 @@ mod tests {
         futures.push(1, restless.boxed_local());
         futures.push(2, pending().boxed_local());
         futures.push(3, async { 0 }.boxed_local());
-        assert_eq!(ended(&mut futures, &Arc::clone(&count).into()), [Some(3)]);
+        assert_eq!(ended(&mut futures, &Arc::clone(&count).into()), [3]);
         let woken = count.0.load(Ordering::Relaxed);
         assert!(woken > 0, "the task sleeps, and with it what woke itself");
     }

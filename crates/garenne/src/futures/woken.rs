@@ -4,9 +4,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Wake, Waker};
 
-/// No place, but a mark among them.
-pub(super) const MARK: usize = usize::MAX;
-
 /// The places of the futures that were woken, and the task that polls them.
 #[derive(Default)]
 pub(super) struct Woken(Mutex<Inner>);

@@ -3,9 +3,8 @@
 //! lapin's `Connection::connect` has no timeouts and leaks two tasks whenever a port refuses, so
 //! the socket is dialled here and handed over.
 
-use std::io;
 use std::net::Shutdown;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use garenne_core::Epoch;
@@ -18,17 +17,14 @@ use tracing::debug;
 
 use super::address::BrokerUrl;
 use super::error::{Kind, LinkError, timed_out};
-use super::kit::Kit;
-use super::socket::Socket;
+use super::io::{self, Kit, Pipe, Socket, Stream};
 use super::tls::Tls;
-use super::{IoThread, Link, Purpose};
+use super::{Link, Purpose};
 
 /// How long a TCP connect and a TLS handshake may take, each.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long the AMQP handshake may take. A stopped broker accepts TCP and says nothing.
 pub(super) const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
-
-pub(super) type Stream = AsyncTcpStream<Socket>;
 
 /// A second handle on the socket of a connection. Dropping it ends the connection for certain,
 /// whatever state the client is in: without it a peer that says nothing would keep a thread and a
@@ -66,10 +62,9 @@ impl Brokers<'_> {
         for broker in self.urls {
             debug!(%broker, purpose = purpose.as_str(), "dialling");
             match dial(broker, self.tls, name, runtime).await {
-                Ok((connection, thread, socket)) => {
+                Ok((connection, io, socket)) => {
                     let broker = broker.to_string();
-                    let link = Link::new(purpose, epoch, broker, connection, thread, socket);
-                    return Ok(link);
+                    return Ok(Link::new(purpose, epoch, broker, connection, io, socket));
                 }
                 Err(error) if worst.as_ref().is_none_or(|w| w.kind != Kind::Configuration) => {
                     worst = Some(error);
@@ -93,15 +88,14 @@ async fn dial(
     tls: &Tls,
     name: &str,
     runtime: &Handle,
-) -> Result<(Connection, IoThread, SocketGuard), LinkError> {
-    let (stream, thread, guard) = dial_socket(broker, tls, runtime).await?;
-    let stream = Mutex::new(Some(stream));
-    let hand_over = async move |_uri, _runtime| -> lapin::Result<Stream> {
-        let taken = stream
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
-            .take();
-        taken.ok_or_else(|| io::Error::other("the dialled socket was already used").into())
+) -> Result<(Connection, Arc<io::Shared>, SocketGuard), LinkError> {
+    let (stream, guard) = dial_socket(broker, tls, runtime).await?;
+    let (io, pipe) = io::start(stream, broker.uri().query.frame_max, runtime);
+    let pipe = Mutex::new(Some(pipe));
+    let hand_over = async move |_uri, _runtime| -> lapin::Result<AsyncTcpStream<Pipe>> {
+        let taken = pipe.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let taken = taken.map(AsyncTcpStream::Plain);
+        taken.ok_or_else(|| std::io::Error::other("the dialled socket was already used").into())
     };
     let connecting = Connection::connector(
         broker.uri().clone(),
@@ -110,7 +104,7 @@ async fn dial(
         ConnectionProperties::default().with_connection_name(name.into()),
     );
     match timeout(HANDSHAKE_TIMEOUT, connecting).await {
-        Ok(Ok(connection)) => Ok((connection, thread, guard)),
+        Ok(Ok(connection)) => Ok((connection, io, guard)),
         Ok(Err(error)) => Err(explain_handshake(&error, broker)),
         Err(_) => Err(timed_out(
             &format!("the AMQP handshake with {broker}"),
@@ -119,11 +113,12 @@ async fn dial(
     }
 }
 
+/// Connects a socket, with TLS where the address wants it. This runtime watches the socket.
 pub(super) async fn dial_socket(
     broker: &BrokerUrl,
     tls: &Tls,
     runtime: &Handle,
-) -> Result<(Stream, IoThread, SocketGuard), LinkError> {
+) -> Result<(Stream, SocketGuard), LinkError> {
     let authority = &broker.uri().authority;
     let connecting = TcpStream::connect((authority.host.as_str(), authority.port));
     let on = |error: LinkError| error.while_doing(format_args!("cannot reach {broker}"));
@@ -131,10 +126,10 @@ pub(super) async fn dial_socket(
         .await
         .map_err(|_| on(timed_out("the connect", CONNECT_TIMEOUT)))?
         .map_err(|e| on(LinkError::of_io(&e)))?;
-    let (socket, thread, guard) = guarded(socket, runtime).map_err(|e| on(LinkError::of_io(&e)))?;
+    let (socket, guard) = guarded(socket, runtime).map_err(|e| on(LinkError::of_io(&e)))?;
     let plain = AsyncTcpStream::Plain(socket);
     if !broker.is_tls() {
-        return Ok((plain, thread, guard));
+        return Ok((plain, guard));
     }
     let connector = tls.overridden_by(broker.tls_files()).connector()?;
     let stream = timeout(
@@ -144,16 +139,16 @@ pub(super) async fn dial_socket(
     .await
     .map_err(|_| on(timed_out("the TLS handshake", CONNECT_TIMEOUT)))?
     .map_err(|e| on(LinkError::of_io(&e)))?;
-    Ok((stream, thread, guard))
+    Ok((stream, guard))
 }
 
-fn guarded(socket: TcpStream, runtime: &Handle) -> io::Result<(Socket, IoThread, SocketGuard)> {
+/// From now on this runtime watches the socket, whichever one connected it.
+fn guarded(socket: TcpStream, runtime: &Handle) -> std::io::Result<(Socket, SocketGuard)> {
     socket.set_nodelay(true)?;
     let socket = socket.into_std()?;
     let guard = SocketGuard(socket.try_clone()?);
-    let thread = IoThread::new()?;
-    let socket = Socket::new(socket, runtime.clone(), thread.clone());
-    Ok((socket, thread, guard))
+    let _entered = runtime.enter();
+    Ok((Socket(TcpStream::from_std(socket)?), guard))
 }
 
 /// Adds what to change to the errors that a wrong configuration makes.

@@ -2,12 +2,15 @@
 
 use std::fmt;
 
+use garenne_core::reader::ReadError;
 use lapin::ErrorKind;
 
 /// What went wrong with a link, in words for the operator.
 #[derive(Clone, Debug)]
 pub(crate) struct LinkError {
     pub(crate) kind: Kind,
+    /// AMQP's reply code, if it was the broker who said no; else 0.
+    pub(crate) code: u16,
     pub(super) text: String,
 }
 
@@ -28,6 +31,7 @@ impl LinkError {
     pub(crate) fn configuration(text: String) -> Self {
         Self {
             kind: Kind::Configuration,
+            code: 0,
             text,
         }
     }
@@ -35,6 +39,7 @@ impl LinkError {
     pub(crate) fn transient(text: impl Into<String>) -> Self {
         Self {
             kind: Kind::Transient,
+            code: 0,
             text: text.into(),
         }
     }
@@ -49,18 +54,9 @@ impl LinkError {
     pub(crate) fn of(error: &lapin::Error) -> Self {
         match error.kind() {
             ErrorKind::ProtocolError(amqp) => {
-                let text = amqp.get_message().as_str();
-                Self {
-                    kind: protocol_kind(amqp.get_id(), text),
-                    text: text.to_owned(),
-                }
+                Self::of_close(amqp.get_id(), amqp.get_message().as_str().to_owned())
             }
             ErrorKind::IOError(io) => Self::of_io(io),
-            ErrorKind::ParsingError(_) => Self::configuration(
-                "what answers there does not speak AMQP 0-9-1; check the port, and whether it is a \
-                 TLS port (`amqps://`)"
-                    .to_owned(),
-            ),
             ErrorKind::MissingHeartbeatError => Self::transient(
                 "the broker sent nothing for two heartbeats; it hangs, or the network is cut",
             ),
@@ -68,13 +64,34 @@ impl LinkError {
         }
     }
 
+    /// The broker's word with which it closes a channel or a connection.
+    pub(crate) fn of_close(code: u16, text: String) -> Self {
+        Self {
+            kind: protocol_kind(code, &text),
+            code,
+            text,
+        }
+    }
+
+    /// What came over the link cannot be read any further.
+    pub(crate) fn unreadable(error: &ReadError) -> Self {
+        let text = error.to_string();
+        match error {
+            ReadError::NotAmqp { .. } => Self::configuration(text),
+            _ => Self::transient(text),
+        }
+    }
+
     pub(crate) fn of_io(error: &std::io::Error) -> Self {
-        let tls = error
-            .get_ref()
-            .and_then(|inner| inner.downcast_ref::<rustls::Error>());
-        match tls {
-            Some(tls) => Self::of_tls(tls),
-            None => Self::transient(error.to_string()),
+        let Some(inner) = error.get_ref() else {
+            return Self::transient(error.to_string());
+        };
+        if let Some(tls) = inner.downcast_ref::<rustls::Error>() {
+            Self::of_tls(tls)
+        } else if let Some(unreadable) = inner.downcast_ref::<ReadError>() {
+            Self::unreadable(unreadable)
+        } else {
+            Self::transient(error.to_string())
         }
     }
 

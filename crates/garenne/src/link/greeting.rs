@@ -1,21 +1,15 @@
 //! Who answers at an address: the first thing that a broker says, before anybody has logged in.
 
-use amq_protocol::frame::AMQPFrame;
-use amq_protocol::frame::parsing::parse_frame;
-use amq_protocol::protocol::{AMQPClass, connection};
-use amq_protocol::types::{AMQPValue, FieldTable};
+use std::io;
+
 use futures_util::{AsyncReadExt, AsyncWriteExt};
+use garenne_core::reader::{Event, FRAME_HEAD, Reader};
+use garenne_core::wire::{Headers, readable};
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 
 use super::dial::{HANDSHAKE_TIMEOUT, dial_socket};
 use super::{BrokerUrl, LinkError, Tls, timed_out};
-
-/// The most bytes that a first frame may have; RabbitMQ's has about 500.
-const FIRST_FRAME_MAX: usize = 64 * 1024;
-
-/// The frame's type, channel and size, and its last byte.
-const FRAME_OVERHEAD: usize = 1 + 2 + 4 + 1;
 
 /// What a broker says of itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -33,21 +27,25 @@ pub struct ServerInfo {
 
 /// Asks a broker who it is. Nobody logs in for that.
 pub(crate) async fn greeting(broker: &BrokerUrl, tls: &Tls) -> Result<ServerInfo, LinkError> {
-    let (mut socket, _thread, _guard) = dial_socket(broker, tls, &Handle::current()).await?;
+    let (mut socket, _guard) = dial_socket(broker, tls, &Handle::current()).await?;
     let asking = async {
         socket.write_all(b"AMQP\0\0\x09\x01").await?;
         socket.flush().await?;
-        let mut head = [0; FRAME_OVERHEAD - 1];
-        socket.read_exact(&mut head).await?;
-        let size = u32::from_be_bytes([head[3], head[4], head[5], head[6]]);
-        let size = usize::try_from(size).unwrap_or(usize::MAX);
-        if size > FIRST_FRAME_MAX {
-            return Err(std::io::Error::other("not an AMQP 0-9-1 frame"));
+        let (mut reader, mut first) = (Reader::new(), None);
+        let mut buffer = [0; 4096];
+        while first.is_none() {
+            let read = socket.read(&mut buffer).await?;
+            if read == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            let looked = reader.read(&buffer[..read], &mut |event| {
+                if let Event::Frame(frame) = event {
+                    first.get_or_insert_with(|| frame.to_vec());
+                }
+            });
+            looked.map_err(io::Error::other)?;
         }
-        let mut frame = head.to_vec();
-        frame.resize(FRAME_OVERHEAD + size, 0);
-        socket.read_exact(&mut frame[FRAME_OVERHEAD - 1..]).await?;
-        Ok(frame)
+        Ok(first.unwrap_or_default())
     };
     let what = format!("the greeting of {broker}");
     let frame = timeout(HANDSHAKE_TIMEOUT, asking)
@@ -61,27 +59,21 @@ pub(crate) async fn greeting(broker: &BrokerUrl, tls: &Tls) -> Result<ServerInfo
     })
 }
 
+/// Reads `connection.start` (AMQP 0-9-1, class 10, method 10): version, properties, and more that says
+/// nothing here.
 fn read(frame: &[u8]) -> Option<ServerInfo> {
-    let (_, frame) = parse_frame(frame).ok()?;
-    let AMQPFrame::Method(_, AMQPClass::Connection(connection::AMQPMethod::Start(start))) = frame
-    else {
-        return None;
+    const START: [u8; 6] = [0, 10, 0, 10, 0, 9];
+    let table = frame.get(FRAME_HEAD..)?.strip_prefix(&START)?;
+    let text = |name: &str| {
+        let mut entries = Headers::of_table(table);
+        let found = entries.find(|(found, _)| *found == name.as_bytes());
+        let bytes = found.and_then(|(_, value)| value.as_bytes());
+        readable(bytes.unwrap_or_default()).into_owned()
     };
-    let (major, minor) = (start.version_major, start.version_minor);
-    ((major, minor) == (0, 9)).then(|| {
-        let text = |name| text(&start.server_properties, name);
-        ServerInfo {
-            product: text("product"),
-            version: text("version"),
-            cluster: text("cluster_name"),
-            platform: text("platform"),
-        }
+    Some(ServerInfo {
+        product: text("product"),
+        version: text("version"),
+        cluster: text("cluster_name"),
+        platform: text("platform"),
     })
-}
-
-fn text(table: &FieldTable, name: &str) -> String {
-    match table.inner().get(name) {
-        Some(AMQPValue::LongString(text)) => String::from_utf8_lossy(text.as_bytes()).into_owned(),
-        _ => String::new(),
-    }
 }

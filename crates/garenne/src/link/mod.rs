@@ -1,21 +1,18 @@
 //! Links: AMQP connections with one purpose, one incarnation number and a watcher each.
 
 mod address;
-mod bell;
 mod declare;
 mod dial;
 mod error;
 mod greeting;
 mod inspect;
-mod kit;
+mod io;
 mod levels;
-mod socket;
 mod tls;
-mod wakes;
+mod visit;
 mod watch;
 
 pub use address::BrokerUrl;
-pub(crate) use bell::Bell;
 pub(crate) use declare::{declare_entities, declare_lane, declare_queue, message_count};
 pub(crate) use dial::Brokers;
 pub(crate) use error::{Kind, LinkError, timed_out};
@@ -23,12 +20,12 @@ pub use greeting::ServerInfo;
 pub(crate) use greeting::greeting;
 pub use inspect::Finding;
 pub(crate) use inspect::inspect;
+pub(crate) use io::{Incoming, Port, Publish, Subscription, Writer};
 pub(crate) use levels::{bind_destination, declare_levels};
 pub use tls::Tls;
-pub(crate) use wakes::Gently;
+pub(crate) use visit::{Access, Destination, Visit};
 pub(crate) use watch::{LinkEvent, LinkNews};
 
-use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -39,16 +36,10 @@ use tokio::sync::watch as watch_channel;
 use tokio::time::timeout;
 
 use dial::SocketGuard;
-use wakes::Wakes;
 
 /// How long one AMQP call (opening a channel, a declare, a cancel) may take. Calls can hang: a
 /// declare on a dead node's classic queue was seen to take 12 s.
 pub(crate) const CALL_TIMEOUT: Duration = Duration::from_secs(15);
-
-/// From so many on, the broker sends enough at a time. Below, it sends little and waits for acks, and
-/// fetching each bit at once costs more than the way by the reactor: at 100 it left an eighth fewer
-/// messages per second.
-const MUCH: usize = 256;
 
 /// What a link is for. There are two, because `connection.blocked` stops *all* writes of a
 /// connection that has published, its acks included.
@@ -67,22 +58,6 @@ impl Purpose {
     }
 }
 
-/// What tasks and a link's I/O thread wake each other with.
-#[derive(Clone, Debug)]
-struct IoThread {
-    bell: Bell,
-    wakes: Wakes,
-}
-
-impl IoThread {
-    fn new() -> io::Result<Self> {
-        Ok(Self {
-            bell: Bell::new()?,
-            wakes: Wakes::default(),
-        })
-    }
-}
-
 /// One incarnation of a link. Whoever holds it may use it for as long as it works; the newest one
 /// is announced through a [`LinkWatch`].
 pub(crate) struct Link {
@@ -91,15 +66,14 @@ pub(crate) struct Link {
     /// The broker's address, without credentials.
     pub(crate) broker: String,
     connection: Connection,
-    thread: IoThread,
+    /// Reads and writes its bytes.
+    io: Arc<io::Shared>,
     /// Ends the socket when the last holder of the link is gone.
     _socket: SocketGuard,
     /// Why the broker blocks this connection, while it does.
     blocked: watch_channel::Sender<Option<String>>,
     /// Set before we close it ourselves, so that its end is not taken for a loss.
     closing: AtomicBool,
-    /// Set once it is known to be lost.
-    lost: watch_channel::Sender<bool>,
 }
 
 /// Sees the current link of one purpose come and go.
@@ -111,7 +85,7 @@ impl Link {
         epoch: Epoch,
         broker: String,
         connection: Connection,
-        thread: IoThread,
+        io: Arc<io::Shared>,
         socket: SocketGuard,
     ) -> Arc<Self> {
         Arc::new(Self {
@@ -119,21 +93,20 @@ impl Link {
             epoch,
             broker,
             connection,
-            thread,
+            io,
             _socket: socket,
             blocked: watch_channel::Sender::new(None),
             closing: AtomicBool::new(false),
-            lost: watch_channel::Sender::new(false),
         })
     }
 
     /// The size of the largest frame that both sides agreed on, in bytes.
     pub(crate) fn frame_max(&self) -> usize {
-        usize::try_from(self.connection.configuration().frame_max()).unwrap_or(usize::MAX)
+        self.io.frame_max()
     }
 
     pub(crate) fn is_up(&self) -> bool {
-        self.connection.status().connected()
+        !self.io.has_ended() && self.connection.status().connected()
     }
 
     /// Sees when the broker blocks and unblocks this connection.
@@ -141,28 +114,9 @@ impl Link {
         self.blocked.subscribe()
     }
 
-    /// For those who write much on this link: they ring when they have handed something over.
-    pub(crate) fn bell(&self) -> Bell {
-        self.thread.bell.clone()
-    }
-
-    /// For those who wait for what much of comes on this link.
-    pub(crate) fn gently(&self) -> Gently {
-        Gently::new(self.thread.wakes.clone())
-    }
-
-    /// The broker may send so many messages or confirms at once. If that is much, the link's I/O thread
-    /// waits for them by itself from now on, and what is handed over without the bell may lie for a
-    /// millisecond before it is written.
-    pub(crate) fn expects(&self, at_once: usize) {
-        if at_once >= MUCH {
-            self.thread.bell.is_used_from_now_on();
-        }
-    }
-
     /// Sees the loss of this link, without keeping it.
     pub(crate) fn loss(&self) -> Loss {
-        Loss(self.lost.subscribe())
+        Loss(self.io.ended())
     }
 
     /// See [`Loss::or`].
@@ -173,8 +127,16 @@ impl Link {
         self.loss().or(work).await
     }
 
+    /// A channel for questions with an answer: declares, and the like.
     pub(crate) async fn open_channel(&self) -> Result<Channel, LinkError> {
         call("opening a channel", self.connection.create_channel()).await
+    }
+
+    /// A channel for messages. `label` says in errors whom it serves.
+    pub(crate) async fn open_port(&self, label: impl Into<String>) -> Result<Port, LinkError> {
+        let channel = self.open_channel().await?;
+        let io = Arc::clone(&self.io);
+        Ok(Port::new(channel, io, self.loss(), label.into()))
     }
 
     /// Closes the connection as AMQP wants it; gives up after `patience`. The socket is gone in any
@@ -187,19 +149,22 @@ impl Link {
 
 /// The loss of a link, as something to wait for.
 #[derive(Clone)]
-pub(crate) struct Loss(watch_channel::Receiver<bool>);
+pub(crate) struct Loss(watch_channel::Receiver<Option<LinkError>>);
 
 impl Loss {
-    /// Waits for it.
-    pub(crate) async fn happened(&mut self) {
-        // A link that is dropped is lost as well.
-        let _ = self.0.wait_for(|lost| *lost).await;
+    /// Waits for it. Returns why the link is gone.
+    pub(crate) async fn happened(&mut self) -> LinkError {
+        match self.0.wait_for(Option::is_some).await.as_deref() {
+            Ok(Some(why)) => why.clone(),
+            // A link that is dropped is lost as well.
+            Ok(None) | Err(_) => LinkError::transient("the link was closed"),
+        }
     }
 
     /// Awaits something that is done over the link, for as long as there is a link.
     ///
-    /// A call that is made while the client takes the connection down gets no answer at all: without
-    /// this it would wait for its whole deadline while a new link is long up.
+    /// lapin gives no answer to a call that is made while it takes the connection down. Without this the
+    /// call would wait for its whole deadline, although a new link may long be up.
     pub(crate) async fn or<T>(
         mut self,
         work: impl Future<Output = Result<T, LinkError>>,
@@ -207,7 +172,7 @@ impl Loss {
         tokio::select! {
             biased;
             result = work => result,
-            _ = self.0.wait_for(|lost| *lost) => Err(LinkError::transient("the link was lost meanwhile")),
+            why = self.happened() => Err(why.while_doing("the link was lost meanwhile")),
         }
     }
 }

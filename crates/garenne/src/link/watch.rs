@@ -41,32 +41,33 @@ impl Link {
     ) -> impl Future<Output = ()> + Send + 'static {
         let mut events = Box::pin(self.connection.events_listener());
         let (purpose, epoch) = (self.purpose, self.epoch);
+        let mut end = self.io.ended();
         let link = Arc::downgrade(self);
         async move {
             loop {
-                let event = timeout(LOOK_EVERY, events.next()).await;
-                let Some(event) = link
-                    .upgrade()
-                    .and_then(|link| link.interpret(event.ok().flatten()))
-                else {
+                // The link's own task knows of its end first, and knows best why.
+                let event = tokio::select! {
+                    biased;
+                    _ = end.wait_for(Option::is_some) => None,
+                    event = timeout(LOOK_EVERY, events.next()) => event.ok().flatten(),
+                };
+                let Some(event) = link.upgrade().and_then(|link| link.interpret(event)) else {
                     if ended(&link) {
                         return;
                     }
                     continue;
                 };
                 let lost = matches!(event, LinkEvent::Lost(_));
-                if lost && let Some(link) = link.upgrade() {
-                    link.lost.send_replace(true);
+                if let (LinkEvent::Lost(why), Some(link)) = (&event, link.upgrade()) {
+                    link.io.end(why);
                 }
-                if news
-                    .send(LinkNews {
-                        purpose,
-                        epoch,
-                        event,
-                    })
-                    .is_err()
-                    || lost
-                {
+                // Whoever made the link may not want to hear of it.
+                let _ = news.send(LinkNews {
+                    purpose,
+                    epoch,
+                    event,
+                });
+                if lost {
                     return;
                 }
             }
@@ -85,10 +86,11 @@ impl Link {
             }
             // An error may also be a channel's: only a connection that is gone is a lost link.
             _ if self.is_up() || self.closing.load(Ordering::Relaxed) => None,
-            Some(Event::Error(error)) => Some(LinkEvent::Lost(LinkError::of(&error))),
-            _ => Some(LinkEvent::Lost(LinkError::transient(
-                "the connection is gone",
-            ))),
+            event => Some(LinkEvent::Lost(match (self.io.end_of(), event) {
+                (Some(why), _) => why,
+                (None, Some(Event::Error(error))) => LinkError::of(&error),
+                (None, _) => LinkError::transient("the connection is gone"),
+            })),
         }
     }
 }

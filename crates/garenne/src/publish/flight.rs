@@ -1,15 +1,15 @@
-//! What a confirm channel has in hand: messages in line, messages in flight, and what came back.
+//! What a confirm channel has in hand: messages in line, and messages in flight.
 
+use std::collections::{HashMap, VecDeque};
+use std::hash::BuildHasherDefault;
 use std::time::{Duration, Instant};
 
-use lapin::message::BasicReturnMessage;
-use lapin::options::BasicPublishOptions;
-use lapin::{Channel, Confirmation};
+use garenne_core::reader::Returned;
+use garenne_core::wire::PropertyList;
 
 use super::gate::Gate;
-use super::job::{Key, KeyMaker};
-use super::{Job, Patience};
-use crate::wire::{basic_properties, short};
+use super::job::{AsItIs, Key, KeyMaker};
+use super::{Job, Patience, PublishError};
 
 /// A message in line.
 pub(super) struct Held {
@@ -19,76 +19,119 @@ pub(super) struct Held {
     pub(super) since_open: Duration,
 }
 
+/// A message that was published, and not confirmed.
 pub(super) struct Flight {
     pub(super) job: Box<Job>,
-    /// In the order of starting.
-    pub(super) number: u64,
     pub(super) key: Key,
     pub(super) started: Instant,
-    /// When it was started, in time that passed while the broker did not block us.
+    /// When it was published, in time that passed while the broker did not block us.
     pub(super) started_open: Duration,
-    pub(super) landed: bool,
+    /// The broker's words with which it came back.
+    pub(super) returned: Option<String>,
 }
 
-/// Names a flight: its number, by which flights are sorted in the order of starting, and its place
-/// among those in flight.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct FlightId {
-    pub(super) number: u64,
-    pub(super) place: usize,
+/// The messages in flight on one channel, by their numbers: the first message that is published on a
+/// channel has the number 1, and confirms name messages by it.
+///
+/// A message that no queue takes is *returned*, and then confirmed like any other. A return names no
+/// number, so it is matched by message id, exchange and routing key: two messages with the same three
+/// are never in flight together.
+#[derive(Default)]
+pub(super) struct Flights {
+    /// In the order of their numbers; `None` where one has landed before those in front of it.
+    flights: VecDeque<Option<Flight>>,
+    /// How many have landed and left the front.
+    gone: u64,
+    numbers: HashMap<Key, u64, BuildHasherDefault<AsItIs>>,
 }
 
-/// What a confirm said, and whosever return came with it.
-pub(super) struct Landing {
-    pub(super) verdict: Verdict,
-    pub(super) returned: Option<Box<(Key, String)>>,
-}
+impl Flights {
+    /// A message was published.
+    pub(super) fn push(&mut self, flight: Flight) {
+        let number = self.gone + self.flights.len() as u64 + 1;
+        self.numbers.insert(flight.key, number);
+        self.flights.push_back(Some(flight));
+    }
 
-impl Landing {
-    pub(super) fn of(confirmation: Confirmation, keys: &KeyMaker) -> Self {
-        let (verdict, returned) = match confirmation {
-            Confirmation::Ack(returned) => (Verdict::Ack, returned),
-            Confirmation::Nack(returned) => (Verdict::Nack, returned),
-            Confirmation::NotRequested => (Verdict::Ack, None),
-        };
-        Self {
-            verdict,
-            returned: returned.map(|message| Box::new(return_of(&message, keys))),
+    /// A message came back. Its confirm follows.
+    pub(super) fn returned(&mut self, key: Key, why: String) {
+        let number = self.numbers.get(&key).copied();
+        let place = number.and_then(|number| self.place(number));
+        if let Some(Some(flight)) = place {
+            flight.returned = Some(why);
         }
     }
-}
 
-/// How a message is handed to the channel: see [`fly`].
-pub(super) type Fly<F> = fn(&Channel, &Job, &KeyMaker) -> F;
-
-/// Hands a message to the channel, and waits for its confirm.
-pub(super) fn fly(
-    channel: &Channel,
-    job: &Job,
-    keys: &KeyMaker,
-) -> impl Future<Output = lapin::Result<Landing>> + use<> {
-    let (channel, keys, body) = (channel.clone(), keys.clone(), job.body.clone());
-    let (exchange, routing_key) = (short(&job.exchange), short(&job.routing_key));
-    let properties = basic_properties(&job.properties);
-    let options = BasicPublishOptions {
-        mandatory: job.mandatory,
-        immediate: false,
-    };
-    async move {
-        let published = channel.basic_publish(exchange, routing_key, options, &body, properties);
-        let confirmation = published.await?.await?;
-        Ok(Landing::of(confirmation, &keys))
+    /// Takes out the messages that a confirm means, in their order. Numbers that were not published, or
+    /// were confirmed before, mean none.
+    pub(super) fn confirmed(&mut self, tag: u64, multiple: bool, mut landed: impl FnMut(Flight)) {
+        let numbers = if multiple {
+            // AMQP's 0 means all.
+            let last = self.gone + self.flights.len() as u64;
+            let tag = if tag == 0 { last } else { tag.min(last) };
+            self.gone + 1..=tag
+        } else {
+            tag..=tag
+        };
+        for number in numbers {
+            if let Some(flight) = self.place(number).and_then(Option::take) {
+                self.numbers.remove(&flight.key);
+                landed(flight);
+            }
+        }
+        while let Some(None) = self.flights.front() {
+            self.flights.pop_front();
+            self.gone += 1;
+        }
     }
-}
 
-#[derive(Clone, Copy)]
-pub(super) enum Verdict {
-    Ack,
-    Nack,
+    fn place(&mut self, number: u64) -> Option<&mut Option<Flight>> {
+        let index = number.checked_sub(self.gone + 1)?;
+        self.flights.get_mut(usize::try_from(index).ok()?)
+    }
+
+    pub(super) fn contains(&self, key: Key) -> bool {
+        self.numbers.contains_key(&key)
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.numbers.len()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.numbers.is_empty()
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Flight> {
+        self.flights.iter().flatten()
+    }
+
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Flight> {
+        self.flights.iter_mut().flatten()
+    }
+
+    /// All of them, in the order in which they were published.
+    pub(super) fn into_all(self) -> impl Iterator<Item = Flight> {
+        self.flights.into_iter().flatten()
+    }
 }
 
 impl Flight {
-    /// Answers that it was not confirmed in time; it stays in flight.
+    /// The broker has confirmed it. Answers whoever waits.
+    pub(super) fn land(mut self, taken: bool) {
+        let result = match self.returned {
+            Some(reason) => Err(PublishError::Unroutable {
+                exchange: self.job.exchange.clone(),
+                routing_key: self.job.routing_key.clone(),
+                reason,
+            }),
+            None if taken => Ok(()),
+            None => Err(PublishError::Nacked),
+        };
+        self.job.answer(result);
+    }
+
+    /// Answers that it was not confirmed in time. It stays in flight.
     pub(super) fn refuse(&mut self, gate: &Gate, patience: Duration) {
         let refusal = self.job.refusal(gate, patience);
         self.job.answer_aloft(Err(refusal));
@@ -135,9 +178,89 @@ impl Held {
 }
 
 /// Which message was returned, and why.
-fn return_of(message: &BasicReturnMessage, keys: &KeyMaker) -> (Key, String) {
-    let id = message.properties.message_id();
-    let id = id.as_ref().map_or("", lapin::types::ShortString::as_str);
-    let key = keys.of(id, message.exchange.as_str(), message.routing_key.as_str());
-    (key, message.reply_text.as_str().to_owned())
+pub(super) fn return_of(returned: &Returned, keys: &KeyMaker) -> (Key, String) {
+    let id = PropertyList::new(returned.properties()).message_id();
+    let key = keys.of(
+        id.unwrap_or_default(),
+        returned.exchange(),
+        returned.routing_key(),
+    );
+    (key, returned.text.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use garenne_core::Properties;
+
+    use super::*;
+    use crate::Bytes;
+
+    fn flight(key: Key) -> Flight {
+        let properties = Properties::default();
+        let job = Job::new("", "q", properties, Bytes::new(), Patience::Copy);
+        Flight {
+            job: Box::new(job),
+            key,
+            started: Instant::now(),
+            started_open: Duration::ZERO,
+            returned: None,
+        }
+    }
+
+    /// As many as asked for, with their numbers for keys.
+    fn flights(count: u64) -> Flights {
+        let mut flights = Flights::default();
+        for key in 1..=count {
+            flights.push(flight(key));
+        }
+        flights
+    }
+
+    fn confirmed(flights: &mut Flights, tag: u64, multiple: bool) -> Vec<Key> {
+        let mut landed = Vec::new();
+        flights.confirmed(tag, multiple, |flight| landed.push(flight.key));
+        landed
+    }
+
+    #[test]
+    fn a_confirm_means_one_message_or_all_up_to_it() {
+        let mut flights = flights(6);
+        assert_eq!(confirmed(&mut flights, 3, false), [3]);
+        assert_eq!(confirmed(&mut flights, 4, true), [1, 2, 4]);
+        flights.push(flight(7));
+        assert_eq!(confirmed(&mut flights, 7, false), [7]);
+        assert_eq!(flights.len(), 2);
+        assert_eq!(confirmed(&mut flights, 0, true), [5, 6]);
+        assert!(flights.is_empty());
+    }
+
+    #[test]
+    fn a_confirm_of_what_was_never_published_or_was_confirmed_before_means_nothing() {
+        let mut flights = flights(2);
+        assert!(confirmed(&mut flights, 3, false).is_empty());
+        assert!(confirmed(&mut flights, 0, false).is_empty());
+        assert!(confirmed(&mut flights, u64::MAX, false).is_empty());
+        assert_eq!(confirmed(&mut flights, 1, false), [1]);
+        assert!(confirmed(&mut flights, 1, false).is_empty());
+        assert_eq!(confirmed(&mut flights, u64::MAX, true), [2]);
+    }
+
+    #[test]
+    fn a_return_is_the_messages_whose_confirm_follows() {
+        let mut flights = flights(3);
+        flights.returned(2, "NO_ROUTE".to_owned());
+        flights.returned(9, "another channel's".to_owned());
+        let mut returned = Vec::new();
+        flights.confirmed(3, true, |flight| returned.push(flight.returned.is_some()));
+        assert_eq!(returned, [false, true, false]);
+    }
+
+    #[test]
+    fn what_is_left_comes_in_the_order_of_publishing() {
+        let mut flights = flights(4);
+        confirmed(&mut flights, 2, false);
+        assert!(!flights.contains(2) && flights.contains(3));
+        let keys: Vec<_> = flights.into_all().map(|flight| flight.key).collect();
+        assert_eq!(keys, [1, 3, 4]);
+    }
 }

@@ -1,19 +1,19 @@
 //! One message on its way to the broker.
 
-use std::collections::HashSet;
-use std::hash::{BuildHasher, BuildHasherDefault, Hasher, RandomState};
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use garenne_core::Properties;
+use garenne_core::{Properties, TextProperty};
 use tokio::sync::oneshot;
 
 use super::gate::Gate;
 use super::replies::Expecting;
 use super::room::Place;
 use super::{Patience, PublishError};
+use crate::link::Publish;
 use crate::wire::SHORT_STRING_MAX;
 
 /// One message to be published with confirm, and who waits for the answer.
@@ -42,13 +42,10 @@ pub(crate) struct Job {
     pub(super) reply: Option<oneshot::Sender<Result<(), PublishError>>>,
 }
 
-/// What the broker's `basic.return` is matched by, since lapin attaches returns to the wrong confirms:
-/// a hash of message id, exchange and routing key. Two messages with one key are never in flight
-/// together, so a collision costs a moment, never an answer.
+/// A hash of message id, exchange and routing key. A `basic.return` names no number, so it is matched by
+/// this. Two messages with one key are never in flight together. So a collision costs a moment, and
+/// never gives a wrong answer.
 pub(super) type Key = u64;
-
-/// A set of keys.
-pub(super) type Keys = HashSet<Key, BuildHasherDefault<AsItIs>>;
 
 /// A key is a hash already.
 #[derive(Default)]
@@ -75,13 +72,19 @@ impl Hasher for AsItIs {
 pub(super) struct KeyMaker(RandomState);
 
 impl KeyMaker {
-    pub(super) fn of(&self, message_id: &str, exchange: &str, routing_key: &str) -> Key {
+    pub(super) fn of(&self, message_id: &[u8], exchange: &[u8], routing_key: &[u8]) -> Key {
         self.0.hash_one((message_id, exchange, routing_key))
     }
 
     pub(super) fn of_job(&self, job: &Job) -> Key {
-        let id = job.properties.message_id.as_deref().unwrap_or_default();
-        self.of(id, &job.exchange, &job.routing_key)
+        let properties = &job.properties;
+        let id = properties.message_id.as_deref().map(str::as_bytes);
+        let id = id.or_else(|| properties.unread_text(TextProperty::MessageId));
+        self.of(
+            id.unwrap_or_default(),
+            job.exchange.as_bytes(),
+            job.routing_key.as_bytes(),
+        )
     }
 }
 
@@ -93,7 +96,8 @@ const MAX_TRIES: u32 = 3;
 pub(super) const HEADER_FRAME_OVERHEAD: usize = 8 + 2 + 2 + 8;
 
 impl Job {
-    /// One for which nobody waits yet, and which is not published without: see [`awaited`](Self::awaited).
+    /// A message for which nobody waits yet. It is published only if somebody does: see
+    /// [`awaited`](Self::awaited).
     pub(crate) fn new(
         exchange: impl Into<String>,
         routing_key: impl Into<String>,
@@ -125,14 +129,14 @@ impl Job {
         (Self { reply, ..self }, answer)
     }
 
-    /// Tells who waits how it ended. Its place is free by then: who is told may send the next one.
+    /// Tells whoever waits how it ended. Its place is free by then, so that the next message can be sent.
     pub(super) fn answer(&mut self, result: Result<(), PublishError>) {
         self.count(&result);
         self.place = None;
         self.tell(result);
     }
 
-    /// Tells who waits that there is no confirm yet. It may still come: the message keeps its place.
+    /// Tells whoever waits that there is no confirm yet. It may still come, so the message keeps its place.
     pub(super) fn answer_aloft(&mut self, result: Result<(), PublishError>) {
         self.count(&result);
         self.tell(result);
@@ -146,7 +150,7 @@ impl Job {
     }
 
     fn tell(&mut self, result: Result<(), PublishError>) {
-        // Who stopped waiting does not want to know.
+        // If nobody waits any more, nobody is told.
         let _ = self.reply.take().map(|reply| reply.send(result));
     }
 
@@ -201,7 +205,7 @@ impl Job {
         self.reply.as_ref().is_some_and(|reply| !reply.is_closed())
     }
 
-    /// Refuses here what the broker would refuse by closing the connection or the channel.
+    /// Refuses a message that would make the broker close the connection or the channel.
     pub(super) fn fits(
         &self,
         frame_max: usize,
@@ -233,8 +237,21 @@ impl Job {
         }
     }
 
-    /// What AMQP limits to 255 bytes. Cutting it would change the message, and a cut message id is
-    /// not recognised when the broker returns it.
+    /// The message as it is published. `properties` is memory that is used again for each.
+    pub(super) fn as_publish<'a>(&'a self, properties: &'a mut Vec<u8>) -> Publish<'a> {
+        properties.clear();
+        self.properties.encode(properties);
+        Publish {
+            exchange: self.exchange.as_bytes(),
+            routing_key: self.routing_key.as_bytes(),
+            mandatory: self.mandatory,
+            properties,
+            body: &self.body,
+        }
+    }
+
+    /// The texts that AMQP limits to 255 bytes. Cutting one would change the message, and a cut message
+    /// id is not recognised when the broker returns it.
     fn short_strings(&self) -> impl Iterator<Item = (&'static str, &str)> {
         let properties = &self.properties;
         let set = [

@@ -1,6 +1,5 @@
 //! Publishing with confirms: one owner task per confirm channel.
 
-mod air;
 mod connect;
 mod delays;
 mod entrance;
@@ -10,7 +9,6 @@ mod gate;
 mod golang_rabbitmq;
 mod job;
 mod keeper;
-mod landed;
 mod levels;
 mod opening;
 mod outgoing;

@@ -1,44 +1,34 @@
 //! How a confirm channel begins and ends.
 
-use lapin::options::{BasicConsumeOptions, ConfirmSelectOptions};
-use lapin::types::FieldTable;
 use tracing::debug;
 
 use super::replies::{REPLY_TO, Replies};
-use crate::link::{Link, LinkError, call};
+use crate::link::{Link, LinkError, Port, Subscription};
 
-/// Opens a channel that confirms, and consumes the replies if its messages are requests.
-pub(super) async fn open(
-    link: &Link,
-    replies: Option<Replies>,
-) -> Result<lapin::Channel, LinkError> {
-    let channel = link.open_channel().await?;
-    call(
-        "switching on confirms",
-        channel.confirm_select(ConfirmSelectOptions::default()),
-    )
-    .await?;
-    if let Some(replies) = replies {
-        let options = BasicConsumeOptions {
-            no_ack: true,
-            ..BasicConsumeOptions::default()
-        };
-        let arguments = FieldTable::default();
-        let consuming = channel.basic_consume(REPLY_TO.into(), "".into(), options, arguments);
-        let consumer = call("waiting for replies", consuming).await?;
-        tokio::spawn(replies.hand_out(consumer));
-    }
-    Ok(channel)
+/// A channel that confirms, and the consumer of replies if its messages are requests.
+pub(super) struct Opened {
+    pub(super) port: Port,
+    _replies: Option<Subscription>,
 }
 
-/// Closes a channel that is left although it works: its consumer of replies would keep it. Nobody waits for its end: the
-/// broker's side of it may hang with the queue that it publishes to.
-pub(super) async fn close(channel: lapin::Channel) {
-    let closing = call(
-        "closing a confirm channel",
-        channel.close(200, "opened anew".into()),
-    );
-    if let Err(error) = closing.await {
+/// Opens a channel that confirms, and consumes the replies if its messages are requests.
+pub(super) async fn open(link: &Link, replies: Option<Replies>) -> Result<Opened, LinkError> {
+    let port = link.open_port("a confirm channel").await?;
+    port.confirm().await?;
+    let replies = match replies {
+        Some(_) => Some(port.consume_replies(REPLY_TO).await?),
+        None => None,
+    };
+    Ok(Opened {
+        port,
+        _replies: replies,
+    })
+}
+
+/// Closes a channel that is left although it works. Nobody waits for its end: the broker's side of it may
+/// hang with the queue that it publishes to.
+pub(super) async fn close(opened: Opened) {
+    if let Err(error) = opened.port.close().await {
         debug!(%error, "a confirm channel that was left is not closed");
     }
 }

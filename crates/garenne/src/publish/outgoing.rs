@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
-use garenne_core::{Properties, Value};
+use garenne_core::{Properties, TextProperty, Unread, UnreadPart, Value};
 use serde::Serialize;
 
 use super::{PublishError, WhenDown};
@@ -193,6 +193,18 @@ impl Outgoing {
     /// Sets the correlation id.
     pub fn correlation_id(mut self, id: impl Into<String>) -> Self {
         self.properties.correlation_id = Some(id.into());
+        self
+    }
+
+    /// Sets the correlation id to any bytes: that of a request whose id is not UTF-8.
+    pub(crate) fn correlation_bytes(mut self, id: &[u8]) -> Self {
+        match std::str::from_utf8(id) {
+            Ok(id) => self.properties.correlation_id = Some(id.to_owned()),
+            Err(_) => self.properties.unread.push(Unread {
+                part: UnreadPart::Property(TextProperty::CorrelationId),
+                bytes: id.to_vec(),
+            }),
+        }
         self
     }
 

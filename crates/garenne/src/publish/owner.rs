@@ -12,9 +12,8 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::MissedTickBehavior;
 use tracing::{debug, error, warn};
 
-use super::flight::fly;
 use super::gate::Gate;
-use super::opening::{close, open};
+use super::opening::{Opened, close, open};
 use super::renewal::Renewal;
 use super::replies::Replies;
 use super::session::{End, Session};
@@ -23,8 +22,8 @@ use crate::link::{Link, LinkError, LinkWatch};
 
 /// The pause before a channel is opened again that could not be opened.
 const PAUSE: Duration = Duration::from_millis(500);
-/// RabbitMQ's code for a frame on a channel that it has closed. It closes the channel over one
-/// message while the client still writes others to it, and that costs the whole connection.
+/// RabbitMQ's code for a frame on a channel that it has closed. It closes the whole connection over that.
+/// `link/io` writes no such frame; should there be one, a message of ours had closed the channel.
 const CHANNEL_ERROR: u16 = 504;
 /// How long messages wait for a new link after a loss that one of them caused.
 const GRACE: Duration = Duration::from_secs(5);
@@ -182,9 +181,9 @@ impl Owner {
                 return;
             };
             match opened {
-                Ok(channel) => {
+                Ok(opened) => {
                     self.grace = None;
-                    if self.publish_on(&link, channel).await.is_break() {
+                    if self.publish_on(&link, opened).await.is_break() {
                         return;
                     }
                 }
@@ -199,10 +198,10 @@ impl Owner {
     }
 
     /// Publishes on one channel until it is lost or left; breaks when nobody can send any more.
-    async fn publish_on(&mut self, link: &Link, channel: lapin::Channel) -> ControlFlow<()> {
+    async fn publish_on(&mut self, link: &Link, mut opened: Opened) -> ControlFlow<()> {
         let held = std::mem::take(&mut self.held);
-        let renewal = &mut self.renewal;
-        let mut session = Session::new(link, channel.clone(), self.limits, held, renewal, fly);
+        let (port, renewal) = (&mut opened.port, &mut self.renewal);
+        let mut session = Session::new(link, port, self.limits, held, renewal);
         let end = session.run(&mut self.waiting, &self.gate).await;
         let left = session.into_unanswered();
         self.renewal.left(matches!(end, Ok(End::Refused { .. })));
@@ -215,7 +214,7 @@ impl Owner {
                     "the broker keeps refusing messages on a confirm channel; opening another one"
                 );
                 self.held.extend(left);
-                tokio::spawn(close(channel));
+                tokio::spawn(close(opened));
             }
             Err(error) => self.sort_out(link, &error, left),
         }
@@ -309,13 +308,8 @@ impl Owner {
     /// The channel broke with messages in flight. The one that broke it is told so; the others are
     /// published again while the link lasts, and over the next one if they may wait for it: what was
     /// not confirmed may not be stored.
-    fn sort_out(&mut self, link: &Link, error: &lapin::Error, left: VecDeque<Box<Job>>) {
-        let (code, text) = match error.kind() {
-            lapin::ErrorKind::ProtocolError(amqp) => {
-                (amqp.get_id(), amqp.get_message().as_str().to_owned())
-            }
-            _ => (0, LinkError::of(error).to_string()),
-        };
+    fn sort_out(&mut self, link: &Link, error: &LinkError, left: VecDeque<Box<Job>>) {
+        let (code, text) = (error.code, error.to_string());
         let is_up = link.is_up();
         if is_up {
             warn!(event = "confirm_channel_lost", in_flight = left.len(), error = %text, "the confirm channel broke");

@@ -186,6 +186,12 @@ impl Publisher {
 
     /// The publish link, for what a message needs before it is sent. One that is down is waited for as
     /// long as the message may wait.
+    /// The size of the largest frame, in bytes; `None` while there is no link.
+    pub(crate) fn frame_max(&self) -> Option<usize> {
+        let link = self.shared.links.borrow();
+        link.as_ref().map(|link| link.frame_max())
+    }
+
     pub(super) async fn link(&self, message: &Outgoing) -> Result<Arc<Link>, PublishError> {
         let mut links = self.shared.links.clone();
         let when_down = message.when_down.unwrap_or(self.when_down);

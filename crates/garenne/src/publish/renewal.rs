@@ -9,6 +9,7 @@
 
 use std::time::{Duration, Instant};
 
+use garenne_core::reader::Message;
 use garenne_core::{Moment, Refusals};
 
 use super::replies::Replies;
@@ -71,6 +72,13 @@ impl Renewal {
     /// A broker that blocks opens no channel, and refuses nothing.
     pub(super) fn call_off(&mut self) {
         self.landing_until = None;
+    }
+
+    /// A reply has come.
+    pub(super) fn reply(&self, reply: Message) {
+        if let Some(replies) = &self.replies {
+            replies.hand_out(reply);
+        }
     }
 
     /// The channel was left: because of what it refused, or for another reason.

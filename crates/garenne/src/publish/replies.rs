@@ -5,15 +5,13 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
-use futures_util::StreamExt;
-use lapin::Consumer;
-use lapin::message::Delivery;
-use lapin::types::ShortString;
+use garenne_core::reader::Message;
+use garenne_core::wire::PropertyList;
 use tokio::sync::oneshot;
 
 use super::room::Tally;
 
-/// What stands for "the channel that this is published on" (RabbitMQ's direct reply-to).
+/// The address that stands for the channel that a request is published on (RabbitMQ's direct reply-to).
 pub(super) const REPLY_TO: &str = "amq.rabbitmq.reply-to";
 
 /// The requests that were sent and wait for a reply, by correlation id.
@@ -67,20 +65,14 @@ impl Replies {
         (expecting, expected)
     }
 
-    /// Hands out what comes, until the channel ends.
-    pub(super) async fn hand_out(self, mut consumer: Consumer) {
-        while let Some(Ok(reply)) = consumer.next().await {
-            self.hand_out_one(reply);
-        }
-    }
-
-    fn hand_out_one(&self, delivery: Delivery) {
-        let id = delivery.properties.correlation_id().as_ref();
-        let waiting = id.and_then(|id| self.lock().remove(id.as_str()));
-        let content_type = delivery.properties.content_type().as_ref();
+    /// Hands a reply to whoever waits for it.
+    pub(super) fn hand_out(&self, message: Message) {
+        let list = PropertyList::new(message.properties());
+        let text = |bytes: Option<_>| bytes.and_then(|bytes| std::str::from_utf8(bytes).ok());
+        let waiting = text(list.correlation_id()).and_then(|id| self.lock().remove(id));
         let reply = Reply {
-            content_type: content_type.map(ShortString::to_string),
-            body: delivery.data.into(),
+            content_type: text(list.content_type()).map(str::to_owned),
+            body: message.body.into(),
         };
         let taken = waiting.is_some_and(|waiting| waiting.send(reply).is_ok());
         if !taken {

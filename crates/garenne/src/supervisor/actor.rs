@@ -17,7 +17,7 @@ use super::workers::{Registration, WorkerSlot, WorkerThread};
 use super::zombie::Sight;
 use crate::alert::{Desk, Tellers};
 use crate::consumer::{Identity, Mode, WorkerId};
-use crate::link::{BrokerUrl, Kind, Link, LinkError, LinkEvent, LinkNews, LinkWatch, Purpose, Tls};
+use crate::link::{BrokerUrl, Kind, Link, LinkError, LinkEvent, LinkNews, Purpose, Tls};
 use crate::publish::{ConfirmChannel, Limits, Publisher};
 use crate::sink::Sinks;
 use crate::status::{Board, LinkState, OutageStatus, Phase};
@@ -43,9 +43,26 @@ pub(crate) struct Plan {
 pub(super) struct Slot {
     pub(super) epoch: Epoch,
     pub(super) announce: watch::Sender<Option<Arc<Link>>>,
+    /// Consumption was stable with this incarnation.
+    was_stable: bool,
 }
 
 impl Slot {
+    fn new(announce: watch::Sender<Option<Arc<Link>>>) -> Self {
+        Self {
+            epoch: Epoch(0),
+            announce,
+            was_stable: false,
+        }
+    }
+
+    /// A new incarnation is up.
+    pub(super) fn announce(&mut self, link: Arc<Link>) {
+        self.epoch = link.epoch;
+        self.was_stable = false;
+        self.announce.send_replace(Some(link));
+    }
+
     pub(super) fn link(&self) -> Option<Arc<Link>> {
         self.announce.borrow().clone()
     }
@@ -108,14 +125,8 @@ impl ConnectionSupervisor {
             plan,
             runtime,
             board,
-            consume: Slot {
-                epoch: Epoch(0),
-                announce: watch::Sender::new(None),
-            },
-            publish: Slot {
-                epoch: Epoch(0),
-                announce: publish,
-            },
+            consume: Slot::new(watch::Sender::new(None)),
+            publish: Slot::new(publish),
             backoff: Backoff::default(),
             connecting: false,
             retry_timer: None,
@@ -134,11 +145,6 @@ impl ConnectionSupervisor {
             sights: HashMap::new(),
             origin: Instant::now(),
         }
-    }
-
-    /// Sees the consume link come and go.
-    pub(crate) fn consume_links(&self) -> LinkWatch {
-        self.consume.announce.subscribe()
     }
 
     pub(super) fn now(&self) -> Moment {
@@ -180,6 +186,19 @@ impl ConnectionSupervisor {
         }
     }
 
+    /// A link was lost before consumption was stable with it. Whatever ends it may end the next one too,
+    /// so that counts like an attempt that failed: links that come and go are made less and less often.
+    fn came_and_went(&mut self, error: &LinkError, ctx: &mut Context<Self>) {
+        // The other one is waited for already, or being made: both often go together.
+        if self.retry_timer.is_some() || self.connecting {
+            return;
+        }
+        if let Some(pause) = self.failed(error, ctx) {
+            self.connect_later(pause, ctx);
+        }
+        self.show();
+    }
+
     /// A link or a worker is lost: opens an outage, or adds to the one that is going on.
     pub(super) fn lost(&mut self, reason: &str, ctx: &mut Context<Self>) {
         let now = self.now();
@@ -212,6 +231,8 @@ impl ConnectionSupervisor {
 
     pub(super) fn on_stable(&mut self, ended: &Ended) {
         self.backoff.reset();
+        self.consume.was_stable = true;
+        self.publish.was_stable = true;
         if let Some(news) = self.alarm.ended(ended) {
             self.desk.tell(&news);
         }
@@ -298,17 +319,19 @@ impl StreamHandler<LinkNews> for ConnectionSupervisor {
         let purpose = news.purpose.as_str();
         match news.event {
             LinkEvent::Lost(error) => {
-                if self
-                    .slot(news.purpose)
-                    .announce
-                    .send_replace(None)
-                    .is_none()
-                {
+                let slot = self.slot(news.purpose);
+                if slot.announce.send_replace(None).is_none() {
                     return;
                 }
+                let was_stable = slot.was_stable;
                 warn!(event = "link_lost", purpose, epoch = news.epoch.0, %error, "the {purpose} link is lost; reconnecting");
-                self.lost(&format!("the {purpose} link was lost: {error}"), ctx);
-                self.connect(ctx);
+                let error = error.while_doing(format_args!("the {purpose} link was lost"));
+                self.lost(&error.to_string(), ctx);
+                if was_stable {
+                    self.connect(ctx);
+                } else {
+                    self.came_and_went(&error, ctx);
+                }
             }
             LinkEvent::Blocked(reason) => {
                 warn!(event = "link_blocked", purpose, %reason, "the broker blocks publishers; retries and sends wait until its alarm clears");

@@ -1,6 +1,7 @@
 //! Getting links back: dial what is missing, declare the topology, announce.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix::{ActorFutureExt, AsyncContext, Context, WrapFuture};
 use futures_util::{StreamExt, TryStreamExt, stream};
@@ -68,10 +69,9 @@ impl ConnectionSupervisor {
                 });
                 continue;
             }
-            self.slot(link.purpose).epoch = link.epoch;
             let purpose = link.purpose.as_str();
             info!(event = "link_up", purpose, epoch = link.epoch.0, broker = %link.broker, "the {purpose} link is up");
-            self.slot(link.purpose).announce.send_replace(Some(link));
+            self.slot(link.purpose).announce(link);
         }
         match attempt.error {
             Some(error) => {
@@ -82,16 +82,24 @@ impl ConnectionSupervisor {
                         retry_in_ms = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX),
                         "no link to the broker; trying again"
                     );
-                    self.retry_timer = Some(ctx.run_later(pause, Self::connect));
+                    self.connect_later(pause, ctx);
                 }
                 self.show();
             }
             None => {
                 self.look_whether_consuming();
-                // One of them may have been lost while the other was dialled.
-                self.connect(ctx);
+                // One of them may have been lost while the other was dialled. If both were, that is waited
+                // for.
+                if self.retry_timer.is_none() {
+                    self.connect(ctx);
+                }
             }
         }
+    }
+
+    /// Tries again after a pause.
+    pub(super) fn connect_later(&mut self, pause: Duration, ctx: &mut Context<Self>) {
+        self.retry_timer = Some(ctx.run_later(pause, Self::connect));
     }
 }
 
@@ -126,12 +134,7 @@ async fn connect_one(
     purpose: Purpose,
     epoch: Epoch,
 ) -> Result<Arc<Link>, LinkError> {
-    let name = format!(
-        "{} on {} ({})",
-        plan.identity.service,
-        plan.identity.host,
-        purpose.as_str()
-    );
+    let name = plan.identity.link_name(purpose.as_str());
     let brokers = Brokers {
         urls: &plan.brokers,
         tls: &plan.tls,

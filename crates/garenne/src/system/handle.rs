@@ -8,7 +8,7 @@ use garenne_core::StopReason;
 use tokio::sync::watch;
 
 use crate::failed::ParkingStore;
-use crate::link::LinkWatch;
+use crate::link::{Access, Destination};
 use crate::publish::Publisher;
 use crate::status::{Board, Status};
 use crate::supervisor::{ConnectionSupervisor, Stop, StopNow};
@@ -22,8 +22,8 @@ pub struct SystemHandle {
     pub(super) supervisor: Addr<ConnectionSupervisor>,
     pub(super) board: Arc<Board>,
     pub(super) publisher: Publisher,
-    /// The consume link: what is not published is done over this one.
-    pub(super) links: LinkWatch,
+    /// Where failed messages are looked at.
+    pub(super) failed: Arc<Destination>,
     pub(super) stopped: watch::Receiver<Option<StopReason>>,
 }
 
@@ -79,7 +79,10 @@ impl SystemHandle {
     }
 
     /// The failed messages of these queues, where they are parked: to list them on an admin page and to
-    /// send them again with [`Replay`](crate::failed::Replay), over the system's own links.
+    /// send them again with [`Replay`](crate::failed::Replay).
+    ///
+    /// Each look makes a link of its own and closes it, so nothing that an admin page does concerns the
+    /// links that the system consumes and publishes with. Copies are sent over the publish link.
     ///
     /// ```no_run
     /// # use garenne::failed::{FailedQuery, FailedStore, Replay};
@@ -98,7 +101,8 @@ impl SystemHandle {
     #[must_use]
     pub fn failed(&self, queues: impl IntoIterator<Item = impl Into<String>>) -> ParkingStore {
         let queues = queues.into_iter().map(Into::into).collect();
-        ParkingStore::new(self.links.clone(), self.publisher.clone(), queues)
+        let access = Access::Own(Arc::clone(&self.failed));
+        ParkingStore::new(access, self.publisher.clone(), queues)
     }
 
     /// Waits until the system has stopped, and says why.

@@ -16,6 +16,7 @@ use tracing::warn;
 use super::logging::{self, Format};
 use super::{BuildError, System, SystemHandle};
 use crate::alert::Desk;
+use crate::link::Destination;
 use crate::status::Board;
 use crate::supervisor::ConnectionSupervisor;
 
@@ -74,6 +75,12 @@ fn run(system: System, links: Runtime, signals: Signals, started: &SyncSender<Sy
             .map(|q| (q.queue.name().to_owned(), Arc::clone(&q.counters)));
         let board = Arc::new(Board::new(queues.collect(), desk.clone()));
         tasks.start(links.handle(), &publish.subscribe(), plan.limits);
+        let failed = Destination {
+            brokers: plan.brokers.clone(),
+            tls: plan.tls.clone(),
+            name: plan.identity.link_name("failed messages"),
+            runtime: links.handle().clone(),
+        };
         let supervisor = ConnectionSupervisor::new(
             Arc::new(plan),
             links.handle().clone(),
@@ -84,7 +91,7 @@ fn run(system: System, links: Runtime, signals: Signals, started: &SyncSender<Sy
             stopped,
         );
         let handle = SystemHandle {
-            links: supervisor.consume_links(),
+            failed: Arc::new(failed),
             supervisor: supervisor.start(),
             board,
             publisher,

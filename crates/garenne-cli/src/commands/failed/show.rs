@@ -108,6 +108,7 @@ fn one(record: &FailedMessage, screen: &mut Screen) -> io::Result<()> {
 fn properties(properties: &Properties, screen: &mut Screen) -> io::Result<()> {
     let mut written = json::write_properties(properties).unwrap_or_default();
     let headers = written.remove("headers");
+    written.remove("$unread");
     if !written.is_empty() {
         heading(screen, "properties")?;
         for (name, value) in &written {
@@ -124,6 +125,12 @@ fn properties(properties: &Properties, screen: &mut Screen) -> io::Result<()> {
                 .as_str()
                 .map_or_else(|| value.to_string(), str::to_owned);
             indented(screen, &format!("{name}: {shown}"))?;
+        }
+    }
+    if !properties.unread.is_empty() {
+        heading(screen, "cannot be read, and is kept as it came")?;
+        for part in &properties.unread {
+            indented(screen, &part.to_string())?;
         }
     }
     Ok(())

@@ -2,7 +2,9 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use garenne::core::{FailReason, FailedMessage, Headers, Properties, Value};
+use garenne::core::{
+    FailReason, FailedMessage, Headers, Properties, TextProperty, Unread, UnreadPart, Value,
+};
 use proptest::prelude::*;
 
 pub(crate) fn at_millis(millis: u64) -> SystemTime {
@@ -80,6 +82,19 @@ fn value() -> impl Strategy<Value = Value> {
     })
 }
 
+/// A part of the properties that cannot be read: a text, or a header whose name is not UTF-8.
+fn unread() -> impl Strategy<Value = Unread> {
+    let text = prop::collection::vec(0x80..0xc0_u8, 1..20).prop_map(|bytes| Unread {
+        part: UnreadPart::Property(TextProperty::ReplyTo),
+        bytes,
+    });
+    let header = any::<u8>().prop_map(|byte| Unread {
+        part: UnreadPart::Header,
+        bytes: vec![1, 0xff, b'B', byte],
+    });
+    prop_oneof![text, header]
+}
+
 prop_compose! {
     fn properties()(
         texts in prop::array::uniform9(prop::option::of(text())),
@@ -87,12 +102,13 @@ prop_compose! {
         octets in prop::array::uniform2(prop::option::of(any::<u8>())),
         expiration in prop::option::of("[0-9]{1,8}"),
         timestamp in prop::option::of(any::<u64>()),
+        unread in prop::collection::vec(unread(), 0..3),
     ) -> Properties {
         let [content_type, content_encoding, correlation_id, reply_to, message_id, kind, user_id, app_id, cluster_id] = texts;
         let [delivery_mode, priority] = octets;
         Properties {
             content_type, content_encoding, headers, delivery_mode, priority, correlation_id, reply_to, expiration,
-            message_id, timestamp, kind, user_id, app_id, cluster_id,
+            message_id, timestamp, kind, user_id, app_id, cluster_id, unread,
         }
     }
 }
@@ -107,7 +123,7 @@ prop_compose! {
         times in [0_u64..4_000_000_000_000, 0_u64..4_000_000_000_000],
         reason in prop::sample::select(vec![
             FailReason::Exhausted, FailReason::Permanent, FailReason::Undecodable, FailReason::Panic,
-            FailReason::Deadline, FailReason::DeliveryLimit,
+            FailReason::Deadline, FailReason::DeliveryLimit, FailReason::Unrepeatable,
         ]),
         error in text(),
         error_chain in prop::collection::vec(text(), 0..4),

@@ -1,4 +1,4 @@
-//! lapin's runtime: tokio's, with sockets of our own.
+//! lapin's runtime: tokio's, with a pipe for a socket.
 
 use std::io::{self, Read, Write};
 use std::net::SocketAddr;
@@ -10,13 +10,13 @@ use async_rs::util::Task;
 use futures_util::{AsyncRead, AsyncWrite, Stream};
 use tokio::runtime::Handle;
 
-use super::socket::Socket;
+use super::pipe::Pipe;
 
 #[derive(Clone, Debug)]
-pub(super) struct Kit(Tokio);
+pub(in crate::link) struct Kit(Tokio);
 
 impl Kit {
-    pub(super) fn new(runtime: Handle) -> Self {
+    pub(in crate::link) fn new(runtime: Handle) -> Self {
         Self(Tokio::default().with_handle(runtime))
     }
 }
@@ -45,16 +45,16 @@ impl Executor for Kit {
     }
 }
 
-/// Sockets are made in `dial.rs` and handed over: lapin asks for none.
+/// Sockets are dialled in `dial.rs` and handed over: lapin asks for none.
 impl Reactor for Kit {
-    type TcpStream = Socket;
+    type TcpStream = Pipe;
     type Sleep = <Tokio as Reactor>::Sleep;
 
     fn register<H: Read + Write + Send + 'static>(
         &self,
         _socket: H,
     ) -> io::Result<impl AsyncRead + AsyncWrite + Send + Unpin + 'static> {
-        Err::<Socket, _>(io::ErrorKind::Unsupported.into())
+        Err::<Pipe, _>(io::ErrorKind::Unsupported.into())
     }
 
     fn sleep(&self, time: Duration) -> Self::Sleep {

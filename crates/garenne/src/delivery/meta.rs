@@ -1,0 +1,111 @@
+//! What is known of a message besides its decoded body.
+
+use std::borrow::Cow;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, OnceLock};
+
+use bytes::Bytes;
+use garenne_core::delay::arrived;
+use garenne_core::reader::Message;
+use garenne_core::wire::{PropertyList, RawValue, readable};
+use garenne_core::{Attempt, Properties};
+
+use crate::consumer::Outbox;
+
+/// What is known of a message besides its decoded body.
+pub(crate) struct Meta {
+    pub(crate) queue: Arc<str>,
+    pub(crate) redelivered: bool,
+    pub(crate) attempt: Attempt,
+    /// The message as it came, without its body.
+    received: Message,
+    pub(crate) bytes: Bytes,
+    /// Its texts in a readable form, once somebody has asked for one that is not UTF-8.
+    shown: OnceLock<Box<Shown>>,
+    /// What its handler wants sent.
+    pub(crate) outbox: Outbox,
+    /// A handler has begun with it.
+    pub(crate) begun: AtomicBool,
+    /// No handler has it any more: what is left is to store it somewhere, if it is not done with.
+    pub(crate) ended: AtomicBool,
+    /// Set when the delivery was dropped by a panic: it was this message whose handler panicked.
+    pub(crate) unwound: AtomicBool,
+}
+
+/// Texts of a message, readably.
+struct Shown {
+    message_id: String,
+    exchange: String,
+    routing_key: String,
+}
+
+impl Meta {
+    pub(crate) fn new(queue: Arc<str>, mut message: Message) -> Self {
+        Self {
+            queue,
+            redelivered: message.redelivered,
+            attempt: PropertyList::new(message.properties()).attempt(),
+            bytes: Bytes::from(std::mem::take(&mut message.body)),
+            received: message,
+            shown: OnceLock::new(),
+            outbox: Outbox::default(),
+            begun: AtomicBool::new(false),
+            ended: AtomicBool::new(false),
+            unwound: AtomicBool::new(false),
+        }
+    }
+
+    /// The properties, to look one up.
+    pub(crate) fn list(&self) -> PropertyList<'_> {
+        PropertyList::new(self.received.properties())
+    }
+
+    /// All properties.
+    pub(crate) fn properties(&self) -> Properties {
+        Properties::decode(self.received.properties())
+    }
+
+    pub(crate) fn message_id(&self) -> Option<&str> {
+        let id = self.list().message_id()?;
+        Some(text(id).unwrap_or_else(|| &self.shown().message_id))
+    }
+
+    /// The message id for a log: nothing in it does more than be read.
+    pub(crate) fn id_to_show(&self) -> Cow<'_, str> {
+        readable(self.list().message_id().unwrap_or_default())
+    }
+
+    pub(crate) fn content_type(&self) -> Option<&str> {
+        text(self.list().content_type()?)
+    }
+
+    /// Exchange and routing key of the delivery; of a message that was delayed, those that it was on
+    /// its way to.
+    pub(crate) fn address(&self) -> (&str, &str) {
+        let exchange = text(self.received.exchange());
+        let exchange = exchange.unwrap_or_else(|| &self.shown().exchange);
+        let routing_key = text(self.received.routing_key());
+        let routing_key = routing_key.unwrap_or_else(|| &self.shown().routing_key);
+        arrived(exchange, routing_key).unwrap_or((exchange, routing_key))
+    }
+
+    pub(super) fn origin(&self, name: &str) -> Option<&str> {
+        self.list().header(name).and_then(RawValue::as_text)
+    }
+
+    fn shown(&self) -> &Shown {
+        self.shown.get_or_init(|| {
+            let show = |bytes| readable(bytes).into_owned();
+            Box::new(Shown {
+                message_id: show(self.list().message_id().unwrap_or_default()),
+                exchange: show(self.received.exchange()),
+                routing_key: show(self.received.routing_key()),
+            })
+        })
+    }
+}
+
+/// The text, if these bytes are one.
+pub(super) fn text(bytes: &[u8]) -> Option<&str> {
+    std::str::from_utf8(bytes).ok()
+}

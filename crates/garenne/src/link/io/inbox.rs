@@ -1,0 +1,244 @@
+//! Inboxes: things that have come for a channel wait there for the task that has the channel.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use garenne_core::reader::{Message, Returned};
+
+use crate::link::LinkError;
+
+/// Something that came for a channel. The order is the broker's.
+#[derive(Debug)]
+pub(crate) enum Incoming {
+    /// A message for the channel's consumer, or an answer to its `basic.get`.
+    Message(Message),
+    /// A mandatory message that no queue took. Its confirm follows.
+    Returned(Returned),
+    /// The broker has taken messages, or refused to take them.
+    Confirmed {
+        tag: u64,
+        multiple: bool,
+        taken: bool,
+    },
+    /// No message follows for the consumer: the broker or we have cancelled it.
+    ConsumerEnded,
+    /// The channel is gone, alone or with its link. Nothing follows.
+    Closed(LinkError),
+}
+
+/// The things that have come for one channel.
+#[derive(Debug)]
+pub(super) struct Inbox {
+    /// Whom the channel serves, in words for an error: ``queue `orders` ``.
+    pub(super) label: String,
+    state: Mutex<State>,
+    /// The broker has closed the channel: one more frame on it would cost the connection.
+    is_shut: AtomicBool,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    items: VecDeque<Incoming>,
+    closed: Option<LinkError>,
+    task: Option<Waker>,
+}
+
+impl Inbox {
+    fn new(label: String) -> Self {
+        Self {
+            label,
+            state: Mutex::default(),
+            is_shut: AtomicBool::new(false),
+        }
+    }
+
+    /// Adds several things, and wakes the task once. Nothing is added behind the end.
+    fn add(&self, items: &mut Vec<Incoming>) {
+        let mut state = self.lock();
+        if state.closed.is_some() {
+            return;
+        }
+        state.items.extend(items.drain(..));
+        wake(state);
+    }
+
+    fn close(&self, why: &LinkError) {
+        let mut state = self.lock();
+        state.closed.get_or_insert_with(|| why.clone());
+        wake(state);
+    }
+
+    /// From now on nothing is written on the channel. All that was written before stands before lapin's
+    /// answer to the broker, as lapin has not seen yet that the broker closed the channel.
+    pub(super) fn shut(&self) {
+        self.is_shut.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_shut(&self) -> bool {
+        self.is_shut.load(Ordering::Relaxed)
+    }
+
+    /// Takes everything that has come, in exchange for an empty list. Pending when nothing has.
+    pub(super) fn poll_take(&self, cx: &Context<'_>, items: &mut VecDeque<Incoming>) -> Poll<()> {
+        let mut state = self.lock();
+        if !state.items.is_empty() {
+            std::mem::swap(&mut state.items, items);
+            return Poll::Ready(());
+        }
+        if let Some(why) = &state.closed {
+            items.push_back(Incoming::Closed(why.clone()));
+            return Poll::Ready(());
+        }
+        match &mut state.task {
+            Some(task) if task.will_wake(cx.waker()) => {}
+            task => *task = Some(cx.waker().clone()),
+        }
+        Poll::Pending
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn wake(state: MutexGuard<'_, State>) {
+    let task = state.task.clone();
+    drop(state);
+    if let Some(task) = task {
+        task.wake();
+    }
+}
+
+/// The inboxes of a link's channels.
+#[derive(Debug, Default)]
+pub(super) struct Inboxes(Mutex<Open>);
+
+#[derive(Debug, Default)]
+struct Open {
+    by_channel: HashMap<u16, Arc<Inbox>>,
+    /// The link is gone.
+    closed: Option<LinkError>,
+}
+
+impl Inboxes {
+    /// An inbox for a channel that was just opened.
+    pub(super) fn open(&self, channel: u16, label: String) -> Arc<Inbox> {
+        let inbox = Arc::new(Inbox::new(label));
+        let mut open = self.lock();
+        if let Some(why) = &open.closed {
+            inbox.close(why);
+        }
+        open.by_channel.insert(channel, Arc::clone(&inbox));
+        inbox
+    }
+
+    /// Removes the inbox of a channel. Its number may belong to another channel by now, whose inbox
+    /// stays.
+    pub(super) fn forget(&self, channel: u16, inbox: &Arc<Inbox>) {
+        let mut open = self.lock();
+        if open
+            .by_channel
+            .get(&channel)
+            .is_some_and(|current| Arc::ptr_eq(current, inbox))
+        {
+            open.by_channel.remove(&channel);
+        }
+    }
+
+    fn find(&self, channel: u16) -> Option<Arc<Inbox>> {
+        self.lock().by_channel.get(&channel).cloned()
+    }
+
+    /// Whom a channel serves.
+    pub(super) fn label(&self, channel: u16) -> Option<String> {
+        self.find(channel).map(|inbox| inbox.label.clone())
+    }
+
+    /// The link is gone: every channel's task learns it, behind what came before.
+    pub(super) fn close(&self, why: &LinkError) {
+        let mut open = self.lock();
+        open.closed.get_or_insert_with(|| why.clone());
+        for inbox in open.by_channel.values() {
+            inbox.close(why);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Open> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Collects what was read at once, by channel, and puts it into the inboxes: each task is woken once.
+#[derive(Debug, Default)]
+pub(super) struct Sorter {
+    /// The channels of this turn, and lists of earlier turns whose memory is used again.
+    piles: Vec<Pile>,
+    /// How many of them are of this turn.
+    used: usize,
+    /// The one that something was put on last: what follows is nearly always for the same channel.
+    last: usize,
+}
+
+#[derive(Debug, Default)]
+struct Pile {
+    channel: u16,
+    items: Vec<Incoming>,
+}
+
+impl Sorter {
+    /// The most piles whose memory is kept.
+    const KEPT: usize = 64;
+
+    pub(super) fn put(&mut self, channel: u16, item: Incoming) {
+        let of_this_turn = &self.piles[..self.used];
+        if !of_this_turn
+            .get(self.last)
+            .is_some_and(|pile| pile.channel == channel)
+        {
+            let known = of_this_turn.iter().position(|pile| pile.channel == channel);
+            self.last = known.unwrap_or_else(|| self.begin(channel));
+        }
+        self.piles[self.last].items.push(item);
+    }
+
+    fn begin(&mut self, channel: u16) -> usize {
+        let index = self.used;
+        if index == self.piles.len() {
+            self.piles.push(Pile::default());
+        }
+        self.piles[index].channel = channel;
+        self.used += 1;
+        index
+    }
+
+    /// Things without an inbox are dropped: their channel is gone, and the broker hands its messages out
+    /// again.
+    pub(super) fn hand_over(&mut self, inboxes: &Inboxes) {
+        for pile in &mut self.piles[..self.used] {
+            if let Some(inbox) = inboxes.find(pile.channel) {
+                inbox.add(&mut pile.items);
+            }
+            pile.items.clear();
+        }
+        self.piles.truncate(Self::KEPT);
+        (self.used, self.last) = (0, 0);
+    }
+
+    /// The broker has closed a channel. Returns its inbox, if somebody has it.
+    pub(super) fn close(
+        &mut self,
+        inboxes: &Inboxes,
+        channel: u16,
+        why: &LinkError,
+    ) -> Option<Arc<Inbox>> {
+        self.hand_over(inboxes);
+        let inbox = inboxes.find(channel)?;
+        inbox.close(why);
+        Some(inbox)
+    }
+}
+
+#[cfg(test)]
+mod tests;

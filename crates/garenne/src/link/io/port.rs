@@ -1,0 +1,264 @@
+//! A channel of a link: the way to publish, to consume, and to settle.
+
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use garenne_core::Ack;
+use garenne_core::reader::Message;
+use lapin::options::{
+    BasicCancelOptions, BasicConsumeOptions, BasicGetOptions, BasicQosOptions, ConfirmSelectOptions,
+};
+use lapin::types::{FieldTable, ShortString};
+use lapin::{Channel, Consumer};
+
+use super::inbox::{Inbox, Incoming};
+use super::{Publish, Shared};
+use crate::link::{LinkError, Loss, call};
+use crate::wire::short;
+
+/// A channel. One task has it. That task sees what comes, in the broker's order, and no other writes on
+/// the channel.
+///
+/// Messages, confirms, returns and acks go past lapin. Questions with an answer go through it.
+pub(crate) struct Port {
+    channel: Channel,
+    writer: Writer,
+    loss: Loss,
+    /// Things that were taken out of the inbox and not handed out yet.
+    taken: VecDeque<Incoming>,
+}
+
+/// The way to write on a channel while something else holds its [`Port`].
+#[derive(Clone)]
+pub(crate) struct Writer {
+    id: u16,
+    shared: Arc<Shared>,
+    inbox: Arc<Inbox>,
+}
+
+/// A consumer on a channel. The broker names it: two incarnations on one channel must not share a name.
+pub(crate) struct Subscription {
+    tag: ShortString,
+    /// lapin's consumer, which gets no messages. Dropping it cancels the consumer on the broker.
+    _consumer: Consumer,
+}
+
+impl Port {
+    pub(in crate::link) fn new(
+        channel: Channel,
+        shared: Arc<Shared>,
+        loss: Loss,
+        label: String,
+    ) -> Self {
+        shared.drop_closed();
+        let id = channel.id();
+        let inbox = shared.inboxes.open(id, label);
+        Self {
+            channel,
+            writer: Writer { id, shared, inbox },
+            loss,
+            taken: VecDeque::new(),
+        }
+    }
+
+    /// lapin's channel, for questions that have no method here.
+    pub(crate) fn channel(&self) -> &Channel {
+        &self.channel
+    }
+
+    pub(crate) fn writer(&self) -> &Writer {
+        &self.writer
+    }
+
+    /// The next thing that has come. Behind [`Incoming::Closed`] comes nothing else.
+    pub(crate) fn poll_next(&mut self, cx: &Context<'_>) -> Poll<Incoming> {
+        loop {
+            if let Some(next) = self.taken.pop_front() {
+                return Poll::Ready(next);
+            }
+            if self
+                .writer
+                .inbox
+                .poll_take(cx, &mut self.taken)
+                .is_pending()
+            {
+                return Poll::Pending;
+            }
+        }
+    }
+
+    /// See [`Port::poll_next`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost when the future is dropped.
+    pub(crate) async fn next(&mut self) -> Incoming {
+        poll_fn(|cx| self.poll_next(cx)).await
+    }
+
+    /// The next thing, if it has come already.
+    pub(crate) fn try_next(&mut self) -> Option<Incoming> {
+        match self.poll_next(&Context::from_waker(Waker::noop())) {
+            Poll::Ready(next) => Some(next),
+            Poll::Pending => None,
+        }
+    }
+
+    /// Consumes from a queue with this prefetch: `basic.qos` holds for consumers that begin after it.
+    pub(crate) async fn consume(
+        &self,
+        queue: &str,
+        prefetch: u16,
+    ) -> Result<Subscription, LinkError> {
+        let qos = self.channel.basic_qos(prefetch, BasicQosOptions::default());
+        call("setting the prefetch", qos).await?;
+        let options = BasicConsumeOptions::default();
+        self.begin_to_consume(queue, options).await
+    }
+
+    /// Consumes replies to what is published on this channel. They need no acks.
+    pub(crate) async fn consume_replies(&self, address: &str) -> Result<Subscription, LinkError> {
+        let options = BasicConsumeOptions {
+            no_ack: true,
+            ..BasicConsumeOptions::default()
+        };
+        self.begin_to_consume(address, options).await
+    }
+
+    async fn begin_to_consume(
+        &self,
+        queue: &str,
+        options: BasicConsumeOptions,
+    ) -> Result<Subscription, LinkError> {
+        let arguments = FieldTable::default();
+        let consuming = self
+            .channel
+            .basic_consume(short(queue), "".into(), options, arguments);
+        let consumer = call(&format!("consuming from queue `{queue}`"), consuming).await?;
+        Ok(Subscription {
+            tag: consumer.tag(),
+            _consumer: consumer,
+        })
+    }
+
+    /// Ends a subscription. When the future is ready, all its messages are in the inbox, and behind them
+    /// [`Incoming::ConsumerEnded`].
+    pub(crate) fn cancel(
+        &self,
+        subscription: &Subscription,
+    ) -> impl Future<Output = Result<(), LinkError>> + 'static {
+        let (channel, tag) = (self.channel.clone(), subscription.tag.clone());
+        let loss = self.loss.clone();
+        async move {
+            let cancelled = channel.basic_cancel(tag, BasicCancelOptions::default());
+            loss.or(call("cancelling the consumer", cancelled)).await
+        }
+    }
+
+    /// Asks a queue for one message. With `no_ack` the queue forgets it at once.
+    ///
+    /// # Cancel safety
+    ///
+    /// A message that comes for a dropped future is the answer to the next question.
+    pub(crate) async fn get(
+        &mut self,
+        queue: &str,
+        no_ack: bool,
+    ) -> Result<Option<Message>, LinkError> {
+        if let Some(Incoming::Message(message)) = self.try_next() {
+            return Ok(Some(message));
+        }
+        let getting = self
+            .channel
+            .basic_get(short(queue), BasicGetOptions { no_ack });
+        let what = format!("reading queue `{queue}`");
+        let answered = call(&what, getting);
+        // lapin is told that the queue is empty. By then the message is in the inbox.
+        self.loss.clone().or(answered).await?;
+        match self.try_next() {
+            Some(Incoming::Message(message)) => Ok(Some(message)),
+            Some(Incoming::Closed(error)) => Err(error),
+            Some(_) | None => Ok(None),
+        }
+    }
+
+    /// Asks the broker to confirm every message that is published from now on.
+    pub(crate) async fn confirm(&self) -> Result<(), LinkError> {
+        let confirms = self.channel.confirm_select(ConfirmSelectOptions::default());
+        call("switching on confirms", confirms).await
+    }
+
+    /// Closes the channel as AMQP wants it. The broker hands out again what was not settled.
+    pub(crate) async fn close(&self) -> Result<(), LinkError> {
+        let closing = call("closing the channel", self.channel.close(200, "OK".into()));
+        self.loss.clone().or(closing).await
+    }
+}
+
+impl Drop for Port {
+    fn drop(&mut self) {
+        let Writer { id, shared, inbox } = &self.writer;
+        shared.inboxes.forget(*id, inbox);
+        if inbox.is_shut() && self.channel.status().connected() {
+            shared.keep_closed(self.channel.clone());
+        }
+    }
+}
+
+impl Writer {
+    /// Puts a message in line; [`Writer::flush`] sends it. Returns `false`, and does nothing, if the
+    /// broker has closed the channel.
+    pub(crate) fn publish(&self, message: Publish<'_>) -> bool {
+        let frame_max = self.shared.frame_max();
+        let mut is_open = false;
+        self.shared.out.gather(|frames| {
+            is_open = !self.inbox.is_shut();
+            if is_open {
+                frames.publish(self.id, message, frame_max);
+            }
+        });
+        is_open
+    }
+
+    /// Sends all messages that are in line.
+    pub(crate) fn flush(&self) {
+        self.shared.out.write(|_| {});
+    }
+
+    /// Acks messages, and gives others back. They are given back with `nack`: a `reject` would say that
+    /// they failed, and count against a quorum queue's delivery limit.
+    pub(crate) fn settle(&self, acks: &[Ack], given_back: &[u64]) {
+        self.shared.out.write(|frames| {
+            if self.inbox.is_shut() {
+                return;
+            }
+            for ack in acks {
+                frames.ack(self.id, ack.tag, ack.multiple);
+            }
+            for tag in given_back {
+                frames.give_back(self.id, *tag);
+            }
+        });
+    }
+
+    /// Gives back everything that came over the channel and is not settled.
+    pub(crate) fn give_back_all(&self) {
+        self.shared.out.write(|frames| {
+            if !self.inbox.is_shut() {
+                frames.give_back_all(self.id);
+            }
+        });
+    }
+
+    /// Pending while the socket takes nothing.
+    pub(crate) fn poll_ready(&self, cx: &Context<'_>) -> Poll<()> {
+        self.shared.out.poll_ready(cx)
+    }
+
+    /// The size of the largest frame that both sides agreed on, in bytes.
+    pub(crate) fn frame_max(&self) -> usize {
+        self.shared.frame_max()
+    }
+}
