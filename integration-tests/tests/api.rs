@@ -12,6 +12,7 @@ mod failures;
 mod golang_rabbitmq;
 mod handlers;
 mod hangs;
+mod hostile;
 mod links;
 mod logs;
 mod neighbours;
