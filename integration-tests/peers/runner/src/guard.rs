@@ -1,5 +1,5 @@
 //! A guard against regressions that is not a timer: how many instructions the process of a service
-//! executes for a delivery, counted by valgrind.
+//! executes for a delivery that is handled, and for one that fails, counted by valgrind.
 //!
 //! The broker is the embedded one, in this process, so that only the client is counted; twice as many
 //! messages less once as many, so that start and end do not count. Under valgrind the client is always
@@ -31,7 +31,10 @@ const ACCEPT: &str = "cargo xtask bench --guard --accept";
 
 #[derive(serde::Serialize, serde::Deserialize)]
 struct Baseline {
+    /// For a message that is handled.
     instructions_per_delivery: u64,
+    /// For a message that fails: its retry copy is stored before it is acked.
+    instructions_per_failure: u64,
     /// The compiler that was used, for whoever wonders about a difference.
     rustc: String,
 }
@@ -46,11 +49,22 @@ pub async fn check(programs: &Path) -> Result<(), String> {
     let now = counted(programs).await?;
     println!("baseline: {}", shown(&before));
     println!("now:      {}", shown(&now));
-    verdict(
-        before.instructions_per_delivery,
-        now.instructions_per_delivery,
-    )
-    .map(|fine| println!("{fine}"))
+    let pairs = [
+        (
+            "a delivery",
+            before.instructions_per_delivery,
+            now.instructions_per_delivery,
+        ),
+        (
+            "a failed delivery",
+            before.instructions_per_failure,
+            now.instructions_per_failure,
+        ),
+    ];
+    for (what, before, now) in pairs {
+        println!("{what}: {}", verdict(what, before, now)?);
+    }
+    Ok(())
 }
 
 /// Makes what is counted now the baseline.
@@ -63,12 +77,12 @@ pub async fn accept(programs: &Path) -> Result<(), String> {
     Ok(())
 }
 
-fn verdict(before: u64, now: u64) -> Result<String, String> {
+fn verdict(what: &str, before: u64, now: u64) -> Result<String, String> {
     // In this order, a whole percent is one: `1050 / 1000 - 1` is more than five hundredths.
     let percent = (now as f64 - before as f64) * 100.0 / before as f64;
     if percent > TOLERANCE {
         Err(format!(
-            "a delivery costs {now} instructions, {percent:+.1} % against the baseline of {before}; \
+            "{what} costs {now} instructions, {percent:+.1} % against the baseline of {before}; \
              {TOLERANCE} % more are tolerated. See where they go: callgrind_annotate \
              target/peers/callgrind.out. If they are worth it: {ACCEPT}"
         ))
@@ -84,29 +98,43 @@ fn verdict(before: u64, now: u64) -> Result<String, String> {
 }
 
 async fn counted(programs: &Path) -> Result<Baseline, String> {
-    let mut counts = Vec::new();
-    for time in 1..=TIMES {
-        let once = instructions(programs, DELIVERIES).await?;
-        let twice = instructions(programs, 2 * DELIVERIES).await?;
-        let each = twice.saturating_sub(once) / DELIVERIES;
-        eprintln!("{time} of {TIMES}: {each} instructions per delivery");
-        counts.push(each);
-    }
-    counts.sort_unstable();
     let version = std::process::Command::new("rustc")
         .arg("--version")
         .output();
     let version = version.map_err(|e| format!("cannot ask rustc for its version: {e}"))?;
     Ok(Baseline {
-        instructions_per_delivery: counts[TIMES / 2],
+        instructions_per_delivery: each(programs, 0).await?,
+        instructions_per_failure: each(programs, 1).await?,
         rustc: String::from_utf8_lossy(&version.stdout).trim().to_owned(),
     })
 }
 
+/// What one message costs if one of so many fails, 0 for none.
+async fn each(programs: &Path, fail_every: u64) -> Result<u64, String> {
+    let mut counts = Vec::new();
+    for time in 1..=TIMES {
+        let once = instructions(programs, fail_every, DELIVERIES).await?;
+        let twice = instructions(programs, fail_every, 2 * DELIVERIES).await?;
+        let each = twice.saturating_sub(once) / DELIVERIES;
+        let what = if fail_every == 0 {
+            "delivery"
+        } else {
+            "failed delivery"
+        };
+        eprintln!("{time} of {TIMES}: {each} instructions per {what}");
+        counts.push(each);
+    }
+    counts.sort_unstable();
+    Ok(counts[TIMES / 2])
+}
+
 /// All instructions of a service that starts, handles so many messages, and stops.
-async fn instructions(programs: &Path, messages: u64) -> Result<u64, String> {
+async fn instructions(programs: &Path, fail_every: u64, messages: u64) -> Result<u64, String> {
     let broker = Broker::start().await.map_err(|e| e.to_string())?;
-    let case = case();
+    let case = Case {
+        fail_every,
+        ..case()
+    };
     let stage = Stage::open(&broker.url(), &case).await?;
     stage.fill(messages, Format::Plain).await?;
     let counts = programs.join("callgrind.out");
@@ -157,9 +185,12 @@ fn total(counts: &str) -> Option<u64> {
 fn shown(baseline: &Baseline) -> String {
     let Baseline {
         instructions_per_delivery,
+        instructions_per_failure,
         rustc,
     } = baseline;
-    format!("{instructions_per_delivery} instructions per delivery ({rustc})")
+    format!(
+        "{instructions_per_delivery} instructions per delivery, {instructions_per_failure} per failed delivery ({rustc})"
+    )
 }
 
 fn file() -> PathBuf {
@@ -172,16 +203,16 @@ mod tests {
 
     #[test]
     fn more_than_is_tolerated_fails_and_says_how_to_accept_it() {
-        assert!(verdict(1000, 1050).is_ok());
-        let error = verdict(1000, 1051).expect_err("too much");
+        assert!(verdict("a delivery", 1000, 1050).is_ok());
+        let error = verdict("a delivery", 1000, 1051).expect_err("too much");
         assert!(error.contains("1051") && error.contains("+5.1 %") && error.contains(ACCEPT));
     }
 
     #[test]
     fn a_gain_is_to_be_kept() {
-        let gain = verdict(1000, 949).expect("a gain");
+        let gain = verdict("a delivery", 1000, 949).expect("a gain");
         assert!(gain.contains(ACCEPT), "{gain}");
-        let same = verdict(1000, 951).expect("within the tolerance");
+        let same = verdict("a delivery", 1000, 951).expect("within the tolerance");
         assert!(!same.contains(ACCEPT), "{same}");
     }
 
