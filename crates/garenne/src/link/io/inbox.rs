@@ -193,10 +193,8 @@ impl Sorter {
 
     pub(super) fn put(&mut self, channel: u16, item: Incoming) {
         let of_this_turn = &self.piles[..self.used];
-        if !of_this_turn
-            .get(self.last)
-            .is_some_and(|pile| pile.channel == channel)
-        {
+        let last = of_this_turn.get(self.last);
+        if last.is_none_or(|pile| pile.channel != channel) {
             let known = of_this_turn.iter().position(|pile| pile.channel == channel);
             self.last = known.unwrap_or_else(|| self.begin(channel));
         }
