@@ -64,7 +64,7 @@ impl Inbox {
         wake(state);
     }
 
-    fn close(&self, why: &LinkError) {
+    pub(super) fn close(&self, why: &LinkError) {
         let mut state = self.lock();
         state.closed.get_or_insert_with(|| why.clone());
         wake(state);
@@ -147,7 +147,8 @@ impl Inboxes {
         }
     }
 
-    fn find(&self, channel: u16) -> Option<Arc<Inbox>> {
+    /// The inbox of a channel, if somebody has it.
+    pub(super) fn find(&self, channel: u16) -> Option<Arc<Inbox>> {
         self.lock().by_channel.get(&channel).cloned()
     }
 
@@ -222,19 +223,6 @@ impl Sorter {
         }
         self.piles.truncate(Self::KEPT);
         (self.used, self.last) = (0, 0);
-    }
-
-    /// The broker has closed a channel. Returns its inbox, if somebody has it.
-    pub(super) fn close(
-        &mut self,
-        inboxes: &Inboxes,
-        channel: u16,
-        why: &LinkError,
-    ) -> Option<Arc<Inbox>> {
-        self.hand_over(inboxes);
-        let inbox = inboxes.find(channel)?;
-        inbox.close(why);
-        Some(inbox)
     }
 }
 

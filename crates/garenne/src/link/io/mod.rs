@@ -85,6 +85,16 @@ impl Shared {
         usize::try_from(self.frame_max.get()).unwrap_or(usize::MAX)
     }
 
+    /// The broker has closed a channel, and lapin does not know yet. lapin's answer is the last that may
+    /// be written on it. So it is shut before anybody learns of the close: who learns may let go of the
+    /// channel at once, and must see then that the broker has closed it.
+    fn close_channel(&self, channel: u16, why: &LinkError) {
+        if let Some(inbox) = self.inboxes.find(channel) {
+            self.out.between_frames(|| inbox.shut());
+            inbox.close(why);
+        }
+    }
+
     /// Keeps a channel that the broker has closed until lapin knows it.
     fn keep_closed(&self, channel: Channel) {
         self.lock_closed().push(channel);
@@ -135,3 +145,6 @@ impl Shared {
         self.ended.borrow().clone()
     }
 }
+
+#[cfg(test)]
+mod tests;

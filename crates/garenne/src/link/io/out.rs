@@ -114,6 +114,7 @@ impl Out {
         let mut state = self.lock();
         state.broken = true;
         state.frames = Frames::default();
+        // Nobody goes on for the socket.
         if state.writer == Writer::Socket {
             state.writer = Writer::Nobody;
         }

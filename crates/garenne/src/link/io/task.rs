@@ -123,10 +123,8 @@ impl Task {
                 text,
             } => {
                 let why = LinkError::of_close(code, text);
-                if let Some(inbox) = sorter.close(inboxes, channel, &why) {
-                    // lapin's answer is the last that may be written on the channel.
-                    shared.out.between_frames(|| inbox.shut());
-                }
+                sorter.hand_over(inboxes);
+                shared.close_channel(channel, &why);
             }
             Event::ConnectionClosed { code, text } => {
                 *last_words = Some(LinkError::of_close(code, text));
