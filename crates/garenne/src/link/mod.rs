@@ -31,7 +31,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use garenne_core::Epoch;
-use lapin::{Channel, Connection};
+use lapin::{Channel, Connection, ErrorKind};
 use tokio::sync::watch as watch_channel;
 use tokio::time::timeout;
 
@@ -74,6 +74,8 @@ pub(crate) struct Link {
     blocked: watch_channel::Sender<Option<String>>,
     /// Set before we close it ourselves, so that its end is not taken for a loss.
     closing: AtomicBool,
+    /// Some channel numbers are of no use any more.
+    has_lost_numbers: AtomicBool,
 }
 
 /// Sees the current link of one purpose come and go.
@@ -97,6 +99,7 @@ impl Link {
             _socket: socket,
             blocked: watch_channel::Sender::new(None),
             closing: AtomicBool::new(false),
+            has_lost_numbers: AtomicBool::new(false),
         })
     }
 
@@ -129,7 +132,35 @@ impl Link {
 
     /// A channel for questions with an answer: declares, and the like.
     pub(crate) async fn open_channel(&self) -> Result<Channel, LinkError> {
-        call("opening a channel", self.connection.create_channel()).await
+        call("opening a channel", self.create_channel()).await
+    }
+
+    /// lapin takes the number of a channel that the broker has closed for closed for ever: whoever gets the
+    /// number next gets the old channel's error. Then the next number is tried. When none is left, another
+    /// connection has to be made.
+    async fn create_channel(&self) -> lapin::Result<Channel> {
+        loop {
+            let error = match self.connection.create_channel().await {
+                Ok(channel) => return Ok(channel),
+                Err(error) => error,
+            };
+            match error.kind() {
+                ErrorKind::ProtocolError(_) | ErrorKind::InvalidChannelState(..)
+                    if self.is_up() =>
+                {
+                    self.has_lost_numbers.store(true, Ordering::Relaxed);
+                }
+                ErrorKind::ChannelsLimitReached
+                    if self.has_lost_numbers.load(Ordering::Relaxed) =>
+                {
+                    self.io.end(&LinkError::transient(
+                        "the broker has closed so many channels that the connection has no numbers for others",
+                    ));
+                    return Err(error);
+                }
+                _ => return Err(error),
+            }
+        }
     }
 
     /// A channel for messages. `label` says in errors whom it serves.

@@ -36,6 +36,23 @@ async fn what_one_channel_never_takes_again_goes_over_another() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn messages_are_taken_after_the_broker_has_closed_more_channels_than_a_connection_has() {
+    let post = Post::open().await;
+    let few_channels = format!("{}?channel_max=3", post.broker.url());
+    let publisher = Publisher::connect(few_channels).await.unwrap();
+    for n in 0..8 {
+        let lost = publisher.send(Outgoing::to_exchange("missing", "key", "x"));
+        let good = publisher.send(to_q(&n.to_string()));
+        let (lost, good) = answered(async { tokio::join!(lost, good) }).await;
+        assert!(
+            matches!(lost, Err(PublishError::Unroutable { .. })),
+            "{lost:?}"
+        );
+        assert_eq!(good, Ok(()));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_is_not_confirmed_when_a_channel_is_left_is_sent_over_the_next_one_and_counted() {
     let post = Post::with(|builder| builder.confirm_timeout(SOON)).await;
     declare(&post.broker, "silent").await;
