@@ -105,8 +105,10 @@ fn the_end_of_a_channel_comes_behind_everything_and_stays() {
     let mut sorter = Sorter::default();
     sorter.put(1, confirmed(1));
     sorter.put(1, confirmed(2));
-    let closed = sorter.close(&inboxes, 1, &LinkError::of_close(404, "NOT_FOUND".into()));
-    assert!(Arc::ptr_eq(&closed.unwrap(), &inbox));
+    sorter.hand_over(&inboxes);
+    let closed = inboxes.find(1).unwrap();
+    assert!(Arc::ptr_eq(&closed, &inbox));
+    closed.close(&LinkError::of_close(404, "NOT_FOUND".into()));
     assert!(task.wakes() >= 1);
     assert_eq!(
         take(&inbox, &waker).unwrap(),
@@ -197,5 +199,5 @@ fn a_forgotten_channel_gets_nothing_and_its_successor_is_not_forgotten() {
     assert_eq!(take(&new, Waker::noop()).unwrap(), ["confirmed 1"]);
     inboxes.forget(1, &new);
     assert_eq!(inboxes.label(1), None);
-    assert!(sorter.close(&inboxes, 1, &lost()).is_none());
+    assert!(inboxes.find(1).is_none());
 }
