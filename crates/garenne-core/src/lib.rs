@@ -20,6 +20,7 @@
 //! | try another channel for what the broker refuses? | [`Refusals`] |
 //! | how much may a fresh process take at once? | [`Caution`] |
 //! | how many restarts are too many? | [`RestartLimit`] |
+//! | what happens again and again: log it, or count it? | [`Throttle`] |
 //! | what are people told, when, and how often? | [`alert::Pager`] |
 //! | what does the process exit with? | [`StopReason`] |
 
@@ -52,6 +53,7 @@ pub mod refusals;
 pub mod restart;
 pub mod retry;
 mod stamp;
+pub mod throttle;
 pub mod time;
 pub mod trace;
 pub mod unread;
@@ -84,6 +86,7 @@ pub use queue::{DEADLINE, DELIVERY_LIMIT, PREFETCH, Queue, WORKERS};
 pub use refusals::Refusals;
 pub use restart::RestartLimit;
 pub use retry::{Retry, RetryError};
+pub use throttle::Throttle;
 pub use time::Moment;
 pub use trace::TraceContext;
 pub use unread::{TextProperty, Unread, UnreadPart};

@@ -9,6 +9,7 @@
 
 mod alert;
 mod caution;
+mod come_and_go;
 mod copy;
 mod deaths;
 mod decide;
@@ -28,5 +29,6 @@ mod retry;
 mod room;
 mod samples;
 mod seeds;
+mod throttle;
 mod unread;
 mod wire;
