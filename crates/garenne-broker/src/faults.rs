@@ -3,6 +3,8 @@
 use std::rc::Rc;
 use std::time::Duration;
 
+use bytes::Bytes;
+
 use crate::broker::Handle;
 use crate::engine::ChannelPick;
 use crate::error::Error;
@@ -233,6 +235,16 @@ impl Faults {
     pub async fn cut_at_method(&self, kind: MethodKind, n: u64) -> Result<(), Error> {
         self.handle
             .call(move |server| server.trouble.cut_at_method(kind.class, kind.method, n))
+            .await
+    }
+
+    /// Delivers messages with this body in a frame without its end, whenever that is: a client that reads
+    /// it takes the connection for broken. The queue takes the message for delivered, and counts its
+    /// return.
+    pub async fn spoil_deliveries(&self, body: impl Into<Bytes>) -> Result<(), Error> {
+        let body = body.into();
+        self.handle
+            .call(move |server| server.trouble.spoil(body))
             .await
     }
 

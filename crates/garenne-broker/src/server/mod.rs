@@ -173,8 +173,15 @@ impl Server {
                 if self.trouble.cuts_method(output.method_id()) {
                     link.end(End::Reset);
                 }
+                let body = output.delivered_body();
+                let spoiled = body.is_some_and(|body| self.trouble.spoils(body));
                 if !link.is_ending() {
-                    link.write(|buffer| encode(&output, link.frame_max(), buffer));
+                    link.write(|buffer| {
+                        encode(&output, link.frame_max(), buffer);
+                        if let Some(frame_end) = buffer.last_mut().filter(|_| spoiled) {
+                            *frame_end = 0;
+                        }
+                    });
                 }
             }
             Effect::Tuned {

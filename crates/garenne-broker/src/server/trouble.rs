@@ -3,6 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::sleep;
@@ -27,6 +28,8 @@ pub(crate) struct Trouble {
     outbound: Cell<Option<u64>>,
     /// Methods to wait for: class, method, how many to go.
     methods: RefCell<Vec<(u16, u16, u64)>>,
+    /// Bodies of messages that are written so that nobody can read them.
+    spoiled: RefCell<Vec<Bytes>>,
 }
 
 impl Default for Trouble {
@@ -39,6 +42,7 @@ impl Default for Trouble {
             inbound: Cell::new(None),
             outbound: Cell::new(None),
             methods: RefCell::default(),
+            spoiled: RefCell::default(),
         }
     }
 }
@@ -125,12 +129,22 @@ impl Trouble {
         cut
     }
 
+    pub(crate) fn spoil(&self, body: Bytes) {
+        self.spoiled.borrow_mut().push(body);
+    }
+
+    /// Whether a message with this body is to be written so that nobody can read it.
+    pub(crate) fn spoils(&self, body: &[u8]) -> bool {
+        self.spoiled.borrow().iter().any(|spoiled| spoiled == body)
+    }
+
     /// Takes back every fault.
     pub(crate) fn clear(&self) {
         self.freeze(false);
         self.be_silent(false);
         self.after_crash();
         self.set_delay(Duration::ZERO);
+        self.spoiled.take();
     }
 
     /// A crash is what cuts were for.

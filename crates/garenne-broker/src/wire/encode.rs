@@ -63,6 +63,14 @@ impl Output {
             Self::Deliver { .. } => (60, 60),
         }
     }
+
+    /// The body of what is delivered to a consumer, for faults that wait for a message.
+    pub(crate) fn delivered_body(&self) -> Option<&[u8]> {
+        match self {
+            Self::Deliver { message, .. } => Some(&message.body),
+            _ => None,
+        }
+    }
 }
 
 /// Appends the bytes of `output` to `buffer`; bodies are cut to `frame_max` (0: not cut).

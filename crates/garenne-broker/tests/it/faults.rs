@@ -1,15 +1,15 @@
 use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
-use garenne_broker::{ChannelPick, Direction, How};
+use garenne_broker::{ChannelPick, Direction, How, View};
 use lapin::options::{BasicAckOptions, BasicPublishOptions};
 use lapin::{BasicProperties, Confirmation, Event};
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 
 use crate::support::{
-    broker, channel, confirming, connect, connect_to, consume, declare, next, publish, reason,
-    send, text, waiting, within,
+    body, broker, channel, confirming, connect, connect_to, consume, declare, next, publish,
+    reason, send, text, waiting, within,
 };
 
 #[tokio::test]
@@ -325,4 +325,29 @@ async fn a_crash_keeps_what_a_durable_broker_would_keep() {
         waiting(&broker, "durable").await,
         ["unacked", "persistent", "again"]
     );
+}
+
+#[tokio::test]
+async fn a_message_that_is_spoiled_costs_its_connection_and_is_counted_each_time() {
+    let broker = broker().await;
+    let (_connection, channel) = channel(&broker).await;
+    declare(&channel, "q", &[("x-queue-type", text("quorum"))]).await;
+    let faults = broker.faults();
+    faults.spoil_deliveries("killer").await.unwrap();
+    send(&channel, "q", "killer").await;
+    send(&channel, "q", "good").await;
+    for returns in 1..=3 {
+        let consumer_connection = connect(&broker).await;
+        let channel = consumer_connection.create_channel().await.unwrap();
+        let mut consumer = consume(&channel, "q", 2).await;
+        assert!(within(consumer.next()).await.unwrap().is_err());
+        let returned = |view: &View| view.connections.len() == 1 && view.ready("q") == 2;
+        broker.wait_until(returned).await.unwrap();
+        let messages = broker.messages("q").await.unwrap();
+        assert_eq!(messages[0].delivery_count, returns, "{messages:?}");
+    }
+    faults.clear().await.unwrap();
+    let mut consumer = consume(&channel, "q", 2).await;
+    assert_eq!(body(&next(&mut consumer).await), "killer");
+    assert_eq!(body(&next(&mut consumer).await), "good");
 }
