@@ -36,16 +36,18 @@ pub(super) struct Acks {
 }
 
 /// How many deliveries the broker was told of at once.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 pub(super) struct Told {
     pub(super) acked: u64,
     pub(super) given_back: u64,
+    /// What it should have been told of: the channel is gone, and its end is about to be heard of.
+    pub(super) in_vain: u64,
 }
 
 impl Told {
-    /// How many deliveries the broker no longer waits for.
+    /// How many deliveries there is nothing more to say of.
     pub(super) fn all(self) -> u64 {
-        self.acked + self.given_back
+        self.acked + self.given_back + self.in_vain
     }
 }
 
@@ -123,12 +125,19 @@ impl Acks {
         if acks.is_empty() && self.give_back.is_empty() {
             return Poll::Pending;
         }
-        writer.settle(&acks, &self.give_back);
+        let is_written = writer.settle(&acks, &self.give_back);
         self.written = Some(Instant::now());
-        let told = Told {
+        let mut told = Told {
             acked: acks.iter().map(|ack| u64::from(ack.count)).sum(),
             given_back: self.give_back.len() as u64,
+            in_vain: 0,
         };
+        if !is_written {
+            told = Told {
+                in_vain: told.all(),
+                ..Told::default()
+            };
+        }
         self.give_back.clear();
         Poll::Ready(told)
     }

@@ -55,11 +55,15 @@ impl Out {
         }
     }
 
-    /// Puts frames in, and sees to it that they are written.
-    pub(super) fn write(&self, put: impl FnOnce(&mut Frames)) {
+    /// Puts frames in, and sees to it that they are written. False: the link is gone, and nothing is.
+    pub(super) fn write(&self, put: impl FnOnce(&mut Frames)) -> bool {
         let mut state = self.lock();
+        if state.broken {
+            return false;
+        }
         put(&mut state.frames);
         self.advance(state);
+        true
     }
 
     /// Puts frames in that need not be written before the next [`write`](Self::write).

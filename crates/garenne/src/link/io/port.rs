@@ -228,10 +228,13 @@ impl Writer {
     }
 
     /// Acks messages, and gives others back. They are given back with `nack`: a `reject` would say that
-    /// they failed, and count against a quorum queue's delivery limit.
-    pub(crate) fn settle(&self, acks: &[Ack], given_back: &[u64]) {
-        self.shared.out.write(|frames| {
-            if self.inbox.is_shut() {
+    /// they failed, and count against a quorum queue's delivery limit. `false`: the channel is gone, and
+    /// nothing is written.
+    pub(crate) fn settle(&self, acks: &[Ack], given_back: &[u64]) -> bool {
+        let mut is_open = false;
+        let is_written = self.shared.out.write(|frames| {
+            is_open = !self.inbox.is_shut();
+            if !is_open {
                 return;
             }
             for ack in acks {
@@ -241,6 +244,7 @@ impl Writer {
                 frames.give_back(self.id, *tag);
             }
         });
+        is_written && is_open
     }
 
     /// Gives back everything that came over the channel and is not settled.
