@@ -54,6 +54,7 @@ mod futures;
 mod link;
 pub mod prelude;
 mod publish;
+mod quiet;
 mod sink;
 pub mod status;
 mod supervisor;

@@ -104,8 +104,9 @@ impl fmt::Display for ReadError {
                 most,
             } => write!(
                 f,
-                "the broker sent a {what} of {size} bytes on channel {channel}, at most {most} are taken; see which \
-                 producer sends such messages, and lower `frame_max` or `max_message_size` on the broker"
+                "the broker sent a {what} of {size} bytes on channel {channel}, at most {most} are taken; take it \
+                 out of its queue with another client, see which producer sends such messages, and lower `frame_max` or \
+                 `max_message_size` on the broker"
             ),
             Self::NoFrameEnd { channel } => write!(
                 f,

@@ -33,6 +33,8 @@ pub(crate) struct ConsumerActor<A, B> {
     /// What it finds may have killed the process before it, or its own link or channel.
     cautious: bool,
     backoff: Backoff,
+    /// Since when no subscription was a good one.
+    in_trouble: Option<Instant>,
     pause: Duration,
     redeclare: bool,
     lingering: Rc<Lingering>,
@@ -80,6 +82,7 @@ where
             worker: Rc::new(worker),
             cautious,
             backoff: Backoff::default(),
+            in_trouble: None,
             pause: Duration::ZERO,
             redeclare: false,
             lingering: Rc::default(),
@@ -113,6 +116,7 @@ where
                         let why = if error.is_cancelled() {
                             "nothing came through it"
                         } else {
+                            actor.cautious = true;
                             "the channel's task panicked"
                         };
                         actor.worker.report(WorkerNews::Lost(why.to_owned()));
@@ -138,11 +142,14 @@ where
                 lasted,
             } => {
                 self.cautious = false;
-                warn!(
-                    event = "consumer_cancelled",
-                    queue = self.worker.queue.name(),
-                    "the broker cancelled the consumer (queue deleted or moved); subscribing again"
-                );
+                self.worker.log.cancelled.log(|repeated| {
+                    warn!(
+                        event = "consumer_cancelled",
+                        queue = self.worker.queue.name(),
+                        repeated,
+                        "the broker cancelled the consumer (queue deleted or moved); subscribing again"
+                    );
+                });
                 self.worker.report(WorkerNews::Lost(
                     "the broker cancelled the consumer".to_owned(),
                 ));
@@ -168,9 +175,13 @@ where
     fn restart(&mut self, lasted: Duration, ctx: &mut Context<Self>) {
         if lasted >= GOOD {
             self.backoff.reset();
+            self.in_trouble = None;
             self.pause = Duration::ZERO;
         } else {
-            self.pause = self.backoff.next(fastrand::f64());
+            // As for links: the outage window is not to be overrun by a long pause.
+            let since = self.in_trouble.get_or_insert_with(Instant::now);
+            let lasting = since.elapsed();
+            self.pause = self.backoff.next_within(fastrand::f64(), lasting);
         }
         ctx.stop();
     }
@@ -247,12 +258,12 @@ where
         return Served::Stopped;
     };
     if redeclare && let Err(error) = declare_queue(&link, &worker.queue).await {
-        return Served::Refused(error);
+        return refused(&link, error);
     }
     let subscribing = ChannelTask::subscribe(Rc::clone(&worker), live, &link, caution);
     let mut task = match link.while_up(subscribing).await {
         Ok(task) => task,
-        Err(error) => return Served::Refused(error),
+        Err(error) => return refused(&link, error),
     };
     worker.report(WorkerNews::Consuming(link.epoch));
     // The task keeps the channel; the link is the supervisor's to keep.
@@ -272,6 +283,18 @@ where
         lingering.all_ended(&worker).await;
     }
     Served::Subscribed { end, lasted }
+}
+
+/// There is no subscription. Where the link went, that is the link's loss and not the queue's fault; and
+/// something may have been delivered already.
+fn refused(link: &Link, error: LinkError) -> Served {
+    if link.is_up() {
+        return Served::Refused(error);
+    }
+    Served::Subscribed {
+        end: End::Lost(error.to_string()),
+        lasted: GOOD,
+    }
 }
 
 /// The link of the current epoch, as soon as there is one. `None`: there will be none any more.

@@ -76,15 +76,19 @@ where
     ) -> Result<Self, LinkError> {
         let queue = worker.queue.name();
         let port = link.open_port(format!("queue `{queue}`")).await?;
-        let subscription = port.consume(queue, caution.prefetch()).await?;
-        info!(
-            event = "consuming",
-            queue,
-            worker = worker.id.0,
-            epoch = link.epoch.0,
-            prefetch = caution.prefetch(),
-            "consuming"
-        );
+        let subscribing = port.consume(queue, caution.prefetch()).await;
+        let subscription = subscribing.map_err(LinkError::advised)?;
+        worker.log.consuming.log(|repeated| {
+            info!(
+                event = "consuming",
+                queue,
+                worker = worker.id.0,
+                epoch = link.epoch.0,
+                prefetch = caution.prefetch(),
+                repeated,
+                "consuming"
+            );
+        });
         Ok(Self {
             line: Line::new(),
             epoch: link.epoch,
@@ -195,7 +199,7 @@ where
                 }
                 Poll::Ready(Incoming::Closed(error)) => {
                     self.subscription = None;
-                    return Poll::Ready(Turn::Lost(error.to_string()));
+                    return Poll::Ready(Turn::Lost(error.advised().to_string()));
                 }
                 Poll::Ready(Incoming::ConsumerEnded) => {
                     self.subscription = None;
@@ -287,6 +291,10 @@ where
     fn wrote(&mut self, told: Told) {
         self.worker.counters.on_acked(told.acked);
         self.worker.counters.on_ended(told.all());
+        if told.in_vain > 0 {
+            // They come again, and are known by then: see `lost`.
+            return;
+        }
         // Stragglers are acked out of order; then this keeps the wrong ones for a moment, which costs
         // no more than a second run.
         let written = self.unacked.len().saturating_sub(self.acks.waiting());
@@ -354,15 +362,27 @@ where
             self.line.cut();
             self.worker.counters.on_ended(self.acks.untold());
             if !self.in_hand.is_empty() {
-                info!(
-                    event = "deliveries_cut_off",
-                    queue = self.worker.queue.name(),
-                    in_hand = self.in_hand.len(),
-                    "the channel is gone; the broker will hand these messages out again"
-                );
+                self.log_cut_off();
             }
         }
         End::Lost(why)
+    }
+
+    /// A message that is alone when this happens again and again is the one that causes it.
+    fn log_cut_off(&self) {
+        let in_hand = self.in_hand.len();
+        let alone = self.in_hand.metas().next().filter(|_| in_hand == 1);
+        let message_id = alone.map(|meta| meta.id_to_show());
+        self.worker.log.cut_off.log(|repeated| {
+            info!(
+                event = "deliveries_cut_off",
+                queue = self.worker.queue.name(),
+                in_hand,
+                message_id = message_id.as_deref(),
+                repeated,
+                "the channel is gone; the broker will hand these messages out again"
+            );
+        });
     }
 
     fn log_abandoned(&self) {

@@ -27,6 +27,7 @@ where
                 hub,
                 counters,
                 recall,
+                log,
                 cautious,
             } = start;
             let worker = Worker {
@@ -37,6 +38,7 @@ where
                 hub,
                 counters,
                 recall,
+                log,
                 handler: HandlerCell::<A, B>::new(factory),
                 permits: Semaphore::new(settings.concurrency.into()),
             };

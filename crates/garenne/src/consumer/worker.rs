@@ -11,6 +11,7 @@ use tracing::error;
 use super::handler::HandlerCell;
 use super::{Hub, Recall, WorkerId, WorkerNews, WorkerReport};
 use crate::delivery::Delivery;
+use crate::quiet::QueueLog;
 use crate::status::QueueCounters;
 
 /// The settings of one worker, with the system's defaults filled in.
@@ -30,6 +31,7 @@ pub(crate) struct Worker<A, B> {
     pub(crate) hub: Hub,
     pub(crate) counters: Arc<QueueCounters>,
     pub(crate) recall: Arc<Recall>,
+    pub(crate) log: Arc<QueueLog>,
     pub(crate) handler: HandlerCell<A, B>,
     /// One for each handler that may run at once. Closed when the worker drains: what waits for one
     /// has not begun.

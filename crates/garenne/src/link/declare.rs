@@ -291,11 +291,6 @@ impl<'a> Bench<'a> {
 }
 
 impl LinkError {
-    fn with_advice(mut self, advice: &str) -> Self {
-        self.text = format!("{}; {advice}", self.text);
-        self
-    }
-
     /// Whether something that it takes is not there.
     pub(crate) fn is_missing(&self) -> bool {
         self.text.contains("NOT_FOUND")

@@ -50,6 +50,20 @@ impl LinkError {
         self
     }
 
+    pub(super) fn with_advice(mut self, advice: &str) -> Self {
+        self.text = format!("{}; {advice}", self.text);
+        self
+    }
+
+    /// Adds what to do, where the broker's word with which it closed a consumer's channel or a link does
+    /// not say it. Once is enough: who waits for a channel hears of the link's end too.
+    pub(crate) fn advised(self) -> Self {
+        match advice(self.code, &self.text) {
+            Some(advice) if !self.text.ends_with(advice) => self.with_advice(advice),
+            _ => self,
+        }
+    }
+
     /// Classifies an error of the client.
     pub(crate) fn of(error: &lapin::Error) -> Self {
         match error.kind() {
@@ -142,6 +156,37 @@ fn protocol_kind(code: u16, text: &str) -> Kind {
     }
 }
 
+/// What to do about what the broker says to who consumes.
+fn advice(code: u16, text: &str) -> Option<&'static str> {
+    let advice = match code {
+        320 => {
+            "the broker stops, or somebody closed the connection there; nothing is to be done here"
+        }
+        403 if text.contains("exclusive use") => {
+            "another consumer has the queue for itself; stop it, or let it consume without `exclusive`"
+        }
+        403 => "grant this service's user the right to read the queue",
+        404 => "it was deleted, or its node is down; this service goes on trying",
+        405 => {
+            "the queue belongs to another connection (`exclusive`); declare it without, or consume another one"
+        }
+        406 if text.contains("timed out") => {
+            "a handler took longer than the broker's `consumer_timeout`; set the queue's deadline below it, or raise it"
+        }
+        406 if text.contains("unknown delivery tag") => {
+            "this is a bug in garenne, or something between the broker and this program alters what is sent"
+        }
+        501..=505 => {
+            "the broker does not understand what it was sent; see its log, and what stands between it and this program"
+        }
+        506 => "the broker is out of resources; see its log, and the limits of its virtual host",
+        540 => "the broker cannot do that with this queue; see its type and its arguments",
+        541 => "something failed in the broker; its log says what",
+        _ => return None,
+    };
+    Some(advice)
+}
+
 impl fmt::Display for LinkError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)
@@ -159,6 +204,20 @@ pub(crate) fn timed_out(what: &str, after: std::time::Duration) -> LinkError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_to_do_follows_what_the_broker_says() {
+        let timed_out = "PRECONDITION_FAILED - delivery acknowledgement on channel 1 timed out";
+        let error = LinkError::of_close(406, timed_out.to_owned()).advised();
+        let text = error.to_string();
+        assert!(text.starts_with(timed_out), "{text}");
+        assert!(text.contains("`consumer_timeout`"), "{text}");
+        assert_eq!(error.advised().to_string(), text, "said once");
+        let other = LinkError::of_close(406, "PRECONDITION_FAILED - else".to_owned());
+        assert_eq!(other.clone().advised().to_string(), other.to_string());
+        let gone = LinkError::transient("the connection is gone").advised();
+        assert_eq!(gone.to_string(), "the connection is gone");
+    }
 
     #[test]
     fn what_the_broker_says_decides_whether_trying_again_can_help() {

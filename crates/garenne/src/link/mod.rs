@@ -112,6 +112,16 @@ impl Link {
         !self.io.has_ended() && self.connection.status().connected()
     }
 
+    /// Why it was lost as soon as it was up.
+    pub(crate) fn why_lost(&self) -> LinkError {
+        let why = self.io.end_of();
+        let why = why.unwrap_or_else(|| LinkError::transient("the connection is gone"));
+        let purpose = self.purpose.as_str();
+        why.while_doing(format_args!(
+            "the {purpose} link was lost as soon as it was up"
+        ))
+    }
+
     /// Sees when the broker blocks and unblocks this connection.
     pub(crate) fn blocked(&self) -> watch_channel::Receiver<Option<String>> {
         self.blocked.subscribe()

@@ -88,7 +88,7 @@ impl Link {
             _ if self.is_up() || self.closing.load(Ordering::Relaxed) => None,
             event => Some(LinkEvent::Lost(match (self.io.end_of(), event) {
                 (Some(why), _) => why,
-                (None, Some(Event::Error(error))) => LinkError::of(&error),
+                (None, Some(Event::Error(error))) => LinkError::of(&error).advised(),
                 (None, _) => LinkError::transient("the connection is gone"),
             })),
         }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use garenne_core::{Backoff, Epoch};
+use garenne_core::{Backoff, Epoch, Moment, RestartLimit, STABLE_AFTER};
 use tokio::runtime::{Handle, Runtime};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::sync::watch;
@@ -13,6 +13,7 @@ use tracing::{debug, info, warn};
 use crate::link::{
     BrokerUrl, Brokers, Kind, Link, LinkError, LinkEvent, LinkNews, LinkWatch, Purpose, Tls,
 };
+use crate::quiet::Quiet;
 
 /// How long closing the link may take; a broker that hangs must not delay a program's end.
 const CLOSE_PATIENCE: Duration = Duration::from_secs(2);
@@ -31,6 +32,23 @@ struct Keeper {
     announce: watch::Sender<Option<Arc<Link>>>,
     closing: watch::Receiver<bool>,
     epoch: Epoch,
+    brake: Brake,
+    log: Log,
+}
+
+/// When a link that is lost is made again.
+struct Brake {
+    began: Instant,
+    at_once: RestartLimit,
+    backoff: Backoff,
+}
+
+/// What is logged of a link that may come and go.
+#[derive(Default)]
+struct Log {
+    up: Quiet,
+    lost: Quiet,
+    attempt: Quiet,
 }
 
 /// A link, and what happens to it.
@@ -71,6 +89,8 @@ impl Home {
             announce,
             closing: closing_seen,
             epoch: Epoch(0),
+            brake: Brake::new(),
+            log: Log::default(),
         };
         let (first, link_or_error) = tokio::sync::oneshot::channel();
         handle.spawn(async move {
@@ -151,7 +171,10 @@ impl Keeper {
         let mut kept = first;
         loop {
             let (epoch, broker) = (kept.link.epoch.0, kept.link.broker.clone());
-            info!(event = "link_up", purpose = "publish", epoch, %broker, "the publish link is up");
+            self.log.up.log(|repeated| {
+                info!(event = "link_up", purpose = "publish", epoch, %broker, repeated, "the publish link is up");
+            });
+            let since = Instant::now();
             self.announce.send_replace(Some(Arc::clone(&kept.link)));
             let lost = tokio::select! {
                 lost = kept.lost() => lost,
@@ -162,7 +185,14 @@ impl Keeper {
                 kept.link.close(CLOSE_PATIENCE).await;
                 return;
             };
-            warn!(event = "link_lost", purpose = "publish", epoch, %error, "the publish link is lost; reconnecting");
+            let pause = self.brake.lost(since.elapsed());
+            let retry_in_ms = u64::try_from(pause.as_millis()).ok().filter(|ms| *ms > 0);
+            self.log.lost.log(|repeated| {
+                warn!(event = "link_lost", purpose = "publish", epoch, %error, retry_in_ms, repeated, "the publish link is lost; reconnecting");
+            });
+            if self.pause(pause).await.is_err() {
+                return;
+            }
             match self.again().await {
                 Some(next) => kept = next,
                 None => return,
@@ -182,12 +212,16 @@ impl Keeper {
                 Err(error) => error,
             };
             let pause = backoff.next_within(fastrand::f64(), since.elapsed());
-            warn!(
-                event = "link_attempt_failed",
-                %error,
-                retry_in_ms = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX),
-                "no link to the broker; trying again"
-            );
+            let retry_in_ms = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
+            self.log.attempt.log(|repeated| {
+                warn!(
+                    event = "link_attempt_failed",
+                    %error,
+                    retry_in_ms,
+                    repeated,
+                    "no link to the broker; trying again"
+                );
+            });
             self.pause(pause).await.ok()?;
         }
     }
@@ -213,6 +247,31 @@ impl Keeper {
             () = sleep(pause) => Ok(()),
             _ = self.closing.wait_for(|closing| *closing) => Err(is_closed()),
         }
+    }
+}
+
+impl Brake {
+    /// Losses may be answered at once five times a minute: a link that comes and goes is made less and
+    /// less often, until one lasts.
+    fn new() -> Self {
+        Self {
+            began: Instant::now(),
+            at_once: RestartLimit::new(5, Duration::from_secs(60)),
+            backoff: Backoff::default(),
+        }
+    }
+
+    /// The pause after the loss of a link that lasted so long.
+    fn lost(&mut self, lasted: Duration) -> Duration {
+        if lasted >= STABLE_AFTER {
+            self.backoff.reset();
+            return Duration::ZERO;
+        }
+        let now = Moment::from_origin(self.began.elapsed());
+        if self.at_once.allow(now) {
+            return Duration::ZERO;
+        }
+        self.backoff.next(fastrand::f64())
     }
 }
 

@@ -19,6 +19,7 @@ use super::replies::Replies;
 use super::session::{End, Session};
 use super::{Job, PublishError};
 use crate::link::{Link, LinkError, LinkWatch};
+use crate::quiet::Quiet;
 
 /// The pause before a channel is opened again that could not be opened.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -139,6 +140,7 @@ pub(super) async fn own(jobs: Jobs, links: LinkWatch, limits: Limits, replies: O
         gate: jobs.gate,
         renewal: Renewal::new(replies.clone()),
         replies,
+        log_lost: Quiet::default(),
     };
     if owner.replies.is_some() {
         let first = owner.waiting.recv().await;
@@ -170,6 +172,7 @@ struct Owner {
     renewal: Renewal,
     /// Where replies go, if its messages are requests.
     replies: Option<Replies>,
+    log_lost: Quiet,
 }
 
 impl Owner {
@@ -312,7 +315,9 @@ impl Owner {
         let (code, text) = (error.code, error.to_string());
         let is_up = link.is_up();
         if is_up {
-            warn!(event = "confirm_channel_lost", in_flight = left.len(), error = %text, "the confirm channel broke");
+            self.log_lost.log(|repeated| {
+                warn!(event = "confirm_channel_lost", in_flight = left.len(), error = %text, repeated, "the confirm channel broke");
+            });
         }
         let blamed: Vec<_> = left.iter().map(|job| job.blame(code, &text)).collect();
         let culprit_found = blamed.iter().any(Option::is_some);

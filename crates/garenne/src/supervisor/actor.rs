@@ -7,18 +7,20 @@ use std::time::{Duration, Instant};
 use actix::{Actor, AsyncContext, Context, Handler, Message, SpawnHandle, StreamHandler};
 use garenne_core::alert::OutageAlarm;
 use garenne_core::{
-    Backoff, Ended, Epoch, Moment, Next, Outage, OutageWindow, STABLE_AFTER, StopReason,
+    Backoff, Ended, Epoch, Moment, Outage, OutageWindow, RestartLimit, STABLE_AFTER, StopReason,
 };
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
 use tracing::{info, warn};
 
+use super::loss::at_once;
 use super::workers::{Registration, WorkerSlot, WorkerThread};
 use super::zombie::Sight;
 use crate::alert::{Desk, Tellers};
 use crate::consumer::{Identity, Mode, WorkerId};
-use crate::link::{BrokerUrl, Kind, Link, LinkError, LinkEvent, LinkNews, Purpose, Tls};
+use crate::link::{BrokerUrl, Link, LinkError, LinkEvent, LinkNews, Purpose, Tls};
 use crate::publish::{ConfirmChannel, Limits, Publisher};
+use crate::quiet::Quiet;
 use crate::sink::Sinks;
 use crate::status::{Board, LinkState, OutageStatus, Phase};
 
@@ -44,7 +46,9 @@ pub(super) struct Slot {
     pub(super) epoch: Epoch,
     pub(super) announce: watch::Sender<Option<Arc<Link>>>,
     /// Consumption was stable with this incarnation.
-    was_stable: bool,
+    pub(super) was_stable: bool,
+    log_up: Quiet,
+    pub(super) log_lost: Quiet,
 }
 
 impl Slot {
@@ -53,11 +57,17 @@ impl Slot {
             epoch: Epoch(0),
             announce,
             was_stable: false,
+            log_up: Quiet::default(),
+            log_lost: Quiet::default(),
         }
     }
 
     /// A new incarnation is up.
     pub(super) fn announce(&mut self, link: Arc<Link>) {
+        let purpose = link.purpose.as_str();
+        self.log_up.log(|repeated| {
+            info!(event = "link_up", purpose, epoch = link.epoch.0, broker = %link.broker, repeated, "the {purpose} link is up");
+        });
         self.epoch = link.epoch;
         self.was_stable = false;
         self.announce.send_replace(Some(link));
@@ -83,7 +93,12 @@ pub(crate) struct ConnectionSupervisor {
     pub(super) tellers: Tellers,
     pub(super) backoff: Backoff,
     pub(super) connecting: bool,
+    /// What took a link away, before consumption was stable with it, while the other was being made.
+    pub(super) lost_meanwhile: Option<LinkError>,
     pub(super) retry_timer: Option<SpawnHandle>,
+    pub(super) at_once: RestartLimit,
+    pub(super) log_attempt: Quiet,
+    log_ended: Quiet,
     pub(super) workers: BTreeMap<WorkerId, WorkerSlot>,
     pub(super) threads: Vec<WorkerThread>,
     pub(super) mode: watch::Sender<Mode>,
@@ -129,7 +144,11 @@ impl ConnectionSupervisor {
             publish: Slot::new(publish),
             backoff: Backoff::default(),
             connecting: false,
+            lost_meanwhile: None,
             retry_timer: None,
+            at_once: at_once(),
+            log_attempt: Quiet::default(),
+            log_ended: Quiet::default(),
             workers: BTreeMap::new(),
             threads: Vec::new(),
             mode: watch::Sender::new(Mode::Run),
@@ -156,47 +175,6 @@ impl ConnectionSupervisor {
             Purpose::Consume => &mut self.consume,
             Purpose::Publish => &mut self.publish,
         }
-    }
-
-    /// Something did not work. Waits and tries again, or ends the system.
-    pub(super) fn failed(
-        &mut self,
-        error: &LinkError,
-        ctx: &mut Context<Self>,
-    ) -> Option<Duration> {
-        if self.stopping.is_some() {
-            return None;
-        }
-        if error.kind == Kind::Configuration && !self.outage.had_started() {
-            self.stop(StopReason::Configuration(error.to_string()), ctx);
-            return None;
-        }
-        let now = self.now();
-        let lasting = self
-            .outage
-            .summary()
-            .map_or(Duration::ZERO, |s| now.saturating_since(s.since));
-        let pause = self.backoff.next_within(fastrand::f64(), lasting);
-        match self.outage.attempt_failed(now, error.to_string(), pause) {
-            Next::RetryAfter(pause) => Some(pause),
-            Next::GiveUp(gave_up) => {
-                self.stop(StopReason::GaveUp(gave_up), ctx);
-                None
-            }
-        }
-    }
-
-    /// A link was lost before consumption was stable with it. Whatever ends it may end the next one too,
-    /// so that counts like an attempt that failed: links that come and go are made less and less often.
-    fn came_and_went(&mut self, error: &LinkError, ctx: &mut Context<Self>) {
-        // The other one is waited for already, or being made: both often go together.
-        if self.retry_timer.is_some() || self.connecting {
-            return;
-        }
-        if let Some(pause) = self.failed(error, ctx) {
-            self.connect_later(pause, ctx);
-        }
-        self.show();
     }
 
     /// A link or a worker is lost: opens an outage, or adds to the one that is going on.
@@ -244,13 +222,17 @@ impl ConnectionSupervisor {
                 "consumption is stable"
             );
         } else {
-            info!(
-                event = "outage_ended",
-                lasted_ms,
-                attempts = ended.attempts,
-                losses = ended.losses,
-                "the outage is over; consumption is stable"
-            );
+            let (attempts, losses) = (ended.attempts, ended.losses);
+            self.log_ended.log(|repeated| {
+                info!(
+                    event = "outage_ended",
+                    lasted_ms,
+                    attempts,
+                    losses,
+                    repeated,
+                    "the outage is over; consumption is stable"
+                );
+            });
         }
     }
 
@@ -318,21 +300,7 @@ impl StreamHandler<LinkNews> for ConnectionSupervisor {
         }
         let purpose = news.purpose.as_str();
         match news.event {
-            LinkEvent::Lost(error) => {
-                let slot = self.slot(news.purpose);
-                if slot.announce.send_replace(None).is_none() {
-                    return;
-                }
-                let was_stable = slot.was_stable;
-                warn!(event = "link_lost", purpose, epoch = news.epoch.0, %error, "the {purpose} link is lost; reconnecting");
-                let error = error.while_doing(format_args!("the {purpose} link was lost"));
-                self.lost(&error.to_string(), ctx);
-                if was_stable {
-                    self.connect(ctx);
-                } else {
-                    self.came_and_went(&error, ctx);
-                }
-            }
+            LinkEvent::Lost(error) => self.link_lost(news.purpose, &error, ctx),
             LinkEvent::Blocked(reason) => {
                 warn!(event = "link_blocked", purpose, %reason, "the broker blocks publishers; retries and sends wait until its alarm clears");
                 self.show();

@@ -8,7 +8,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use garenne_core::Epoch;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::UnboundedSender;
-use tracing::{info, warn};
+use tracing::warn;
 
 use super::ConnectionSupervisor;
 use super::actor::Plan;
@@ -64,34 +64,36 @@ impl ConnectionSupervisor {
             }
             // Its loss was told before anybody knew of the link.
             if !link.is_up() {
-                attempt.error.get_or_insert_with(|| {
-                    LinkError::transient("a link was lost as soon as it was up")
-                });
+                attempt.error.get_or_insert_with(|| link.why_lost());
                 continue;
             }
-            let purpose = link.purpose.as_str();
-            info!(event = "link_up", purpose, epoch = link.epoch.0, broker = %link.broker, "the {purpose} link is up");
             self.slot(link.purpose).announce(link);
         }
         match attempt.error {
             Some(error) => {
+                // The pause is for both.
+                self.lost_meanwhile = None;
                 if let Some(pause) = self.failed(&error, ctx) {
-                    warn!(
-                        event = "link_attempt_failed",
-                        %error,
-                        retry_in_ms = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX),
-                        "no link to the broker; trying again"
-                    );
+                    let retry_in_ms = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
+                    self.log_attempt.log(|repeated| {
+                        warn!(
+                            event = "link_attempt_failed",
+                            %error,
+                            retry_in_ms,
+                            repeated,
+                            "no link to the broker; trying again"
+                        );
+                    });
                     self.connect_later(pause, ctx);
                 }
                 self.show();
             }
             None => {
                 self.look_whether_consuming();
-                // One of them may have been lost while the other was dialled. If both were, that is waited
-                // for.
-                if self.retry_timer.is_none() {
-                    self.connect(ctx);
+                // One of them may have been lost while the other was dialled.
+                match self.lost_meanwhile.take() {
+                    Some(error) => self.went_meanwhile(&error, ctx),
+                    None => self.connect(ctx),
                 }
             }
         }

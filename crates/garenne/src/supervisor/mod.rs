@@ -2,6 +2,7 @@
 
 mod actor;
 mod connect;
+mod loss;
 mod stop;
 mod workers;
 mod zombie;

@@ -11,6 +11,7 @@ use tracing::{error, warn};
 use super::ConnectionSupervisor;
 use crate::consumer::{Hub, Recall, Resubscribe, Settings, WorkerId, WorkerNews, WorkerReport};
 use crate::publish::RetryPublisher;
+use crate::quiet::QueueLog;
 use crate::sink::{FailSink, Parking};
 use crate::status::QueueCounters;
 
@@ -21,6 +22,7 @@ pub(crate) struct Registration {
     pub(crate) workers: u16,
     pub(crate) counters: Arc<QueueCounters>,
     pub(crate) recall: Arc<Recall>,
+    pub(crate) log: Arc<QueueLog>,
     pub(crate) start: StartWorker,
 }
 
@@ -36,6 +38,7 @@ pub(crate) struct WorkerStart {
     pub(crate) hub: Hub,
     pub(crate) counters: Arc<QueueCounters>,
     pub(crate) recall: Arc<Recall>,
+    pub(crate) log: Arc<QueueLog>,
     pub(crate) cautious: bool,
 }
 
@@ -137,6 +140,7 @@ impl ConnectionSupervisor {
             hub: thread.hub.clone(),
             counters: Arc::clone(&registration.counters),
             recall: Arc::clone(&registration.recall),
+            log: Arc::clone(&registration.log),
             cautious,
         };
         (registration.start)(start, &thread.arbiter.handle())
@@ -196,7 +200,9 @@ impl Handler<WorkerReport> for ConnectionSupervisor {
         let Some(slot) = self.workers.get_mut(&worker) else {
             return;
         };
-        let queue = self.plan.queues[slot.queue].queue.name().to_owned();
+        let registration = &self.plan.queues[slot.queue];
+        let queue = registration.queue.name().to_owned();
+        let log = Arc::clone(&registration.log);
         match news {
             WorkerNews::Consuming(epoch) => {
                 slot.consuming = Some(epoch);
@@ -214,7 +220,7 @@ impl Handler<WorkerReport> for ConnectionSupervisor {
                 let current = self.consume.link().map(|link| link.epoch);
                 // With its link gone too, the link's own news says it better.
                 if self.stopping.is_none() && was.is_some() && was == current {
-                    warn!(event = "worker_lost", queue, worker = worker.0, error = %why, "a worker lost its channel; subscribing again");
+                    log.lost.log(|repeated| warn!(event = "worker_lost", queue, worker = worker.0, error = %why, repeated, "a worker lost its channel; subscribing again"));
                     self.lost(
                         &format!("a worker of queue `{queue}` lost its channel: {why}"),
                         ctx,
@@ -223,8 +229,8 @@ impl Handler<WorkerReport> for ConnectionSupervisor {
             }
             WorkerNews::Refused(error) => {
                 slot.consuming = None;
-                if self.failed(&error, ctx).is_some() {
-                    warn!(event = "worker_refused", queue, worker = worker.0, %error, "cannot consume; trying again");
+                if self.refused(&error, ctx) {
+                    log.refused.log(|repeated| warn!(event = "worker_refused", queue, worker = worker.0, %error, repeated, "cannot consume; trying again"));
                 }
                 self.show();
             }

@@ -17,6 +17,7 @@ use crate::failure::Failure;
 use crate::link::Link;
 use crate::link::{BrokerUrl, Tls};
 use crate::publish::{CONFIRM_TIMEOUT, Delays, Limits, Publisher, Tasks};
+use crate::quiet::QueueLog;
 use crate::sink::Sinks;
 use crate::status::QueueCounters;
 use crate::supervisor::{Plan, Registration, StartWorker};
@@ -268,15 +269,17 @@ impl SystemBuilder {
                 ));
             }
             let prefetch = queue.get_prefetch().unwrap_or(PREFETCH);
+            let workers = queue.get_workers().unwrap_or(WORKERS);
             registrations.push(Registration {
                 settings: Settings {
                     prefetch,
                     concurrency: queue.get_concurrency().unwrap_or(prefetch),
                     deadline: queue.get_deadline(),
                 },
-                workers: queue.get_workers().unwrap_or(WORKERS),
+                workers,
                 counters: Arc::new(QueueCounters::default()),
                 recall: Arc::new(Recall::default()),
+                log: Arc::new(QueueLog::new(workers)),
                 queue: Arc::new(queue),
                 start,
             });

@@ -127,7 +127,7 @@ impl Task {
                 shared.close_channel(channel, &why);
             }
             Event::ConnectionClosed { code, text } => {
-                *last_words = Some(LinkError::of_close(code, text));
+                *last_words = Some(LinkError::of_close(code, text).advised());
             }
             Event::Frame(frame) => {
                 let from = for_lapin.len();
@@ -158,7 +158,9 @@ impl Task {
         } = self;
         let (why, error) = match end {
             End::Closed => (
-                LinkError::transient("the broker closed the connection without a word"),
+                LinkError::transient(
+                    "the broker, or what stands between, closed the connection without a word; the broker's log may say why",
+                ),
                 None,
             ),
             End::Io(error) => (LinkError::of_io(&error), Some(error)),
