@@ -21,7 +21,8 @@ use super::{Job, PublishError};
 use crate::link::{Link, LinkError, LinkWatch};
 use crate::quiet::Quiet;
 
-/// The pause before a channel is opened again that could not be opened.
+/// The pause before a channel is opened again that could not be opened, or that ended for no message of
+/// ours.
 const PAUSE: Duration = Duration::from_millis(500);
 /// RabbitMQ's code for a frame on a channel that it has closed. It closes the whole connection over that.
 /// `link/io` writes no such frame; should there be one, a message of ours had closed the channel.
@@ -135,6 +136,7 @@ pub(super) async fn own(jobs: Jobs, links: LinkWatch, limits: Limits, replies: O
         waiting: jobs.waiting,
         held: VecDeque::new(),
         grace: None,
+        pauses: false,
         last_loss: None,
         limits,
         gate: jobs.gate,
@@ -165,6 +167,8 @@ struct Owner {
     /// Until then a link that is down is waited for: it was lost over one of our own messages, and
     /// its neighbours are not to blame. RabbitMQ may end the connection some time after the channel.
     grace: Option<Instant>,
+    /// The last channel ended over no message of ours: there is a pause before the next one.
+    pauses: bool,
     /// Why the last link was lost.
     last_loss: Option<String>,
     limits: Limits,
@@ -187,6 +191,12 @@ impl Owner {
                 Ok(opened) => {
                     self.grace = None;
                     if self.publish_on(&link, opened).await.is_break() {
+                        return;
+                    }
+                    // A channel that ended with nothing in flight would end again at once.
+                    if std::mem::take(&mut self.pauses)
+                        && self.meanwhile(tokio::time::sleep(PAUSE)).await.is_none()
+                    {
                         return;
                     }
                 }
@@ -219,7 +229,10 @@ impl Owner {
                 self.held.extend(left);
                 tokio::spawn(close(opened));
             }
-            Err(error) => self.sort_out(link, &error, left),
+            Err(error) => {
+                self.pauses = left.is_empty() && link.is_up();
+                self.sort_out(link, &error, left);
+            }
         }
         self.forget_replies();
         ControlFlow::Continue(())
