@@ -137,6 +137,7 @@ pub(super) async fn own(jobs: Jobs, links: LinkWatch, limits: Limits, replies: O
         held: VecDeque::new(),
         grace: None,
         pauses: false,
+        broke: false,
         last_loss: None,
         limits,
         gate: jobs.gate,
@@ -169,6 +170,8 @@ struct Owner {
     grace: Option<Instant>,
     /// The last channel ended over no message of ours: there is a pause before the next one.
     pauses: bool,
+    /// The last channel broke with its link intact.
+    broke: bool,
     /// Why the last link was lost.
     last_loss: Option<String>,
     limits: Limits,
@@ -214,7 +217,8 @@ impl Owner {
     async fn publish_on(&mut self, link: &Link, mut opened: Opened) -> ControlFlow<()> {
         let held = std::mem::take(&mut self.held);
         let (port, renewal) = (&mut opened.port, &mut self.renewal);
-        let mut session = Session::new(link, port, self.limits, held, renewal);
+        let broke = std::mem::take(&mut self.broke);
+        let mut session = Session::new(link, port, self.limits, held, renewal, broke);
         let end = session.run(&mut self.waiting, &self.gate).await;
         let left = session.into_unanswered();
         self.renewal.left(matches!(end, Ok(End::Refused { .. })));
@@ -338,6 +342,7 @@ impl Owner {
         let own_fault = code == CHANNEL_ERROR || culprit_found;
         let link_lost = !is_up && !own_fault;
         let now = Instant::now();
+        self.broke = !link_lost;
         self.grace = (!link_lost).then(|| now + GRACE);
         self.last_loss = (!is_up).then(|| text.clone());
         // Known before anybody is answered because of it.
