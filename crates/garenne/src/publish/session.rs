@@ -30,6 +30,8 @@ pub(super) struct Session<'a> {
     blocked_by: Option<String>,
     frame_max: usize,
     limits: Limits,
+    /// The channel takes nothing any more.
+    is_shut: bool,
     /// Every message that was published and whose fate is not decided.
     flights: Flights,
     key_maker: KeyMaker,
@@ -76,6 +78,7 @@ impl<'a> Session<'a> {
             blocked,
             blocked_by: reason,
             limits,
+            is_shut: false,
             flights: Flights::default(),
             key_maker,
             waiting,
@@ -177,6 +180,7 @@ impl<'a> Session<'a> {
 
     fn has_room(&self) -> bool {
         self.blocked_by.is_none()
+            && !self.is_shut
             && !self.renewal.is_wanted()
             && self.flights.len() < WINDOW
             && !self.is_alone()
@@ -228,12 +232,18 @@ impl<'a> Session<'a> {
         if let Err(error) = job.fits(self.frame_max, self.limits.max_message_size) {
             return job.answer(Err(error));
         }
+        let message = job.as_publish(&mut self.properties);
+        if !self.port.writer().publish(message) {
+            // The broker has closed the channel: that is what comes next.
+            self.is_shut = true;
+            let since_open = self.open_time;
+            return self.waiting.push_front(Held {
+                job,
+                key,
+                since_open,
+            });
+        }
         job.starts();
-        // Nothing is written if the broker has closed the channel. That it did is what comes next, and
-        // then this message is in flight like the others.
-        self.port
-            .writer()
-            .publish(job.as_publish(&mut self.properties));
         self.flights.push(Flight {
             job,
             key,
