@@ -4,6 +4,7 @@
 mod abandoning;
 mod bodies;
 mod building;
+mod carrying;
 mod declaring;
 mod delays;
 mod delays_in_time;

@@ -272,7 +272,13 @@ where
     let end = task.run().await;
     // With the link gone, the next start waits for a new one: the supervisor's back-off is enough.
     let link_lives = link.upgrade().is_some_and(|link| link.is_up());
-    let lasted = if link_lives { since.elapsed() } else { GOOD };
+    // A queue that is deleted now and then is no trouble while its messages are handled in between.
+    let was_good = matches!(end, End::Cancelled) && task.progressed;
+    let lasted = if link_lives && !was_good {
+        since.elapsed()
+    } else {
+        GOOD
+    };
     if let End::Lost(_) | End::Cancelled = end {
         lingering.adopt(task);
         if *worker.hub.mode.borrow() != Mode::Run {

@@ -48,7 +48,8 @@ pub(super) struct ChannelTask<A, B, L> {
     unacked: VecDeque<Arc<Meta>>,
     cancelling: Option<LocalBoxFuture<'static, Result<(), LinkError>>>,
     draining: bool,
-    progressed: bool,
+    /// An ack got through.
+    pub(super) progressed: bool,
 }
 
 /// Why a turn ended, other than that nothing more could be moved on.

@@ -66,10 +66,9 @@ impl Flights {
     /// were confirmed before, mean none.
     pub(super) fn confirmed(&mut self, tag: u64, multiple: bool, mut landed: impl FnMut(Flight)) {
         let numbers = if multiple {
-            // AMQP's 0 means all.
+            // AMQP's 0 would mean all. No broker says it, and nothing is believed that is not certain.
             let last = self.gone + self.flights.len() as u64;
-            let tag = if tag == 0 { last } else { tag.min(last) };
-            self.gone + 1..=tag
+            self.gone + 1..=tag.min(last)
         } else {
             tag..=tag
         };
@@ -230,7 +229,8 @@ mod tests {
         flights.push(flight(7));
         assert_eq!(confirmed(&mut flights, 7, false), [7]);
         assert_eq!(flights.len(), 2);
-        assert_eq!(confirmed(&mut flights, 0, true), [5, 6]);
+        assert!(confirmed(&mut flights, 0, true).is_empty());
+        assert_eq!(confirmed(&mut flights, 7, true), [5, 6]);
         assert!(flights.is_empty());
     }
 

@@ -21,7 +21,8 @@ use super::{Job, PublishError};
 use crate::link::{Link, LinkError, LinkWatch};
 use crate::quiet::Quiet;
 
-/// The pause before a channel is opened again that could not be opened.
+/// The pause before a channel is opened again that could not be opened, or that ended for no message of
+/// ours.
 const PAUSE: Duration = Duration::from_millis(500);
 /// RabbitMQ's code for a frame on a channel that it has closed. It closes the whole connection over that.
 /// `link/io` writes no such frame; should there be one, a message of ours had closed the channel.
@@ -135,6 +136,8 @@ pub(super) async fn own(jobs: Jobs, links: LinkWatch, limits: Limits, replies: O
         waiting: jobs.waiting,
         held: VecDeque::new(),
         grace: None,
+        pauses: false,
+        broke: false,
         last_loss: None,
         limits,
         gate: jobs.gate,
@@ -165,6 +168,10 @@ struct Owner {
     /// Until then a link that is down is waited for: it was lost over one of our own messages, and
     /// its neighbours are not to blame. RabbitMQ may end the connection some time after the channel.
     grace: Option<Instant>,
+    /// The last channel ended over no message of ours: there is a pause before the next one.
+    pauses: bool,
+    /// The last channel broke with its link intact.
+    broke: bool,
     /// Why the last link was lost.
     last_loss: Option<String>,
     limits: Limits,
@@ -189,6 +196,12 @@ impl Owner {
                     if self.publish_on(&link, opened).await.is_break() {
                         return;
                     }
+                    // A channel that ended with nothing in flight would end again at once.
+                    if std::mem::take(&mut self.pauses)
+                        && self.meanwhile(tokio::time::sleep(PAUSE)).await.is_none()
+                    {
+                        return;
+                    }
                 }
                 Err(error) => {
                     debug!(%error, "cannot open the confirm channel");
@@ -204,7 +217,8 @@ impl Owner {
     async fn publish_on(&mut self, link: &Link, mut opened: Opened) -> ControlFlow<()> {
         let held = std::mem::take(&mut self.held);
         let (port, renewal) = (&mut opened.port, &mut self.renewal);
-        let mut session = Session::new(link, port, self.limits, held, renewal);
+        let broke = std::mem::take(&mut self.broke);
+        let mut session = Session::new(link, port, self.limits, held, renewal, broke);
         let end = session.run(&mut self.waiting, &self.gate).await;
         let left = session.into_unanswered();
         self.renewal.left(matches!(end, Ok(End::Refused { .. })));
@@ -219,7 +233,10 @@ impl Owner {
                 self.held.extend(left);
                 tokio::spawn(close(opened));
             }
-            Err(error) => self.sort_out(link, &error, left),
+            Err(error) => {
+                self.pauses = left.is_empty() && link.is_up();
+                self.sort_out(link, &error, left);
+            }
         }
         self.forget_replies();
         ControlFlow::Continue(())
@@ -325,6 +342,7 @@ impl Owner {
         let own_fault = code == CHANNEL_ERROR || culprit_found;
         let link_lost = !is_up && !own_fault;
         let now = Instant::now();
+        self.broke = !link_lost;
         self.grace = (!link_lost).then(|| now + GRACE);
         self.last_loss = (!is_up).then(|| text.clone());
         // Known before anybody is answered because of it.

@@ -18,6 +18,8 @@ use crate::link::{Incoming, Link, LinkError, Port};
 const WINDOW: usize = 256;
 /// How often deadlines are looked at.
 const TICK: Duration = Duration::from_millis(250);
+/// How long nothing else is published while what a broken channel left unconfirmed is on its way again.
+const LANDING: Duration = Duration::from_secs(1);
 
 pub(super) struct Session<'a> {
     port: &'a mut Port,
@@ -28,11 +30,17 @@ pub(super) struct Session<'a> {
     blocked_by: Option<String>,
     frame_max: usize,
     limits: Limits,
+    /// The channel takes nothing any more.
+    is_shut: bool,
     /// Every message that was published and whose fate is not decided.
     flights: Flights,
     key_maker: KeyMaker,
     /// Held back by a full window, or by another one with the same key.
     waiting: VecDeque<Held>,
+    /// What was published before goes first, at most until then: the next message may break this channel
+    /// too. Else somebody who keeps sending such messages would have the others stored again and again,
+    /// and never confirmed.
+    landing_until: Option<Instant>,
     /// Time that passed while the broker did not block us.
     open_time: Duration,
     last_look: Instant,
@@ -55,6 +63,7 @@ impl<'a> Session<'a> {
         limits: Limits,
         held: VecDeque<Box<Job>>,
         renewal: &'a mut Renewal,
+        last_broke: bool,
     ) -> Self {
         let key_maker = KeyMaker::default();
         let waiting = held.into_iter();
@@ -69,9 +78,11 @@ impl<'a> Session<'a> {
             blocked,
             blocked_by: reason,
             limits,
+            is_shut: false,
             flights: Flights::default(),
             key_maker,
             waiting,
+            landing_until: last_broke.then(|| Instant::now() + LANDING),
             open_time: Duration::ZERO,
             last_look: Instant::now(),
             properties: Vec::new(),
@@ -169,6 +180,7 @@ impl<'a> Session<'a> {
 
     fn has_room(&self) -> bool {
         self.blocked_by.is_none()
+            && !self.is_shut
             && !self.renewal.is_wanted()
             && self.flights.len() < WINDOW
             && !self.is_alone()
@@ -179,12 +191,26 @@ impl<'a> Session<'a> {
         self.flights.len() == 1 && self.flights.iter().all(|flight| flight.job.is_last_try())
     }
 
+    /// Whether what was published on another channel before is not confirmed yet.
+    fn is_landing(&mut self) -> bool {
+        let Some(until) = self.landing_until else {
+            return false;
+        };
+        let has_landed = self.flights.is_empty() && !self.waiting.iter().any(|held| held.job.sent);
+        if has_landed || Instant::now() >= until {
+            self.landing_until = None;
+        }
+        self.landing_until.is_some()
+    }
+
     fn start_waiting(&mut self) {
         let mut has_started = false;
         while self.has_room() {
+            let is_landing = self.is_landing();
             // The first one whose key is free; in nearly every case the first one.
             let can_start = |held: &Held| {
-                !self.flights.contains(held.key)
+                (held.job.sent || !is_landing)
+                    && !self.flights.contains(held.key)
                     && (self.flights.is_empty() || !held.job.is_next_try_the_last())
             };
             let free = self.waiting.iter().take(WINDOW).position(can_start);
@@ -206,12 +232,18 @@ impl<'a> Session<'a> {
         if let Err(error) = job.fits(self.frame_max, self.limits.max_message_size) {
             return job.answer(Err(error));
         }
+        let message = job.as_publish(&mut self.properties);
+        if !self.port.writer().publish(message) {
+            // The broker has closed the channel: that is what comes next.
+            self.is_shut = true;
+            let since_open = self.open_time;
+            return self.waiting.push_front(Held {
+                job,
+                key,
+                since_open,
+            });
+        }
         job.starts();
-        // Nothing is written if the broker has closed the channel. That it did is what comes next, and
-        // then this message is in flight like the others.
-        self.port
-            .writer()
-            .publish(job.as_publish(&mut self.properties));
         self.flights.push(Flight {
             job,
             key,
