@@ -1,9 +1,9 @@
 //! From the ledger to the broker: the only place that acks.
 //!
-//! Acks wait for more of them, a millisecond at most, so that they coalesce the busier the channel is: each
-//! write costs a call of the system, and the broker about as much for one ack as for many. They do not wait
-//! when the last one was written longer ago than that, nor when so many wait that the broker may run out of
-//! messages to send. While the socket takes nothing, they wait too.
+//! While messages come fast, acks wait for more of them, a millisecond at most, so that they coalesce the
+//! busier the channel is: each write costs a call of the system, and the broker about as much for one ack as
+//! for many. They do not wait when the last one was written longer ago than that, nor when so many wait that
+//! the broker may run out of messages to send. While the socket takes nothing, they wait too.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -16,8 +16,11 @@ use tracing::error;
 use super::stragglers::{Find, Stragglers};
 use crate::link::Writer;
 
-/// How long an ack may wait for more of them, and how far apart acks are unless many wait.
+/// How long an ack may wait for more of them, and how far apart acks are while messages come fast, unless
+/// many wait.
 const MOMENT: Duration = Duration::from_millis(1);
+/// Messages come fast when so many are done with in a [`MOMENT`].
+const FAST: f64 = 8.0;
 
 /// Which deliveries of a channel are settled, and which of them the broker has been told of.
 pub(super) struct Acks {
@@ -30,6 +33,8 @@ pub(super) struct Acks {
     waiting_since: Option<Instant>,
     /// When the broker was told of something last.
     written: Option<Instant>,
+    /// Messages came fast before that.
+    is_fast: bool,
     /// Ends the wait for more.
     timer: Option<Pin<Box<Sleep>>>,
     stragglers: Stragglers,
@@ -60,6 +65,7 @@ impl Acks {
             many,
             waiting_since: None,
             written: None,
+            is_fast: false,
             timer: None,
             stragglers: Stragglers::new(many),
         }
@@ -126,12 +132,12 @@ impl Acks {
             return Poll::Pending;
         }
         let is_written = writer.settle(&acks, &self.give_back);
-        self.written = Some(Instant::now());
         let mut told = Told {
             acked: acks.iter().map(|ack| u64::from(ack.count)).sum(),
             given_back: self.give_back.len() as u64,
             in_vain: 0,
         };
+        self.has_written(told.acked);
         if !is_written {
             told = Told {
                 in_vain: told.all(),
@@ -158,9 +164,20 @@ impl Acks {
             return true;
         }
         match self.written.map(|written| written + MOMENT) {
-            Some(next) if now < next => self.poll_timer(cx, next).is_pending(),
+            Some(next) if self.is_fast && now < next => self.poll_timer(cx, next).is_pending(),
             _ => false,
         }
+    }
+
+    /// Where messages come one by one, an ack is written at once: a late one would meet the next message at
+    /// the broker's disk.
+    fn has_written(&mut self, acked: u64) {
+        let now = Instant::now();
+        let before = self.written.replace(now);
+        self.is_fast = before.is_some_and(|before| {
+            let moments = (now - before).as_secs_f64() / MOMENT.as_secs_f64();
+            acked as f64 >= FAST * moments
+        });
     }
 
     fn poll_timer(&mut self, cx: &mut Context<'_>, at: Instant) -> Poll<()> {
