@@ -30,8 +30,8 @@ pub(crate) use encode::short;
 use list::{DELIVERY_MODE, PRIORITY, TIMESTAMP, split_property};
 pub(crate) use list::{Entry, HEADERS};
 
-/// The most bytes of an AMQP short string.
-pub(crate) const SHORT_STRING_MAX: usize = 255;
+/// The most bytes of an AMQP short string (AMQP 0-9-1, section 4.2.5.3).
+pub const SHORT_STRING_MAX: usize = 255;
 
 /// The bytes that a length of four bytes announces, and what is behind them.
 fn split_long(bytes: &[u8]) -> Option<(&[u8], &[u8])> {

@@ -1,12 +1,10 @@
 //! The core's values as the client wants them, for the arguments of declares.
 
+pub(crate) use garenne_core::wire::SHORT_STRING_MAX;
 use garenne_core::{Headers, Value};
 use lapin::types::{
     AMQPValue, ByteArray, DecimalValue, FieldArray, FieldTable, LongString, ShortString,
 };
-
-/// The most bytes an AMQP short string holds (AMQP 0-9-1, section 4.2.5.3).
-pub(crate) const SHORT_STRING_MAX: usize = 255;
 
 /// What of a text fits into a short string, cut at a character's border.
 pub(crate) fn cut(text: &str) -> &str {

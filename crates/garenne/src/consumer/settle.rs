@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use garenne_core::reader::FRAME_HEAD;
 use garenne_core::{
     Declare, FailReason, FailedMessage as Record, Origin, Outcome, Properties, Settlement,
     original, retry_copy,
@@ -20,8 +21,8 @@ use crate::delivery::Meta;
 use crate::publish::{PublishError, RetryCopy, new_message_id};
 use crate::sink::{FailedMessage, Store, Stored};
 
-/// A frame's type, channel and size, and the octet behind it.
-const FRAME_OVERHEAD: usize = 8;
+/// What a frame has besides its payload: its head, and the octet behind it.
+const FRAME_OVERHEAD: usize = FRAME_HEAD + 1;
 
 /// More than the broker adds to a copy's headers in a lane.
 const DEATHS_MAX: usize = 8 * 1024;

@@ -68,7 +68,7 @@ impl Hasher for AsItIs {
 }
 
 /// Makes keys.
-#[derive(Clone, Default)]
+#[derive(Default)]
 pub(super) struct KeyMaker(RandomState);
 
 impl KeyMaker {
