@@ -25,6 +25,7 @@ mod rabbitmq4;
 mod steps;
 mod test;
 mod tidy;
+mod watch;
 
 use std::path::Path;
 use std::process::ExitCode;

@@ -1,9 +1,9 @@
 //! Test programs, built at once and run side by side: tests wait more than they compute.
 
 use std::collections::VecDeque;
-use std::io::Read;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitStatus, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::steps::cargo_command;
+use crate::watch::{self, Ended, SILENCE};
 
 /// Everything that is tested and everything that tests start, with one set of features for all: a
 /// package built alone has fewer, and would have its dependencies compiled again.
@@ -39,6 +40,38 @@ impl Job {
             command,
         }
     }
+
+    /// Whether all is well, after a program ended thus and wrote this.
+    fn judged(&self, ended: &Ended, text: &str) -> Result<(), String> {
+        match ended {
+            Ended::Exit(status) if status.success() => Ok(()),
+            Ended::Exit(status) => Err(status.to_string()),
+            Ended::LeftBehind(status) => Err(format!(
+                "{status}, but a process that it started still holds its output open"
+            )),
+            Ended::Silent => {
+                let minutes = SILENCE.as_secs() / 60;
+                let names = watch::not_ended(&self.list(), text).join(", ");
+                Err(format!(
+                    "killed: silent for {minutes} min; not ended: {names}"
+                ))
+            }
+        }
+    }
+
+    /// The names of its tests, if it tells them.
+    fn list(&self) -> String {
+        let mut command = Command::new(self.command.get_program());
+        command.args(self.command.get_args()).arg("--list");
+        if let Some(folder) = self.command.get_current_dir() {
+            command.current_dir(folder);
+        }
+        let output = command.stderr(Stdio::null()).output();
+        output.map_or_else(
+            |_| String::new(),
+            |output| String::from_utf8_lossy(&output.stdout).into(),
+        )
+    }
 }
 
 /// A program made of tests.
@@ -54,15 +87,36 @@ impl Program {
         self.name == name
     }
 
-    /// Runs its tests, or those that the arguments choose.
+    /// Runs its tests, or those that the arguments choose, many at a time: they mostly wait.
     pub(crate) fn job(&self, arguments: &str) -> Job {
+        let mut command = self.command(arguments);
+        command.arg(format!("--test-threads={}", TESTS_PER_CORE * cores()));
+        Job::new(&self.name, command)
+    }
+
+    /// Runs the tests that the arguments choose, one for each core at a time, and shows what they write
+    /// while they write it.
+    pub(crate) fn run(&self, arguments: &str, variables: &[(&str, &str)]) -> Result<(), String> {
+        let mut command = self.command(arguments);
+        command.envs(variables.iter().copied());
+        let mut job = Job::new(&self.name, command);
+        let mut text = Vec::new();
+        let ended = watch::run(&mut job.command, SILENCE, |part| {
+            // Whoever reads may be gone; the tests go on.
+            let _gone = io::stdout().write_all(part).and(io::stdout().flush());
+            text.extend(part);
+        });
+        let ended = ended.map_err(|error| format!("cannot run {:?}: {error}", job.command))?;
+        job.judged(&ended, &String::from_utf8_lossy(&text))
+    }
+
+    fn command(&self, arguments: &str) -> Command {
         let mut command = Command::new(&self.file);
         command
             .args(arguments.split_whitespace())
-            .arg(format!("--test-threads={}", TESTS_PER_CORE * cores()))
             .env("CARGO_MANIFEST_DIR", &self.folder)
             .current_dir(&self.folder);
-        Job::new(&self.name, command)
+        command
     }
 }
 
@@ -127,29 +181,12 @@ pub(crate) fn run(jobs: Vec<Job>) -> Result<(), String> {
 
 fn run_one(mut job: Job) -> Result<(), String> {
     let since = Instant::now();
-    let ended = output(&mut job.command);
-    let (status, text) = ended.map_err(|error| format!("cannot run {:?}: {error}", job.command))?;
+    let mut text = Vec::new();
+    let ended = watch::run(&mut job.command, SILENCE, |part| text.extend(part));
+    let ended = ended.map_err(|error| format!("cannot run {:?}: {error}", job.command))?;
+    let text = String::from_utf8_lossy(&text);
     show(&job.name, &text, since.elapsed());
-    if status.success() {
-        Ok(())
-    } else {
-        Err(status.to_string())
-    }
-}
-
-/// Runs a command to its end and gives all that it wrote, in the order in which it wrote it.
-fn output(command: &mut Command) -> std::io::Result<(ExitStatus, String)> {
-    let (mut reader, writer) = std::io::pipe()?;
-    let mut child = command
-        .stdin(Stdio::null())
-        .stdout(writer.try_clone()?)
-        .stderr(writer)
-        .spawn()?;
-    // The ends that this process holds: while they are open, there is no end to read.
-    command.stdout(Stdio::null()).stderr(Stdio::null());
-    let mut written = Vec::new();
-    reader.read_to_end(&mut written)?;
-    Ok((child.wait()?, String::from_utf8_lossy(&written).into()))
+    job.judged(&ended, &text)
 }
 
 /// In one piece, so that programs which end together do not mix their lines.
@@ -205,11 +242,13 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_to_either_stream_is_kept_in_order() {
+    fn a_test_that_hangs_is_named() {
         let mut command = Command::new("sh");
-        command.args(["-c", "echo a; echo b >&2; echo c"]);
-        let (status, text) = output(&mut command).expect("there is a shell");
-        assert!(status.success());
-        assert_eq!(text, "a\nb\nc\n");
+        let script = r#"[ "$1" = --list ] && echo "good: test" && echo "hung: test""#;
+        command.args(["-c", script, "-", "--list"]);
+        let job = Job::new("it", command);
+        let error = job.judged(&Ended::Silent, "test good ... ok\n");
+        let error = error.expect_err("it hung");
+        assert!(error.ends_with("not ended: hung"), "{error}");
     }
 }

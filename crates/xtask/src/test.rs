@@ -29,29 +29,40 @@ pub(crate) fn on_rabbitmq_4() -> Result<(), String> {
 
 fn on_real_brokers(variables: &[(&str, &str)]) -> Result<(), String> {
     // The integration tests start the examples as processes.
-    step("build", || programs::build().map(drop))?;
+    let tests = built()?;
+    let integration = named(&tests, "integration")?;
     step("tests on real brokers", || {
-        let tests = "test --locked --workspace --test integration -- --skip conformance::";
-        cargo_with(tests, variables)
+        integration.run("--skip conformance::", variables)
     })?;
     // On its own, so that its table is not lost among the names of tests.
     step("the embedded broker beside a real one", || {
-        let tests =
-            "test --locked --workspace --test integration -- conformance::both --show-output";
-        cargo_with(tests, variables)
+        integration.run("conformance::both --show-output", variables)
     })
 }
 
 /// Tests that need no broker but their own, on a real database and in a size that takes longer.
 fn in_full() -> Result<(), String> {
+    let tests = built()?;
     step("the command on PostgreSQL", || {
-        let tests = "test --locked --workspace --test cli -- database:: database_moves::";
-        cargo_with(tests, &[("GARENNE_TEST_DATABASE", "postgres")])
+        let database = [("GARENNE_TEST_DATABASE", "postgres")];
+        named(&tests, "cli")?.run("database:: database_moves::", &database)
     })?;
     step("the storm in full", || {
-        let tests = "test --locked --workspace --test publishing -- storms:: --show-output";
-        cargo_with(tests, &[("GARENNE_TEST_STORM", "full")])
+        let storm = [("GARENNE_TEST_STORM", "full")];
+        named(&tests, "publishing")?.run("storms:: --show-output", &storm)
     })
+}
+
+/// All programs, built.
+fn built() -> Result<Vec<Program>, String> {
+    let mut tests = Vec::new();
+    step("build", || programs::build().map(|built| tests = built))?;
+    Ok(tests)
+}
+
+fn named<'a>(tests: &'a [Program], name: &str) -> Result<&'a Program, String> {
+    let found = tests.iter().find(|program| program.is(name));
+    found.ok_or_else(|| format!("no test program is called {name}"))
 }
 
 /// All that needs no broker but its own.
@@ -67,8 +78,7 @@ pub(crate) fn fast() -> Result<(), String> {
             &[("RUSTDOCFLAGS", "-D warnings")],
         )
     })?;
-    let mut tests = Vec::new();
-    step("build", || programs::build().map(|built| tests = built))?;
+    let tests = built()?;
     step("tests and doctests", || programs::run(jobs(&tests)))
 }
 
