@@ -1,6 +1,8 @@
 //! A plain lapin client: the tests' own producer and reader.
 
-use std::time::Instant;
+use std::future::Future;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 use lapin::message::{BasicGetMessage, Delivery};
@@ -14,6 +16,9 @@ use lapin::{BasicProperties, Channel, Confirmation, Connection, ConnectionProper
 
 /// How many publishes wait for their confirms at once.
 const WINDOW: usize = 256;
+/// How long one wait may take: longer than the slowest broker needs for anything, and shorter than a run
+/// of tests may be silent. What hangs is then named.
+const PATIENCE: Duration = Duration::from_mins(5);
 
 /// A connection with one channel on which publishes are confirmed.
 #[derive(Debug)]
@@ -30,17 +35,18 @@ impl Client {
     /// When that fails: these connections are not what is tested.
     pub async fn connect(url: &str) -> Self {
         let uri: AMQPUri = url.parse().expect("the tests' own URLs are valid");
-        let connection = Connection::connect_uri(uri, ConnectionProperties::default()).await;
+        let connecting = Connection::connect_uri(uri, ConnectionProperties::default());
+        let connection = within(|| format!("connecting to {url}"), connecting).await;
         let connection =
             connection.unwrap_or_else(|error| panic!("failed to connect to {url}: {error}"));
-        let channel = connection
-            .create_channel()
-            .await
-            .expect("a fresh connection opens a channel");
-        let confirms = channel
-            .confirm_select(ConfirmSelectOptions::default())
-            .await;
-        confirms.expect("every RabbitMQ confirms");
+        let opening = async {
+            let channel = connection.create_channel().await?;
+            let confirms = channel.confirm_select(ConfirmSelectOptions::default());
+            confirms.await?;
+            Ok::<_, lapin::Error>(channel)
+        };
+        let channel = within(|| format!("opening a channel to {url}"), opening).await;
+        let channel = channel.expect("a fresh connection opens a channel that confirms");
         Self {
             connection,
             channel,
@@ -59,10 +65,9 @@ impl Client {
     ///
     /// When the connection is gone.
     pub async fn new_channel(&self) -> Channel {
-        self.connection
-            .create_channel()
-            .await
-            .expect("an open connection opens a channel")
+        let opening = self.connection.create_channel();
+        let channel = within(|| "opening a channel".to_owned(), opening).await;
+        channel.expect("an open connection opens a channel")
     }
 
     /// Declares a durable queue with arguments.
@@ -78,7 +83,7 @@ impl Client {
         let declared =
             self.channel
                 .queue_declare(queue.into(), QueueDeclareOptions::durable(), table);
-        declared
+        within(|| format!("declaring {queue}"), declared)
             .await
             .unwrap_or_else(|error| panic!("failed to declare {queue}: {error}"));
     }
@@ -110,8 +115,8 @@ impl Client {
         orders: impl IntoIterator<Item = (u64, &'a str)>,
     ) {
         let publishes = stream::iter(orders).map(|(id, what)| async move {
-            self.try_publish("", queue, &order(id, what), persistent(id))
-                .await
+            let body = order(id, what);
+            self.try_publish("", queue, &body, persistent(id)).await
         });
         let all = publishes
             .buffer_unordered(WINDOW)
@@ -128,25 +133,25 @@ impl Client {
     pub async fn take_all(&self, queue: &str) -> Vec<BasicGetMessage> {
         let channel = self.new_channel().await;
         let mut all = Vec::new();
-        while let Ok(Some(message)) = channel
-            .basic_get(queue.into(), BasicGetOptions::default())
-            .await
-        {
-            message
-                .ack(BasicAckOptions::default())
+        let taking = async {
+            while let Ok(Some(message)) = channel
+                .basic_get(queue.into(), BasicGetOptions::default())
                 .await
-                .expect("what was just read can be acked");
-            all.push(message);
-        }
+            {
+                let acked = message.ack(BasicAckOptions::default()).await;
+                acked.expect("what was just read can be acked");
+                all.push(message);
+            }
+        };
+        within(|| format!("emptying {queue}"), taking).await;
         all
     }
 
-    /// Consumes so many messages of a queue, and gives their bodies with the times when they came. It
-    /// waits for them as long as it takes.
+    /// Consumes so many messages of a queue, and gives their bodies with the times when they came.
     ///
     /// # Panics
     ///
-    /// When the broker fails in between, or a body is not a text.
+    /// When the broker fails in between, a body is not a text, or they have not come after five minutes.
     pub async fn arrivals(&self, queue: &str, count: usize) -> Vec<(String, Instant)> {
         self.consume(queue, count, |message| {
             let body = String::from_utf8(message.data).expect("the tests send texts");
@@ -156,11 +161,11 @@ impl Client {
     }
 
     /// Consumes so many messages of a queue without acks, and gives what is made of each as it comes.
-    /// It waits for them as long as it takes; what comes on top of them may be lost.
+    /// What comes on top of them may be lost.
     ///
     /// # Panics
     ///
-    /// When the broker fails in between.
+    /// When the broker fails in between, or they have not come after five minutes.
     pub async fn consume<T>(
         &self,
         queue: &str,
@@ -174,12 +179,20 @@ impl Client {
         let channel = self.new_channel().await;
         let consuming =
             channel.basic_consume(queue.into(), "".into(), options, FieldTable::default());
-        let messages = consuming.await.expect("a queue that is there is consumed");
-        let taken = messages
-            .take(count)
-            .map(|message| take(message.expect("the broker goes on")));
-        let taken = taken.collect().await;
-        let closed = channel.close(200, "done".into()).await;
+        let messages = within(|| format!("consuming {queue}"), consuming).await;
+        let messages = messages.expect("a queue that is there is consumed");
+        let came = AtomicUsize::new(0);
+        let taken = messages.take(count).map(|message| {
+            came.fetch_add(1, Ordering::Relaxed);
+            take(message.expect("the broker goes on"))
+        });
+        let so_far = || {
+            let came = came.load(Ordering::Relaxed);
+            format!("{came} of {count} messages came out of {queue}")
+        };
+        let taken = within(so_far, taken.collect()).await;
+        let closing = channel.close(200, "done".into());
+        let closed = within(|| "closing a channel".to_owned(), closing).await;
         closed.expect("what is open can be closed");
         taken
     }
@@ -199,12 +212,19 @@ impl Client {
         let publish =
             self.channel
                 .basic_publish(exchange.into(), key.into(), options, body, properties);
-        let confirm = publish.await.map_err(|error| error.to_string())?;
-        match confirm.await.map_err(|error| error.to_string())? {
+        let confirmed = async { publish.await?.await };
+        let confirmed = within(|| format!("a confirm of {exchange}/{key}"), confirmed).await;
+        match confirmed.map_err(|error| error.to_string())? {
             Confirmation::Ack(None) => Ok(()),
             other => Err(format!("not confirmed: {other:?}")),
         }
     }
+}
+
+/// Awaits what may never come.
+async fn within<T>(what: impl FnOnce() -> String, work: impl Future<Output = T>) -> T {
+    let done = tokio::time::timeout(PATIENCE, work).await;
+    done.unwrap_or_else(|_| panic!("waited {PATIENCE:?}: {}", what()))
 }
 
 /// The body of an order.
