@@ -10,7 +10,7 @@ use serde::Deserialize;
 #[derive(Deserialize)]
 pub(crate) struct Order {
     order_id: u64,
-    /// `ok`, `fail`, `fail:N` (the first N attempts fail), `permanent`, `panic`, `hang`, `abort`
+    /// `ok`, `fail`, `fail:N` (the first N attempts fail), `fail:N:MS` (each after so many milliseconds), `permanent`, `panic`, `hang`, `abort`
     /// (kills the process), `sleep:MS`.
     #[serde(rename = "do", default)]
     action: Action,
@@ -22,7 +22,7 @@ enum Action {
     #[default]
     Ok,
     Fail,
-    FailFirst(u32),
+    FailFirst(u32, Duration),
     Permanent,
     Panic,
     Hang,
@@ -36,15 +36,17 @@ impl TryFrom<String> for Action {
     fn try_from(text: String) -> Result<Self, String> {
         let unknown = || {
             format!(
-                "unknown action `{text}`; it may be ok, fail, fail:N, permanent, panic, hang, abort or sleep:MS"
+                "unknown action `{text}`; it may be ok, fail, fail:N, fail:N:MS, permanent, panic, hang, abort or sleep:MS"
             )
         };
         match text.split_once(':') {
-            Some(("fail", times)) => times.parse().map(Action::FailFirst).map_err(|_| unknown()),
-            Some(("sleep", ms)) => ms
-                .parse()
-                .map(|ms| Action::Sleep(Duration::from_millis(ms)))
-                .map_err(|_| unknown()),
+            Some(("fail", how)) => {
+                let (times, after) = how.split_once(':').unwrap_or((how, "0"));
+                let times = times.parse().map_err(|_| unknown())?;
+                let after = milliseconds(after).ok_or_else(unknown)?;
+                Ok(Action::FailFirst(times, after))
+            }
+            Some(("sleep", time)) => milliseconds(time).map(Action::Sleep).ok_or_else(unknown),
             Some(_) => Err(unknown()),
             None => match text.as_str() {
                 "ok" => Ok(Action::Ok),
@@ -57,6 +59,10 @@ impl TryFrom<String> for Action {
             },
         }
     }
+}
+
+fn milliseconds(text: &str) -> Option<Duration> {
+    text.parse().ok().map(Duration::from_millis)
 }
 
 /// The handler actor. A real one would hold a database pool or an HTTP client here.
@@ -84,10 +90,12 @@ async fn perform(order: &Delivery<Json<Order>>) -> Result<(), Failure> {
     match order.action {
         Action::Ok => Ok(()),
         Action::Fail => Err(Failure::transient("the order says that it fails")),
-        Action::FailFirst(times) if order.attempt().number() <= times => Err(Failure::transient(
-            format_args!("the order says that it fails {times} times"),
-        )),
-        Action::FailFirst(_) => Ok(()),
+        Action::FailFirst(times, after) if order.attempt().number() <= times => {
+            tokio::time::sleep(after).await;
+            let error = format_args!("the order says that it fails {times} times");
+            Err(Failure::transient(error))
+        }
+        Action::FailFirst(..) => Ok(()),
         Action::Permanent => Err(Failure::permanent(
             "the order says that it can never succeed",
         )),
