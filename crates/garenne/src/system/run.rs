@@ -104,8 +104,12 @@ fn run(system: System, links: Runtime, signals: Signals, started: &SyncSender<Sy
         let _ = started.send(handle.clone());
         handle.stopped().await;
     });
-    // Workers' threads end by themselves; one that a handler blocks must not delay the exit.
+    // The stop is a message to the runner, which tells the workers' threads to end; without it they would
+    // stay for ever. It waits for none of them: one that a handler blocks must not delay the exit.
     actix::System::current().stop();
+    if let Err(error) = runner.run() {
+        warn!(event = "threads_left", %error, "the system's threads were not told to end");
+    }
     links.shutdown_background();
 }
 
