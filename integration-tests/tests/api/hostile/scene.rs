@@ -12,6 +12,7 @@ use super::command;
 use super::desk::{Desk, QUICK, SLOW};
 use super::odd::Odd;
 use crate::api::support::{Gate, Place, Running, id};
+use crate::support::SOON;
 
 /// Good messages in hand when the odd one comes.
 const IN_HAND: usize = 40;
@@ -65,7 +66,8 @@ impl Scene {
         let gate = Gate::closed();
         let desks = SERVED.map(|_| Desk::behind(&gate));
         let queues = [Queue::quorum(SERVED[0]), Queue::classic(SERVED[1])];
-        let mut builder = place.system();
+        // RabbitMQ is at a header of 60,000 levels for seconds: a copy whose confirm is late is made twice.
+        let mut builder = place.system().confirm_timeout(SOON);
         for (queue, desk) in queues.into_iter().zip(desks.clone()) {
             let queue = queue.prefetch(100).retry(Retry::every(1.secs()).times(1));
             builder = builder.consume_fn(queue, move |message| desk.clone().handle(message));
