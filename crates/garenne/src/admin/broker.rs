@@ -10,7 +10,8 @@ use tokio::sync::{mpsc, watch};
 use super::{AdminError, Finding, ServerInfo};
 use crate::failed::ParkingStore;
 use crate::link::{
-    Access, BrokerUrl, Brokers, Link, Purpose, Tls, declare_queue, greeting, inspect, message_count,
+    Access, BrokerUrl, Brokers, Link, Purpose, Tls, declare_queue, greeting, inspect,
+    message_count, plain_text_faults,
 };
 use crate::publish::{ConnectError, Publisher, PublisherBuilder};
 use crate::system::{broker_settings, host_name, links_runtime};
@@ -54,6 +55,7 @@ impl BrokerAdmin {
             (None, None) => BrokerUrl::parse_list("broker address", LOCAL),
         };
         faults.extend(settings.faults);
+        faults.extend(plain_text_faults(&brokers, &settings.tls));
         if !faults.is_empty() {
             return Err(ConnectError::faulty(&faults));
         }

@@ -16,13 +16,12 @@ use tokio::time::timeout;
 use tracing::debug;
 
 use super::address::BrokerUrl;
+use super::candidates::reach;
 use super::error::{Kind, LinkError, timed_out};
 use super::io::{self, Kit, Pipe, Socket, Stream};
 use super::tls::Tls;
 use super::{Link, Purpose};
 
-/// How long a TCP connect and a TLS handshake may take, each.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long the AMQP handshake may take. A stopped broker accepts TCP and says nothing.
 pub(super) const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -37,6 +36,8 @@ impl Drop for SocketGuard {
         let _ = self.0.shutdown(Shutdown::Both);
     }
 }
+
+type Dialled = (Connection, Arc<io::Shared>, SocketGuard);
 
 /// Where links go, and how they are secured.
 pub(crate) struct Brokers<'a> {
@@ -78,7 +79,7 @@ impl Brokers<'_> {
     }
 }
 
-/// Connects to one broker.
+/// Connects to one broker, at the first of its addresses at which that works.
 ///
 /// # Cancel safety
 ///
@@ -88,8 +89,22 @@ async fn dial(
     tls: &Tls,
     name: &str,
     runtime: &Handle,
-) -> Result<(Connection, Arc<io::Shared>, SocketGuard), LinkError> {
-    let (stream, guard) = dial_socket(broker, tls, runtime).await?;
+) -> Result<Dialled, LinkError> {
+    reach(broker, |socket| async move {
+        let (stream, guard) = secured(socket, broker, tls, runtime).await?;
+        log_in(stream, guard, broker, name, runtime).await
+    })
+    .await
+}
+
+/// Has lapin do the AMQP handshake over a stream.
+async fn log_in(
+    stream: Stream,
+    guard: SocketGuard,
+    broker: &BrokerUrl,
+    name: &str,
+    runtime: &Handle,
+) -> Result<Dialled, LinkError> {
     let (io, pipe) = io::start(stream, broker.uri().query.frame_max, runtime);
     let pipe = Mutex::new(Some(pipe));
     let hand_over = async move |_uri, _runtime| -> lapin::Result<AsyncTcpStream<Pipe>> {
@@ -113,32 +128,28 @@ async fn dial(
     }
 }
 
-/// Connects a socket, with TLS where the address wants it. This runtime watches the socket.
-pub(super) async fn dial_socket(
+/// Makes a stream of a socket, with TLS where the address wants it. This runtime watches the socket.
+pub(super) async fn secured(
+    socket: TcpStream,
     broker: &BrokerUrl,
     tls: &Tls,
     runtime: &Handle,
 ) -> Result<(Stream, SocketGuard), LinkError> {
-    let authority = &broker.uri().authority;
-    let connecting = TcpStream::connect((authority.host.as_str(), authority.port));
     let on = |error: LinkError| error.while_doing(format_args!("cannot reach {broker}"));
-    let socket = timeout(CONNECT_TIMEOUT, connecting)
-        .await
-        .map_err(|_| on(timed_out("the connect", CONNECT_TIMEOUT)))?
-        .map_err(|e| on(LinkError::of_io(&e)))?;
     let (socket, guard) = guarded(socket, runtime).map_err(|e| on(LinkError::of_io(&e)))?;
     let plain = AsyncTcpStream::Plain(socket);
     if !broker.is_tls() {
         return Ok((plain, guard));
     }
-    let connector = tls.overridden_by(broker.tls_files()).connector()?;
-    let stream = timeout(
-        CONNECT_TIMEOUT,
-        plain.into_rustls(&connector, &authority.host),
-    )
-    .await
-    .map_err(|_| on(timed_out("the TLS handshake", CONNECT_TIMEOUT)))?
-    .map_err(|e| on(LinkError::of_io(&e)))?;
+    let files = broker.tls_files();
+    let connector = tls.overridden_by(files).connector()?;
+    let host = files.server_name.as_ref();
+    let host = host.unwrap_or(&broker.uri().authority.host);
+    let patience = broker.connect_timeout();
+    let stream = timeout(patience, plain.into_rustls(&connector, host))
+        .await
+        .map_err(|_| on(timed_out("the TLS handshake", patience)))?
+        .map_err(|e| on(LinkError::of_io(&e)))?;
     Ok((stream, guard))
 }
 
@@ -176,9 +187,8 @@ fn explain_handshake(cause: &lapin::Error, broker: &BrokerUrl) -> LinkError {
         ),
         _ => String::new(),
     };
-    let text = format!("cannot log in to {broker}: {error}{advice}");
     LinkError {
-        kind: error.kind,
-        ..LinkError::transient(text)
+        text: format!("cannot log in to {broker}: {error}{advice}"),
+        ..error
     }
 }

@@ -1,6 +1,7 @@
 //! Why a link could not be made or kept, and whether trying again can help.
 
 use std::fmt;
+use std::time::Duration;
 
 use garenne_core::reader::ReadError;
 use lapin::ErrorKind;
@@ -194,11 +195,20 @@ impl fmt::Display for LinkError {
 }
 
 /// The error of a call that did not answer in time.
-pub(crate) fn timed_out(what: &str, after: std::time::Duration) -> LinkError {
+pub(crate) fn timed_out(what: &str, after: Duration) -> LinkError {
     LinkError::transient(format!(
-        "{what} did not answer within {} s; the broker hangs, or the network is cut",
-        after.as_secs()
+        "{what} did not answer within {}; the broker hangs, or the network is cut",
+        seconds(after)
     ))
+}
+
+/// A time to wait for something, for people.
+pub(super) fn seconds(time: Duration) -> String {
+    if time.subsec_millis() == 0 {
+        format!("{} s", time.as_secs())
+    } else {
+        format!("{} ms", time.as_millis())
+    }
 }
 
 #[cfg(test)]

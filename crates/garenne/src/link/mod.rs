@@ -1,6 +1,7 @@
 //! Links: AMQP connections with one purpose, one incarnation number and a watcher each.
 
 mod address;
+mod candidates;
 mod declare;
 mod dial;
 mod error;
@@ -8,11 +9,13 @@ mod greeting;
 mod inspect;
 mod io;
 mod levels;
+mod parameters;
 mod tls;
 mod visit;
 mod watch;
 
 pub use address::BrokerUrl;
+pub(crate) use address::plain_text_faults;
 pub(crate) use declare::{declare_entities, declare_lane, declare_queue, message_count};
 pub(crate) use dial::Brokers;
 pub(crate) use error::{Kind, LinkError, timed_out};
@@ -22,6 +25,7 @@ pub use inspect::Finding;
 pub(crate) use inspect::inspect;
 pub(crate) use io::{Incoming, Port, Publish, Subscription, Writer};
 pub(crate) use levels::{bind_destination, declare_levels};
+pub(crate) use parameters::is_contents;
 pub use tls::Tls;
 pub(crate) use visit::{Access, Destination, Visit};
 pub(crate) use watch::{LinkEvent, LinkNews};

@@ -8,7 +8,7 @@ use garenne_core::Fault;
 use super::keeper::{Destination, Home};
 use super::room::{MAX_BYTES, MAX_MESSAGES, Room};
 use super::{CONFIRM_TIMEOUT, Limits, Publisher};
-use crate::link::{BrokerUrl, Kind, LinkError, Tls};
+use crate::link::{BrokerUrl, Kind, LinkError, Tls, plain_text_faults};
 use crate::system::{broker_settings, host_name, links_runtime, program_name};
 
 /// More are of no use, and none of the memory that they take is.
@@ -76,7 +76,8 @@ impl PublisherBuilder {
         builder
     }
 
-    /// TLS settings for `amqps://` brokers.
+    /// TLS settings for `amqps://` brokers. With an `amqp://` address beside them, which would be plain
+    /// text, nothing is dialled.
     pub fn tls(self, tls: Tls) -> Self {
         Self { tls, ..self }
     }
@@ -159,6 +160,8 @@ impl PublisherBuilder {
     }
 
     fn check(&mut self) {
+        self.faults
+            .extend(plain_text_faults(&self.brokers, &self.tls));
         if self.confirm_timeout.is_zero() {
             let accepted = "a duration above zero";
             let fault = Fault::new("confirm timeout", "0s", accepted);
