@@ -60,7 +60,12 @@ async fn resolve(broker: &BrokerUrl) -> Result<Vec<SocketAddr>, LinkError> {
     let found = timeout(RESOLVE_TIMEOUT, resolving)
         .await
         .map_err(|_| timed_out("this host's resolver of names", RESOLVE_TIMEOUT))?
-        .map_err(|error| LinkError::of_io(&error))?;
+        .map_err(|error| {
+            let error = LinkError::of_io(&error);
+            error.with_advice(
+                "correct the host in the address, or mend the resolver of names of this host",
+            )
+        })?;
     Ok(in_turn(found))
 }
 

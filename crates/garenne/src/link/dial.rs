@@ -16,6 +16,7 @@ use tokio::time::timeout;
 use tracing::debug;
 
 use super::address::BrokerUrl;
+use super::advice;
 use super::candidates::reach;
 use super::error::{Kind, LinkError, timed_out};
 use super::io::{self, Kit, Pipe, Socket, Stream};
@@ -120,7 +121,7 @@ async fn log_in(
     );
     match timeout(HANDSHAKE_TIMEOUT, connecting).await {
         Ok(Ok(connection)) => Ok((connection, io, guard)),
-        Ok(Err(error)) => Err(explain_handshake(&error, broker)),
+        Ok(Err(error)) => Err(explain_handshake(&error, broker, &io)),
         Err(_) => Err(timed_out(
             &format!("the AMQP handshake with {broker}"),
             HANDSHAKE_TIMEOUT,
@@ -162,33 +163,19 @@ fn guarded(socket: TcpStream, runtime: &Handle) -> std::io::Result<(Socket, Sock
     Ok((Socket(TcpStream::from_std(socket)?), guard))
 }
 
-/// Adds what to change to the errors that a wrong configuration makes.
-fn explain_handshake(cause: &lapin::Error, broker: &BrokerUrl) -> LinkError {
+/// Adds what to change to what the broker answers to a log-in.
+fn explain_handshake(cause: &lapin::Error, broker: &BrokerUrl, io: &io::Shared) -> LinkError {
     let error = LinkError::of(cause);
-    let code = match cause.kind() {
-        lapin::ErrorKind::ProtocolError(amqp) => amqp.get_id(),
-        _ => 0,
-    };
-    let advice = match code {
-        403 => format!(
-            "; check user `{}` and its password in the AMQP URL",
-            broker.user()
-        ),
-        530 if error.to_string().contains("not found") => {
-            format!(
-                "; create vhost `{}` on the broker, or correct the path in the AMQP URL",
-                broker.uri().vhost
-            )
-        }
-        530 => format!(
-            "; grant user `{}` access to vhost `{}`",
-            broker.user(),
-            broker.uri().vhost
-        ),
-        _ => String::new(),
-    };
+    // The link's own task knows best how its stream ended.
+    let error = io.end_of().filter(|_| error.code == 0).unwrap_or(error);
+    let advice = advice::of_login(error.code, &error.text, broker);
+    let advice = advice.map(|advice| format!("; {advice}"));
     LinkError {
-        text: format!("cannot log in to {broker}: {error}{advice}"),
+        text: format!(
+            "cannot log in to {broker}: {}{}",
+            error.text,
+            advice.unwrap_or_default()
+        ),
         ..error
     }
 }

@@ -9,6 +9,7 @@ use super::keeper::{Destination, Home};
 use super::room::{MAX_BYTES, MAX_MESSAGES, Room};
 use super::{CONFIRM_TIMEOUT, Limits, Publisher};
 use crate::link::{BrokerUrl, Kind, LinkError, Tls, plain_text_faults};
+use crate::resources::no_thread;
 use crate::system::{broker_settings, host_name, links_runtime, program_name};
 
 /// More are of no use, and none of the memory that they take is.
@@ -209,7 +210,7 @@ impl ConnectError {
     pub(crate) fn internal(error: &std::io::Error) -> Self {
         Self {
             kind: ConnectErrorKind::Unreachable,
-            text: format!("cannot start the thread of the link: {error}"),
+            text: no_thread("the thread of the link", error),
         }
     }
 
@@ -222,15 +223,12 @@ impl ConnectError {
     }
 
     pub(crate) fn of(error: &LinkError) -> Self {
-        match error.kind {
-            Kind::Configuration => Self {
-                kind: ConnectErrorKind::Refused,
-                text: error.to_string(),
+        Self {
+            kind: match error.kind {
+                Kind::Configuration => ConnectErrorKind::Refused,
+                Kind::Transient => ConnectErrorKind::Unreachable,
             },
-            Kind::Transient => Self {
-                kind: ConnectErrorKind::Unreachable,
-                text: format!("{error}; start the broker, or correct its address"),
-            },
+            text: error.to_string(),
         }
     }
 }
