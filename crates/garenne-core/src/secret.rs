@@ -43,6 +43,15 @@ pub fn shown(value: &str) -> Cow<'_, str> {
     }
 }
 
+/// The value in backticks if it may be repeated, else the text of [`shown`].
+#[must_use]
+pub fn quoted(value: &str) -> String {
+    match why_hidden(value) {
+        None => format!("`{value}`"),
+        Some(why) => format!("(not shown: {why})"),
+    }
+}
+
 /// Whether [`shown`] repeats the value.
 #[must_use]
 pub fn may_be_shown(value: &str) -> bool {
@@ -112,6 +121,7 @@ mod tests {
         ] {
             assert_eq!(shown(value), value);
             assert!(may_be_shown(value));
+            assert_eq!(quoted(value), format!("`{value}`"));
         }
     }
 
@@ -139,6 +149,7 @@ mod tests {
             assert!(!shown.contains("s3cret"), "{shown}");
             assert!(shown.starts_with("(not shown: "), "{shown}");
             assert!(!may_be_shown(value));
+            assert_eq!(quoted(value), shown);
         }
     }
 }

@@ -112,6 +112,9 @@ pub fn escaped(text: &str) -> String {
 }
 
 fn refuse_ambiguous(text: &str) -> Result<(), UrlError> {
+    if text.contains(',') {
+        return Err(UrlError("a comma in it is written `%2C`"));
+    }
     let is_blank = |c: char| c.is_whitespace() || c.is_control();
     if text.contains(is_blank) {
         return Err(UrlError(
@@ -120,9 +123,6 @@ fn refuse_ambiguous(text: &str) -> Result<(), UrlError> {
     }
     if text.contains('#') {
         return Err(UrlError("a `#` in it is written `%23`"));
-    }
-    if text.contains(',') {
-        return Err(UrlError("a comma in it is written `%2C`"));
     }
     let mut behind = text.split('%').skip(1);
     let is_escape = |rest: &str| {
@@ -140,8 +140,7 @@ fn refuse_ambiguous(text: &str) -> Result<(), UrlError> {
 fn refuse_behind_host(text: &str) -> Result<(), UrlError> {
     if text.contains(['@', '?', ';']) || text.contains("://") {
         return Err(UrlError(
-            "in user, password and path, `@` is written `%40`, `/` `%2F`, `?` `%3F` and `;` `%3B`; several addresses are \
-             separated by commas",
+            "in user, password and path, `@` is written `%40`, `/` `%2F`, `?` `%3F` and `;` `%3B`",
         ));
     }
     Ok(())

@@ -128,7 +128,7 @@ mod tests {
     #[test]
     fn a_url_is_refused_without_repeating_any_of_it() {
         for (url, why) in [
-            ("postgres://app:/zq7@db/x", "no port"),
+            ("postgres://app:/zq7@db/x", "`%2F`"),
             ("postgres://app:12/zq7@db/x", "`%2F`"),
             ("postgres://app:zq7", "is the host missing"),
             (

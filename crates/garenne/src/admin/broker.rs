@@ -38,7 +38,8 @@ impl BrokerAdmin {
     /// those in `AMQP_URL`, or to `amqp://localhost:5672`. TLS is configured by `GARENNE_TLS_CA`,
     /// `GARENNE_TLS_CERT` and `GARENNE_TLS_KEY`, and by the address itself.
     ///
-    /// It answers within 20 s for each address: connect 5 s, TLS 5 s, AMQP handshake 10 s.
+    /// It answers within 10 s for the name of a host, and 20 s for each of its addresses: connect 5 s, TLS
+    /// 5 s, AMQP handshake 10 s.
     ///
     /// # Errors
     ///

@@ -42,7 +42,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// | `connection_timeout` | milliseconds that a connect, and a TLS handshake, may take, each, 1 to 60000 | 5000 |
 /// | `channel_max` | the most channels of a connection; 0 leaves it to the broker | the broker's |
 /// | `frame_max` | the largest frame in bytes, from 4096; 0 leaves it to the broker | the broker's |
-/// | `auth_mechanism` | `plain`, `amqplain`, or `external` (by the client certificate, with `amqps://`) | `plain` |
+/// | `auth_mechanism` | `plain`, or `external` (by the client certificate, with `amqps://`) | `plain` |
 /// | `cacertfile` | `amqps://` only: PEM file of the CA to trust | the system's roots |
 /// | `certfile`, `keyfile` | `amqps://` only: PEM files of the client certificate and its key | none |
 /// | `verify` | `amqps://` only: `verify_peer` | `verify_peer` |
@@ -73,8 +73,15 @@ impl BrokerUrl {
     /// What is wrong and how a URL looks. The fault repeats nothing of the URL: where it is malformed,
     /// any part of it may be a part of the password.
     pub fn parse(text: &str) -> Result<Self, Fault> {
-        let explained = |why: String| Fault::hidden(WHAT, format!("{ACCEPTED} ({why})"));
-        read(text.trim()).map_err(explained)
+        read(text.trim()).map_err(|why| {
+            // The lists of some clients are separated by semicolons, or have one scheme for all.
+            let several = if text.contains([';', ',']) {
+                ", several separated by commas, each with its `amqp://`"
+            } else {
+                ""
+            };
+            Fault::hidden(WHAT, format!("{ACCEPTED}{several} ({why})"))
+        })
     }
 
     /// Reads several URLs, separated by commas, and says everything that is wrong with them.

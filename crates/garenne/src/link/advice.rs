@@ -3,6 +3,8 @@
 //! The broker's words are RabbitMQ's, of 3.10 and 4.0. It refuses a connection beyond a limit with the
 //! same code, and nearly the same words, as one of a user without rights.
 
+use rustls::CertificateError;
+
 use super::address::BrokerUrl;
 
 /// What to do about the broker's answer to a log-in.
@@ -55,6 +57,29 @@ pub(super) fn of_close(code: u16, said: &str) -> Option<&'static str> {
              `set_user_limits`)",
         ),
         _ => None,
+    }
+}
+
+/// What to do about a certificate of the broker's.
+pub(super) fn of_certificate(why: &CertificateError) -> &'static str {
+    use CertificateError as Why;
+    match why {
+        Why::Expired | Why::ExpiredContext { .. } => {
+            "it has expired: renew it on the broker, or correct this host's clock"
+        }
+        Why::NotValidYet | Why::NotValidYetContext { .. } => {
+            "it is not valid yet: correct this host's clock, or the certificate"
+        }
+        Why::NotValidForName | Why::NotValidForNameContext { .. } => {
+            "it is for another name: write that into the URL as the host, or as `server_name_indication`"
+        }
+        Why::UnknownIssuer => {
+            "name the CA that signed it (`cacertfile` in the URL, or GARENNE_TLS_CA)"
+        }
+        Why::Revoked => "its CA has revoked it: give the broker a new one",
+        _ => {
+            "check the CA file (`cacertfile` in the URL, or GARENNE_TLS_CA) and the broker's certificate"
+        }
     }
 }
 
@@ -118,6 +143,21 @@ mod tests {
         assert!(guest("amqp://mq").contains("from its own host only"));
         for host in ["amqp://localhost", "amqp://127.0.0.1", "amqp://[::1]"] {
             assert!(!guest(host).contains("own host"), "{host}");
+        }
+    }
+
+    #[test]
+    fn what_to_do_about_a_certificate_follows_what_is_wrong_with_it() {
+        for (why, part) in [
+            (CertificateError::Expired, "renew it"),
+            (
+                CertificateError::NotValidForName,
+                "`server_name_indication`",
+            ),
+            (CertificateError::UnknownIssuer, "name the CA"),
+            (CertificateError::BadEncoding, "check the CA file"),
+        ] {
+            assert!(of_certificate(&why).contains(part), "{why:?}");
         }
     }
 

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use garenne_core::Epoch;
 use lapin::tcp::AsyncTcpStream;
+use lapin::uri::SASLMechanism;
 use lapin::{Connection, ConnectionProperties};
 use tokio::net::TcpStream;
 use tokio::runtime::Handle;
@@ -19,7 +20,7 @@ use super::address::BrokerUrl;
 use super::advice;
 use super::candidates::reach;
 use super::error::{Kind, LinkError, timed_out};
-use super::io::{self, Kit, Pipe, Socket, Stream};
+use super::io::{self, Kit, Login, Pipe, Socket, Stream};
 use super::tls::Tls;
 use super::{Link, Purpose};
 
@@ -106,7 +107,14 @@ async fn log_in(
     name: &str,
     runtime: &Handle,
 ) -> Result<Dialled, LinkError> {
-    let (io, pipe) = io::start(stream, broker.uri().query.frame_max, runtime);
+    let mut uri = broker.uri().clone();
+    // lapin logs what it writes, so what it writes is not the password.
+    let password = std::mem::take(&mut uri.authority.userinfo.password);
+    let login = match uri.query.auth_mechanism {
+        Some(SASLMechanism::External) => Login::external(),
+        _ => Login::plain(broker.user(), &password),
+    };
+    let (io, pipe) = io::start(stream, uri.query.frame_max, login, runtime);
     let pipe = Mutex::new(Some(pipe));
     let hand_over = async move |_uri, _runtime| -> lapin::Result<AsyncTcpStream<Pipe>> {
         let taken = pipe.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -114,7 +122,7 @@ async fn log_in(
         taken.ok_or_else(|| std::io::Error::other("the dialled socket was already used").into())
     };
     let connecting = Connection::connector(
-        broker.uri().clone(),
+        uri,
         async_rs::Runtime::new(Kit::new(runtime.clone())),
         hand_over,
         ConnectionProperties::default().with_connection_name(name.into()),

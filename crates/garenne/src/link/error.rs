@@ -6,7 +6,7 @@ use std::{fmt, io};
 use garenne_core::reader::ReadError;
 use lapin::ErrorKind;
 
-use super::advice::of_close;
+use super::advice::{of_certificate, of_close};
 use crate::resources::remedy;
 
 /// What went wrong with a link, in words for the operator.
@@ -87,6 +87,7 @@ impl LinkError {
                 "the broker sent nothing for two heartbeats; it hangs, or the network is cut",
             ),
             ErrorKind::InvalidConnectionState(_) => Self::transient(GONE),
+            ErrorKind::InvalidChannelState(..) => Self::transient("the channel is closed"),
             ErrorKind::ChannelsLimitReached => Self::transient(
                 "this connection has no channel left; let more be open (`channel_max` of the broker and of the AMQP URL), \
                  or start fewer workers",
@@ -138,8 +139,8 @@ impl LinkError {
         use rustls::{AlertDescription as Alert, Error};
         match error {
             Error::InvalidCertificate(why) => Self::configuration(format!(
-                "the broker's certificate is not trusted ({why:?}); check the CA file (`cacertfile`) and that the \
-                 host in the URL is the one in the certificate"
+                "the broker's certificate is not trusted ({why:?}); {}",
+                of_certificate(why)
             )),
             Error::AlertReceived(
                 alert @ (Alert::UnknownCA

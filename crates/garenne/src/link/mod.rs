@@ -248,3 +248,6 @@ pub(crate) async fn call<T>(
         Err(_) => Err(timed_out(what, CALL_TIMEOUT)),
     }
 }
+
+#[cfg(test)]
+mod tests;

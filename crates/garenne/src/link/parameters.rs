@@ -192,11 +192,8 @@ fn number<N: FromStr>(
 fn mechanism(value: &str) -> Result<SASLMechanism, Option<String>> {
     match value.to_ascii_lowercase().as_str() {
         "plain" => Ok(SASLMechanism::Plain),
-        "amqplain" => Ok(SASLMechanism::AMQPlain),
         "external" => Ok(SASLMechanism::External),
-        _ => Err(Some(
-            "`auth_mechanism` is `plain`, `amqplain` or `external`".to_owned(),
-        )),
+        _ => Err(Some("`auth_mechanism` is `plain` or `external`".to_owned())),
     }
 }
 

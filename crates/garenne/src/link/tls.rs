@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use garenne_core::secret::shown;
+use garenne_core::secret::quoted;
 use lapin::tcp::RustlsConnector;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -136,13 +136,7 @@ fn unreadable(what: &str, path: &Path, error: &dyn fmt::Display) -> LinkError {
 
 /// The path of a file, if it can be one: people put the key itself where its path belongs.
 fn named(path: &Path) -> String {
-    let path = path.to_string_lossy();
-    let shown = shown(&path);
-    if shown == path {
-        format!("`{path}`")
-    } else {
-        shown.into_owned()
-    }
+    quoted(&path.to_string_lossy())
 }
 
 /// Without what cannot be a path.

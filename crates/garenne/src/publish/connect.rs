@@ -132,8 +132,9 @@ impl PublisherBuilder {
 
     /// Connects, on a thread of the publisher's own.
     ///
-    /// It answers within a bounded time: an address takes 20 s at most (connect 5 s, TLS 5 s, AMQP
-    /// handshake 10 s), beyond what [`PublisherBuilder::connect_within`] allows.
+    /// It answers within a bounded time, beyond what [`PublisherBuilder::connect_within`] allows: 10 s at most
+    /// for the name of a host, and for each of its addresses 20 s (connect 5 s, TLS 5 s, AMQP handshake
+    /// 10 s).
     ///
     /// # Errors
     ///
