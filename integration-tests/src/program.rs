@@ -19,6 +19,7 @@ pub struct Program {
     path: PathBuf,
     args: Vec<String>,
     env: Vec<(String, String)>,
+    open_files: Option<u32>,
 }
 
 /// How a program ended.
@@ -54,6 +55,7 @@ impl Program {
             path,
             args: Vec::new(),
             env: Vec::new(),
+            open_files: None,
         }
     }
 
@@ -69,6 +71,13 @@ impl Program {
     pub fn env(mut self, name: &str, value: impl Into<String>) -> Self {
         self.env.retain(|(known, _)| known != name);
         self.env.push((name.to_owned(), value.into()));
+        self
+    }
+
+    /// How many files and sockets it may have open.
+    #[must_use]
+    pub fn open_files(mut self, most: u32) -> Self {
+        self.open_files = Some(most);
         self
     }
 
@@ -89,7 +98,15 @@ impl Program {
             .file_name()
             .map(OsStr::to_string_lossy)
             .unwrap_or_default();
-        let mut command = Command::new(&self.path);
+        let mut command = match self.open_files {
+            None => Command::new(&self.path),
+            Some(most) => {
+                let mut shell = Command::new("sh");
+                shell.args(["-c", &format!("ulimit -n {most} && exec \"$0\" \"$@\"")]);
+                shell.arg(&self.path);
+                shell
+            }
+        };
         command
             .env_clear()
             .stdin(Stdio::null())

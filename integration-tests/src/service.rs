@@ -31,6 +31,13 @@ impl ServiceOptions {
         self
     }
 
+    /// How many files and sockets it may have open.
+    #[must_use]
+    pub fn open_files(mut self, most: u32) -> Self {
+        self.program = self.program.open_files(most);
+        self
+    }
+
     /// Starts it.
     #[must_use]
     pub fn start(self) -> Service {

@@ -252,3 +252,20 @@ async fn a_queue_deleted_and_redeclared_by_others_does_not_end_a_running_service
     consumes(&vhost, &mut service).await;
     service.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_password_is_not_in_the_log_even_where_the_client_library_logs_every_frame() {
+    let vhost = Vhost::new().await;
+    let (node, user) = (vhost.node(), format!("user-{}", vhost.name()));
+    node.add_user(&user, "s3cr3t").await;
+    node.permit(&user, vhost.name()).await;
+    let service = Service::on(node.url_for(&user, "s3cr3t", vhost.name()))
+        .queue("orders")
+        .env("RUST_LOG", "trace,lapin=trace");
+    let mut service = service.start();
+    consumes(&vhost, &mut service).await;
+    service.stop().await;
+    let said = service.transcript();
+    assert!(said.stderr_says("StartOk"), "lapin logs what it writes");
+    assert!(!said.stderr_says("s3cr3t"), "the password is in the log");
+}

@@ -8,6 +8,7 @@ mod commands;
 mod exit;
 mod interrupt;
 mod output;
+mod secrets;
 mod store;
 
 use std::process::ExitCode;
@@ -21,11 +22,11 @@ fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
-            // Help and version go to standard output and are no fault; all else is.
-            let _ = error.print();
+            secrets::tell(&error);
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(exit::USAGE));
         }
     };
+    secrets::warn_of_passwords();
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .enable_all()

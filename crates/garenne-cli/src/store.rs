@@ -9,6 +9,9 @@ use garenne_sinks::SqlStore;
 use crate::args::Target;
 use crate::exit::Trouble;
 
+/// The variable that names the database of `--database` without a URL.
+const DATABASE: &str = "GARENNE_DATABASE";
+
 /// A store of failed messages, and the links that it works over.
 pub(crate) struct Opened {
     pub(crate) store: Box<dyn FailedStore>,
@@ -37,6 +40,15 @@ impl Opened {
     /// The database that the arguments name, or the parking queues of a broker.
     pub(crate) async fn of(target: &Target) -> Result<Self, Trouble> {
         match &target.database {
+            Some(database) if database.is_empty() => {
+                let configured = std::env::var(DATABASE).unwrap_or_default();
+                if configured.trim().is_empty() {
+                    return Err(Trouble::usage(format_args!(
+                        "which database? Set {DATABASE}, or add its URL to --database"
+                    )));
+                }
+                Self::database(target, &configured)
+            }
             Some(database) => Self::database(target, database),
             None => Self::parked(target.url.as_deref(), &target.queue).await,
         }

@@ -4,6 +4,8 @@ use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
+use crate::secret::quoted;
+
 /// Parses a duration as people write it: `20s`, `1500ms`, `2m`, `1h 30m`.
 ///
 /// # Errors
@@ -12,7 +14,7 @@ use std::time::Duration;
 /// refused: nobody can tell seconds from milliseconds.
 pub fn parse_duration(text: &str) -> Result<Duration, DurationError> {
     humantime::parse_duration(text.trim()).map_err(|source| DurationError {
-        value: text.to_owned(),
+        value: quoted(text),
         source,
     })
 }
@@ -29,7 +31,7 @@ impl fmt::Display for DurationError {
         let Self { value, .. } = self;
         write!(
             f,
-            "`{value}` is not a duration; write numbers with units: `20s`, `1500ms`, `2m`, `1h 30m`"
+            "{value} is not a duration; write numbers with units: `20s`, `1500ms`, `2m`, `1h 30m`"
         )
     }
 }

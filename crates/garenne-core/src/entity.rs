@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::secret::quoted;
 use crate::value::Headers;
 
 /// What kind of queue it is.
@@ -38,7 +39,7 @@ impl FromStr for QueueKind {
         match text.trim() {
             "quorum" => Ok(Self::Quorum),
             "classic" => Ok(Self::Classic),
-            _ => Err(UnknownKind(text.to_owned())),
+            _ => Err(UnknownKind(quoted(text))),
         }
     }
 }
@@ -51,7 +52,7 @@ impl fmt::Display for UnknownKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "`{}` is not a kind of queue; accepted: `quorum`, `classic`",
+            "{} is not a kind of queue; accepted: `quorum`, `classic`",
             self.0
         )
     }

@@ -23,6 +23,7 @@
 //! | what happens again and again: log it, or count it? | [`Throttle`] |
 //! | what are people told, when, and how often? | [`alert::Pager`] |
 //! | what does the process exit with? | [`StopReason`] |
+//! | what of a bad value may be repeated? | [`secret::shown`], [`url::UrlParts`] |
 
 pub mod alert;
 pub mod attempt;
@@ -52,11 +53,13 @@ pub mod reader;
 pub mod refusals;
 pub mod restart;
 pub mod retry;
+pub mod secret;
 mod stamp;
 pub mod throttle;
 pub mod time;
 pub mod trace;
 pub mod unread;
+pub mod url;
 pub mod value;
 pub mod window;
 pub mod wire;

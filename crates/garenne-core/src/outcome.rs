@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::attempt::Attempt;
 use crate::lane::lane_for;
 use crate::retry::Retry;
+use crate::secret::quoted;
 
 /// What a handler that failed asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -141,7 +142,7 @@ impl FromStr for FailReason {
 
     fn from_str(text: &str) -> Result<Self, UnknownReason> {
         let known = Self::ALL.into_iter().find(|reason| reason.as_str() == text);
-        known.ok_or_else(|| UnknownReason(text.to_owned()))
+        known.ok_or_else(|| UnknownReason(quoted(text)))
     }
 }
 
@@ -152,11 +153,7 @@ pub struct UnknownReason(String);
 impl fmt::Display for UnknownReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let known = FailReason::ALL.map(FailReason::as_str).join(", ");
-        write!(
-            f,
-            "`{}` is not a reason for failure; known: {known}",
-            self.0
-        )
+        write!(f, "{} is not a reason for failure; known: {known}", self.0)
     }
 }
 

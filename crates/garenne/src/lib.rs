@@ -55,6 +55,7 @@ mod link;
 pub mod prelude;
 mod publish;
 mod quiet;
+mod resources;
 mod sink;
 pub mod status;
 mod supervisor;

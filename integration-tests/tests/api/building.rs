@@ -63,8 +63,8 @@ fn build_reports_every_fault_at_once_and_names_value_and_remedy() {
         );
     let faults = faults(builder);
     let wanted = [
-        "http://mq",
-        "99999",
+        "broker address, address 1 of 2",
+        "no port from 1 to 65535",
         "drain deadline is `0s`",
         "confirm timeout is `0s`",
         "`twice`",

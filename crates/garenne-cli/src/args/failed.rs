@@ -38,8 +38,18 @@ pub(crate) struct Target {
     #[arg(long, value_name = "URL")]
     pub(crate) url: Option<String>,
 
-    /// A database in place of parking queues: postgres://user:password@host/name, sqlite:///path/file.db
-    #[arg(long, value_name = "URL")]
+    /// A database in place of parking queues: postgres://user@host/name, sqlite:///path/file.db; alone, the one in GARENNE_DATABASE
+    #[arg(
+        long,
+        value_name = "URL",
+        num_args = 0..=1,
+        default_missing_value = "",
+        long_help = "A database in place of parking queues: postgres://user@host/name, sqlite:///path/file.db\n\
+        --database alone, last or before another option, is the one in the variable GARENNE_DATABASE. A password on a command \
+        line can be read by everybody on the host: put the URL into that variable, or PostgreSQL's password into PGPASSWORD.\n\
+        PostgreSQL takes whatever encryption the server offers, and asks nobody who it is, unless the URL ends with \
+        ?sslmode=verify-full&sslrootcert=/path/ca.pem"
+    )]
     pub(crate) database: Option<String>,
 
     /// The queue in which they failed (not QUEUE.failed); needed for parking queues; may be repeated

@@ -12,6 +12,7 @@ mod exits;
 mod failed;
 mod help;
 mod outputs;
+mod passwords;
 mod replays;
 mod sends;
 mod support;

@@ -5,6 +5,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::FailedMessage;
+use crate::secret::quoted;
 use crate::unread::TextProperty;
 use crate::value::{Headers, Value};
 
@@ -253,7 +254,7 @@ impl FromStr for Condition {
     type Err = ConditionError;
 
     fn from_str(text: &str) -> Result<Self, ConditionError> {
-        let wrong = || ConditionError(text.to_owned());
+        let wrong = || ConditionError(quoted(text));
         let at = text.find(['=', '~', '<', '>', '!']).ok_or_else(wrong)?;
         let (field, rest) = text.split_at(at);
         let (sign, test) = TESTS
@@ -313,7 +314,7 @@ impl fmt::Display for ConditionError {
         let fields = FIELDS.map(|(name, _)| name).join(", ");
         write!(
             f,
-            "`{}` is not a condition; write a field, a test and a value, such as `error~timeout`, \
+            "{} is not a condition; write a field, a test and a value, such as `error~timeout`, \
              `reason=exhausted`, `header.tenant=eu`, `attempts>=3`; fields: {fields}, header.NAME; \
              tests: = != ~ !~ and, with a number, < <= > >=",
             self.0

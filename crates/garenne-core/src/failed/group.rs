@@ -5,6 +5,8 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::SystemTime;
 
+use crate::secret::quoted;
+
 use super::FailedMessage;
 
 /// The most groups that are told apart. What comes after is counted in one more, so that a million
@@ -36,7 +38,7 @@ impl FromStr for GroupBy {
             "error" => Ok(Self::Error),
             "reason" => Ok(Self::Reason),
             "queue" => Ok(Self::Queue),
-            _ => Err(UnknownGrouping(text.to_owned())),
+            _ => Err(UnknownGrouping(quoted(text))),
         }
     }
 }
@@ -49,7 +51,7 @@ impl fmt::Display for UnknownGrouping {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "`{}` is nothing to group by; accepted: `error`, `reason`, `queue`",
+            "{} is nothing to group by; accepted: `error`, `reason`, `queue`",
             self.0
         )
     }

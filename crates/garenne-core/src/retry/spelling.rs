@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use super::{Retry, Schedule};
 use crate::duration::{DurationError, compact, parse_duration};
+use crate::secret::quoted;
 
 impl fmt::Display for Retry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -31,7 +32,7 @@ impl FromStr for Retry {
 
     fn from_str(text: &str) -> Result<Self, RetryError> {
         parse(text.trim()).map_err(|source| RetryError {
-            value: text.to_owned(),
+            value: quoted(text),
             source,
         })
     }
@@ -64,7 +65,7 @@ pub struct RetryError {
 impl fmt::Display for RetryError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { value, .. } = self;
-        write!(f, "`{value}` is not a retry policy; accepted: ")?;
+        write!(f, "{value} is not a retry policy; accepted: ")?;
         f.write_str("`20s*3` (every 20 s, three times), `1s,10s,1m`, `1s..1m*8` (doubling), `none`")
     }
 }

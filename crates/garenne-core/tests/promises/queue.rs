@@ -123,12 +123,7 @@ fn all_faults_are_told_at_once() {
         .bind("", ExchangeKind::Direct, "order")
         .bind("x".repeat(256), ExchangeKind::Direct, "k".repeat(256));
     let faults: Vec<_> = queue.faults().iter().map(ToString::to_string).collect();
-    insta::assert_snapshot!(
-        faults
-            .join("\n")
-            .replace(&"x".repeat(256), "xxx…")
-            .replace(&"k".repeat(256), "kkk…")
-    );
+    insta::assert_snapshot!(faults.join("\n"));
 }
 
 #[test]

@@ -1,7 +1,6 @@
 //! Which database, and how to talk to it.
 
 use std::fmt;
-use std::str::FromStr;
 use std::time::Duration;
 
 use garenne::core::Fault;
@@ -11,6 +10,7 @@ use sqlx::postgres::PgConnectOptions;
 use sqlx::sqlite::SqliteConnectOptions;
 use tokio::time::timeout;
 
+use super::address;
 use super::error::SqlError;
 use super::session::Session;
 
@@ -59,11 +59,12 @@ pub(super) struct Database {
 impl Database {
     /// Reads a URL. What is wrong with it is told without quoting it: it holds a password.
     pub(super) fn parse(url: &str) -> Result<Self, Fault> {
-        let (address, name) = parse(url).map_err(|why| {
-            Fault::new(
+        let (address, name) = address::parse(url).map_err(|why| {
+            Fault::hidden(
                 "database URL",
-                format_args!("{} ({why})", scheme(url)),
-                "`postgres://user:password@host:5432/database` or `sqlite:///path/to/file`",
+                format!(
+                    "`postgres://user:password@host:5432/database` or `sqlite:///path/to/file` ({why})"
+                ),
             )
         })?;
         Ok(Self {
@@ -150,50 +151,5 @@ impl fmt::Debug for Database {
             .field("timeout", &self.timeout)
             .field("migrate", &self.migrate)
             .finish_non_exhaustive()
-    }
-}
-
-fn parse(url: &str) -> Result<(Address, String), String> {
-    match scheme(url) {
-        #[cfg(feature = "postgres")]
-        "postgres" | "postgresql" => {
-            let options = PgConnectOptions::from_str(url).map_err(|e| e.to_string())?;
-            let options = match options.get_application_name() {
-                Some(_) => options,
-                None => options.application_name("garenne"),
-            };
-            let place = match options.get_socket() {
-                Some(socket) => socket.display().to_string(),
-                None => format!("{}:{}", options.get_host(), options.get_port()),
-            };
-            let database = options.get_database().unwrap_or(options.get_username());
-            let name = format!("PostgreSQL database `{database}` at {place}");
-            Ok((Address::Postgres(Box::new(options)), name))
-        }
-        #[cfg(feature = "sqlite")]
-        "sqlite" => {
-            let options = SqliteConnectOptions::from_str(url).map_err(|e| e.to_string())?;
-            let file = options.get_filename();
-            if file.as_os_str().is_empty()
-                || url.contains(":memory:")
-                || url.contains("mode=memory")
-            {
-                return Err("it names no file, and what is in memory is not stored".to_owned());
-            }
-            let name = format!("SQLite file {}", file.display());
-            Ok((Address::Sqlite(Box::new(options)), name))
-        }
-        _ => Err("no database that this program was built for".to_owned()),
-    }
-}
-
-/// What stands before the first colon; it holds no secret.
-fn scheme(url: &str) -> &str {
-    let scheme = url.split_once(':').map_or("", |(scheme, _)| scheme);
-    let is_scheme = |c: char| c.is_ascii_alphanumeric() || "+-.".contains(c);
-    if !scheme.is_empty() && scheme.chars().all(is_scheme) {
-        scheme
-    } else {
-        "(no scheme)"
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! `SqlSink` takes them from a running service, `SqlStore` gives them to whoever sends them again.
 
+mod address;
 mod cursor;
 mod database;
 mod error;

@@ -63,9 +63,18 @@ impl SqlSink {
     /// `sqlite:///path/to/file`.
     ///
     /// What is wrong with the URL is reported by `SystemBuilder::build`, together with all other
-    /// faults and without the password. PostgreSQL takes `?sslmode=verify-full&sslrootcert=/ca.pem`
-    /// for TLS, and `?options=-csearch_path%3Dops` for a schema other than `public`; its encoding
-    /// must be UTF8. A pooler that shares a connection between transactions does not work.
+    /// faults and without a word of it.
+    ///
+    /// - A password can be left out of the URL: PostgreSQL's is then taken from `PGPASSWORD`, or from the
+    ///   file `~/.pgpass`. In a URL, `@`, `/`, `?`, `#`, `%` and commas are written as escapes.
+    /// - With PostgreSQL, `?sslmode=verify-full&sslrootcert=/ca.pem` is TLS with a server that is known.
+    ///   Without `sslmode` it is `prefer`: whatever the server offers, which may be plain text, and
+    ///   nobody asks for its certificate.
+    /// - `?options=-csearch_path%3Dops` names a schema other than `public`. Other parameters than
+    ///   these and `sslcert`, `sslkey`, `host`, `port`, `dbname`, `user`, `application_name` are refused.
+    /// - PostgreSQL's encoding must be UTF8. A pooler that shares a connection between transactions does
+    ///   not work.
+    /// - A new `SQLite` file can be read and written by this user only; one that is there stays as it is.
     pub fn new(url: impl AsRef<str>) -> Self {
         Self {
             database: Database::parse(url.as_ref()),

@@ -1,5 +1,7 @@
 //! `SQLite`.
 
+use std::fs::OpenOptions;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteRow, SqliteSynchronous};
@@ -37,10 +39,14 @@ pub(super) async fn open(
         .disable_statement_logging();
     let options = match migrate {
         // Readers of a log ahead of the file do not keep the writer waiting, nor it them.
-        Migrate::Apply => options
-            .create_if_missing(true)
-            .journal_mode(SqliteJournalMode::Wal),
-        Migrate::Verify => options,
+        Migrate::Apply => {
+            make_private(options.get_filename());
+            options
+                .create_if_missing(true)
+                .journal_mode(SqliteJournalMode::Wal)
+        }
+        // Whatever the URL says: who only looks makes no file.
+        Migrate::Verify => options.create_if_missing(false),
     };
     let began = Instant::now();
     loop {
@@ -49,6 +55,18 @@ pub(super) async fn open(
             opened => return opened.map(File),
         }
     }
+}
+
+/// Makes the file, if there is none, so that nobody else can read it: bodies of messages will be in it.
+/// `SQLite` would make it as the process's mask says. It gives the same rights to the files beside it
+/// (`-wal`, `-shm`). Where the file cannot be made, `SQLite` says why.
+fn make_private(file: &Path) {
+    use std::os::unix::fs::OpenOptionsExt;
+    let _ = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(file);
 }
 
 impl Session for File {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use garenne::AlertChannel;
 use garenne::core::Fault;
 use garenne::core::alert::Pace;
+use garenne::core::secret::shown;
 use ureq::http::{HeaderMap, HeaderName, HeaderValue, Uri};
 
 use super::actor::{Caller, Target};
@@ -43,7 +44,8 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 /// and what to do, is in the log (`alert_failed`) and in the status. `Retry-After` is kept to.
 ///
 /// The address is a credential: whoever knows it can write there. It is in no log, error or `Debug`
-/// text but for its host. A proxy is taken from `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY`.
+/// text but for its host. (A program with a logger of its own for the crate `log`, in place of
+/// `tracing`, must not let `ureq` and `ureq_proto` log at `trace`.) A proxy is taken from `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY`.
 ///
 /// What is told contains error texts: they leave your network for the service that you chose.
 #[must_use = "an alert is never called unless a system is given it"]
@@ -104,9 +106,8 @@ impl WebhookAlert {
         let mut alert = Self::new(Kind::Json(Template::default()), url.into(), String::new());
         match parsed {
             Ok(template) => alert.kind = Kind::Json(template),
-            Err(why) => alert.faults.push(Fault::new(
+            Err(why) => alert.faults.push(Fault::hidden(
                 "template",
-                template,
                 format!(
                     "a JSON document with placeholders such as `{{text}}` in its strings ({why})"
                 ),
@@ -161,14 +162,17 @@ impl WebhookAlert {
                 self.secrets.add(value);
                 value.split(' ').for_each(|part| self.secrets.add(part));
             }
-            (Err(_), _) => self.faults.push(Fault::new(
+            // Who gives name and value in the wrong order has written the secret where the name belongs.
+            (Err(_), _) => self.faults.push(Fault::hidden(
                 "header",
-                name,
-                "a name of ASCII letters and hyphens",
+                "first its name, of ASCII letters and hyphens, then its value",
             )),
-            (_, Err(_)) => {
-                let accepted = format!("visible characters as the value of `{name}`");
-                self.faults.push(Fault::new("header", "(hidden)", accepted));
+            (Ok(name), Err(_)) => {
+                let accepted = format!(
+                    "visible characters as the value of `{}`",
+                    shown(name.as_str())
+                );
+                self.faults.push(Fault::hidden("header", accepted));
             }
         }
         self
@@ -219,7 +223,7 @@ impl WebhookAlert {
         if self.host().is_none() {
             let accepted =
                 "an address such as `https://oapi.dingtalk.com/robot/send?access_token=…`";
-            faults.push(Fault::new("address", "(hidden)", accepted));
+            faults.push(Fault::hidden("address", accepted));
         }
         if self.timeout.is_zero() {
             faults.push(Fault::new(

@@ -1,8 +1,8 @@
 //! One HTTP request at a time, by `ureq`.
 //!
 //! Its calls block, which suits an actor with a thread of its own: no second runtime, no pool of
-//! connections, a fifth of the dependencies of an asynchronous client. It writes no address into the
-//! log above `trace`.
+//! connections, a fifth of the dependencies of an asynchronous client. At `trace` it writes
+//! addresses and headers into the log, so its calls are made where `tracing` hears nothing (`actor.rs`).
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};

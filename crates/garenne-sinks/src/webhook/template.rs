@@ -1,6 +1,7 @@
 //! JSON as the receiver wants it.
 
 use garenne::core::alert::{Digest, Item};
+use garenne::core::secret::shown;
 use serde_json::{Map, Value, json};
 
 /// What is sent where nobody said otherwise.
@@ -24,7 +25,7 @@ impl Template {
     pub(super) fn parse(text: &str) -> Result<Self, String> {
         let document = serde_json::from_str(text).map_err(|error| format!("not JSON: {error}"))?;
         match unknown(&document) {
-            Some(name) => Err(format!("`{{{name}}}` is no placeholder")),
+            Some(name) => Err(format!("`{{{}}}` is no placeholder", shown(&name))),
             None => Ok(Self(document)),
         }
     }

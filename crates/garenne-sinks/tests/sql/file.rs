@@ -68,3 +68,33 @@ async fn a_files_missing_schema_is_told_and_not_made() {
     };
     cases::a_missing_schema_is_told_and_not_made(&url, apply).await;
 }
+
+#[tokio::test]
+async fn a_new_file_and_those_beside_it_are_for_this_user_only() {
+    use std::os::unix::fs::PermissionsExt;
+    let (folder, url) = fresh();
+    let store = cases::store(&url);
+    cases::insert(&store, &[cases::record("m-1")]).await;
+    let mut names = Vec::new();
+    for file in std::fs::read_dir(folder.path()).unwrap() {
+        let file = file.unwrap();
+        let mode = file.metadata().unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode, 0o600, "{}", file.path().display());
+        names.push(file.file_name().into_string().unwrap());
+    }
+    names.sort();
+    assert_eq!(names, ["failed.db", "failed.db-shm", "failed.db-wal"]);
+}
+
+#[tokio::test]
+async fn who_only_looks_makes_no_file() {
+    let (folder, url) = fresh();
+    let looking = garenne_sinks::SqlStore::new(format!("{url}?mode=rwc")).unwrap();
+    let query = garenne::failed::FailedQuery::all();
+    assert!(
+        garenne::failed::FailedStore::open(&looking, &query)
+            .await
+            .is_err()
+    );
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+}

@@ -58,7 +58,7 @@ fn a_faulty_webhook_is_refused_without_being_shown() {
             .consume_fn(Queue::quorum("orders"), |_: Delivery<Text>| async {
                 Ok::<_, Failure>(())
             })
-            .alert(secretive(url).header("not a name", "b3arer"));
+            .alert(secretive(url).header("Bearer b3arer", "Authorization"));
         let Err(error) = builder.build() else {
             panic!("{url} was accepted");
         };
@@ -85,4 +85,25 @@ fn a_template_that_cannot_work_is_refused_with_the_reason() {
         error.to_string().contains("`{txt}` is no placeholder"),
         "{error}"
     );
+}
+
+#[test]
+fn a_malformed_template_is_not_repeated() {
+    for template in [
+        "{\"token\": \"s3cret\", }",
+        "s3cret",
+        "{\"a\": \"{s3cret\"",
+        "\"{text}\" s3cret",
+    ] {
+        let builder = SystemBuilder::new("amqp://localhost")
+            .consume_fn(Queue::quorum("orders"), |_: Delivery<Text>| async {
+                Ok::<_, Failure>(())
+            })
+            .alert(WebhookAlert::json("http://h.example/", template));
+        let Err(error) = builder.build() else {
+            panic!("{template} was accepted");
+        };
+        must_not_tell(template, &format!("{error} {error:?}"));
+        assert!(error.to_string().contains("not JSON"), "{error}");
+    }
 }

@@ -1,5 +1,6 @@
 //! The client: publishes bytes, and hears what the broker has to say to them.
 
+use garenne::BrokerUrl;
 use lapin::uri::AMQPUri;
 
 use super::frames::{BODY, Fields, Frames, HEADER, METHOD, OVERHEAD};
@@ -118,9 +119,15 @@ impl RawClient {
     ///
     /// When the URL is none, and when the broker cannot be reached or refuses.
     pub async fn connect_with_frame_max(url: &str, frame_max: u32) -> Self {
-        let uri: AMQPUri = url
-            .parse()
-            .unwrap_or_else(|error| panic!("`{url}` is no URL of a broker: {error}"));
+        // What is wrong is told without the password in the URL.
+        if let Err(fault) = BrokerUrl::parse(url) {
+            panic!("{fault}");
+        }
+        let uri = url.parse::<AMQPUri>();
+        let mut uri = uri.unwrap_or_else(|_| panic!("it is a URL, and cannot be read as one"));
+        if uri.vhost.is_empty() {
+            uri.vhost.push('/');
+        }
         let mut client = Self {
             uri,
             state: State::Lost,

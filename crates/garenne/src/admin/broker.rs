@@ -10,7 +10,8 @@ use tokio::sync::{mpsc, watch};
 use super::{AdminError, Finding, ServerInfo};
 use crate::failed::ParkingStore;
 use crate::link::{
-    Access, BrokerUrl, Brokers, Link, Purpose, Tls, declare_queue, greeting, inspect, message_count,
+    Access, BrokerUrl, Brokers, Link, Purpose, Tls, declare_queue, greeting, inspect,
+    message_count, plain_text_faults,
 };
 use crate::publish::{ConnectError, Publisher, PublisherBuilder};
 use crate::system::{broker_settings, host_name, links_runtime};
@@ -37,7 +38,8 @@ impl BrokerAdmin {
     /// those in `AMQP_URL`, or to `amqp://localhost:5672`. TLS is configured by `GARENNE_TLS_CA`,
     /// `GARENNE_TLS_CERT` and `GARENNE_TLS_KEY`, and by the address itself.
     ///
-    /// It answers within 20 s for each address: connect 5 s, TLS 5 s, AMQP handshake 10 s.
+    /// It answers within 10 s for the name of a host, and 20 s for each of its addresses: connect 5 s, TLS
+    /// 5 s, AMQP handshake 10 s.
     ///
     /// # Errors
     ///
@@ -54,6 +56,7 @@ impl BrokerAdmin {
             (None, None) => BrokerUrl::parse_list("broker address", LOCAL),
         };
         faults.extend(settings.faults);
+        faults.extend(plain_text_faults(&brokers, &settings.tls));
         if !faults.is_empty() {
             return Err(ConnectError::faulty(&faults));
         }

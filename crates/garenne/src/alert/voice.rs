@@ -1,5 +1,6 @@
 //! The way into the user's alert.
 
+use std::io;
 use std::sync::Weak;
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use tokio::time::timeout;
 
 use super::channel::Start;
 use super::{Alert, AlertError};
+use crate::resources::no_thread;
 
 /// How many calls may hang at a time. What hangs keeps its memory, in the alert's mailbox or in a
 /// future of its own.
@@ -47,7 +49,10 @@ impl Voice {
         }
         let alert = Alert::new(digest);
         let call = alert.downgrade();
-        match timeout(self.timeout, self.recipient().send(alert)).await {
+        let recipient = self
+            .recipient()
+            .map_err(|error| AlertError::new(no_thread("the alert's thread", &error)))?;
+        match timeout(self.timeout, recipient.send(alert)).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(_)) => Err(AlertError::new("the alert's actor panicked or stopped")),
             Err(_) => {
@@ -61,13 +66,16 @@ impl Voice {
         }
     }
 
-    fn recipient(&mut self) -> Recipient<Alert> {
+    fn recipient(&mut self) -> io::Result<Recipient<Alert>> {
         if let Some(running) = self.running.as_ref().filter(|actor| actor.connected()) {
-            return running.clone();
+            return Ok(running.clone());
         }
-        let arbiter = self.arbiter.get_or_insert_with(Arbiter::new);
+        let arbiter = match &mut self.arbiter {
+            Some(arbiter) => arbiter,
+            none => none.insert(Arbiter::try_new()?),
+        };
         let started = (self.start)(&arbiter.handle());
-        self.running.insert(started).clone()
+        Ok(self.running.insert(started).clone())
     }
 }
 

@@ -2,31 +2,67 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use garenne_core::Fault;
-use lapin::uri::{AMQPScheme, AMQPUri};
+use garenne_core::url::{UrlParts, escaped};
+use lapin::uri::{AMQPAuthority, AMQPQueryString, AMQPScheme, AMQPUri, AMQPUserInfo};
 
-/// The heartbeat asked for when the URL does not say, in seconds. Without it the server's 60 s
-/// apply, and a dead peer is found only after 120 s.
-const HEARTBEAT_SECONDS: u16 = 10;
+use super::parameters;
+use super::tls::Tls;
+
+/// How a URL looks.
+const ACCEPTED: &str = "`amqp://user:password@host:5672/vhost`";
+
+/// What a fault of an address is about, where nobody has a better name for it.
+const WHAT: &str = "broker address";
+
+/// The virtual host of a URL that names none.
+const DEFAULT_VHOST: &str = "/";
+
+/// Whom a URL without a user logs in: RabbitMQ knows them, and lets them in from its own host.
+const GUEST: &str = "guest";
+
+/// The longest name of a virtual host, in bytes.
+const VHOST_MAX: usize = 255;
+
+/// How long a TCP connect and a TLS handshake may take, each, unless the URL says otherwise.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The AMQP URL of one broker.
 ///
-/// `amqp://user:password@host:port/vhost?heartbeat=10`; `amqps://` for TLS, where the query may name
-/// files as RabbitMQ's URI specification does: `cacertfile`, `certfile`, `keyfile`. Its `Debug` and
-/// `Display` never show the credentials.
+/// `amqp://user:password@host:port/vhost?heartbeat=10`; `amqps://` for TLS. Without a virtual host, or with
+/// an empty one (`amqp://host`, `amqp://host/`), it is `/`, which can also be written `/%2f`. In user,
+/// password and virtual host, what means something in a URL is written as an escape: `@` is `%40`, `/`
+/// is `%2F`, `%` is `%25`. A URL that can be read in two ways is refused.
+///
+/// | parameter | meaning | default |
+/// |---|---|---|
+/// | `heartbeat` | seconds between heartbeats, 0 to 65535; 0 asks for none | 10 |
+/// | `connection_timeout` | milliseconds that a connect, and a TLS handshake, may take, each, 1 to 60000 | 5000 |
+/// | `channel_max` | the most channels of a connection; 0 leaves it to the broker | the broker's |
+/// | `frame_max` | the largest frame in bytes, from 4096; 0 leaves it to the broker | the broker's |
+/// | `auth_mechanism` | `plain`, or `external` (by the client certificate, with `amqps://`) | `plain` |
+/// | `cacertfile` | `amqps://` only: PEM file of the CA to trust | the system's roots |
+/// | `certfile`, `keyfile` | `amqps://` only: PEM files of the client certificate and its key | none |
+/// | `verify` | `amqps://` only: `verify_peer` | `verify_peer` |
+/// | `server_name_indication` | `amqps://` only: the name that is in the broker's certificate | the host |
+///
+/// Any other parameter is refused. `Debug` and `Display` never show the credentials.
 #[derive(Clone, PartialEq, Eq)]
 pub struct BrokerUrl {
     uri: AMQPUri,
     tls_files: TlsFiles,
 }
 
-/// Files named in the query of an `amqps://` URL.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// What the query of an `amqps://` URL says about TLS.
+#[derive(Clone, Default, PartialEq, Eq)]
 pub(crate) struct TlsFiles {
     pub(crate) ca: Option<PathBuf>,
     pub(crate) cert: Option<PathBuf>,
     pub(crate) key: Option<PathBuf>,
+    /// Whose certificate the broker has, if not its host's.
+    pub(crate) server_name: Option<String>,
 }
 
 impl BrokerUrl {
@@ -34,64 +70,38 @@ impl BrokerUrl {
     ///
     /// # Errors
     ///
-    /// What is wrong and how a URL looks; the fault never repeats the credentials.
+    /// What is wrong and how a URL looks. The fault repeats nothing of the URL: where it is malformed,
+    /// any part of it may be a part of the password.
     pub fn parse(text: &str) -> Result<Self, Fault> {
-        let text = text.trim();
-        let explain = |why: &str| {
-            Fault::new(
-                "broker address",
-                redact(text),
-                format!("`amqp://user:password@host:5672/vhost` ({why})"),
-            )
-        };
-        if !text.starts_with("amqp://") && !text.starts_with("amqps://") {
-            return Err(explain("it must start with `amqp://` or `amqps://`"));
-        }
-        let url = url::Url::parse(text).map_err(|e| explain(&e.to_string()))?;
-        // The parser's own errors may quote the URL: only their cause is of use here.
-        let mut uri: AMQPUri = text
-            .parse()
-            .map_err(|_| explain("a part of it is malformed"))?;
-        match url.host() {
-            None => return Err(explain("it names no host")),
-            // The client takes only domain names from the URL and would dial localhost instead.
-            Some(url::Host::Ipv6(address)) => uri.authority.host = address.to_string(),
-            Some(host) if host.to_string().is_empty() => return Err(explain("it names no host")),
-            Some(_) => {}
-        }
-        if uri.query.heartbeat.is_none() {
-            uri.query.heartbeat = Some(HEARTBEAT_SECONDS);
-        }
-        let mut tls_files = TlsFiles::default();
-        for (key, value) in url.query_pairs() {
-            let file = Some(PathBuf::from(value.as_ref()));
-            match key.as_ref() {
-                "cacertfile" => tls_files.ca = file,
-                "certfile" => tls_files.cert = file,
-                "keyfile" => tls_files.key = file,
-                "verify" if value == "verify_none" => {
-                    return Err(explain(
-                        "`verify=verify_none` is not supported; name the broker's CA with `cacertfile`",
-                    ));
-                }
-                _ => {}
-            }
-        }
-        Ok(Self { uri, tls_files })
+        read(text.trim()).map_err(|why| {
+            // The lists of some clients are separated by semicolons, or have one scheme for all.
+            let several = if text.contains([';', ',']) {
+                ", several separated by commas, each with its `amqp://`"
+            } else {
+                ""
+            };
+            Fault::hidden(WHAT, format!("{ACCEPTED}{several} ({why})"))
+        })
     }
 
     /// Reads several URLs, separated by commas, and says everything that is wrong with them.
     pub(crate) fn parse_list(what: &str, text: &str) -> (Vec<Self>, Vec<Fault>) {
+        let addresses = addresses(text);
+        let count = addresses.len();
         let (mut brokers, mut faults) = (Vec::new(), Vec::new());
-        for address in addresses(text) {
-            match address.and_then(|address| Self::parse(&address)) {
+        for (number, address) in (1..).zip(addresses) {
+            match Self::parse(&address) {
                 Ok(broker) => brokers.push(broker),
-                Err(why) => faults.push(Fault::new(what, why.value, why.accepted)),
+                Err(why) if count == 1 => faults.push(Fault::hidden(what, why.accepted)),
+                Err(why) => {
+                    let what = format!("{what}, address {number} of {count}");
+                    faults.push(Fault::hidden(what, why.accepted));
+                }
             }
         }
-        if brokers.is_empty() && faults.is_empty() {
-            let accepted = "`amqp://user:password@host:5672/vhost`, several separated by commas";
-            faults.push(Fault::new(what, text, accepted));
+        if count == 0 {
+            let accepted = format!("{ACCEPTED}, several separated by commas");
+            faults.push(Fault::new(what, text.trim(), accepted));
         }
         (brokers, faults)
     }
@@ -111,27 +121,101 @@ impl BrokerUrl {
     pub(crate) fn user(&self) -> &str {
         &self.uri.authority.userinfo.username
     }
+
+    /// How long a TCP connect and a TLS handshake may take, each.
+    pub(crate) fn connect_timeout(&self) -> Duration {
+        let configured = self.uri.query.connection_timeout;
+        configured.map_or(CONNECT_TIMEOUT, Duration::from_millis)
+    }
 }
 
+/// What would be silently plain text: settings for TLS, and an address without it.
+pub(crate) fn plain_text_faults(brokers: &[BrokerUrl], tls: &Tls) -> Option<Fault> {
+    let plain = brokers.iter().find(|broker| !broker.is_tls())?;
+    (!tls.is_default()).then(|| {
+        let accepted = "`amqps://` in every address; or no settings for TLS (GARENNE_TLS_CA, GARENNE_TLS_CERT, \
+                        GARENNE_TLS_KEY): `amqp://` is plain text and uses no certificate";
+        // Not by the rule for values: an address in this form is known to hold no credentials.
+        Fault {
+            value: plain.to_string(),
+            ..Fault::hidden(WHAT, accepted)
+        }
+    })
+}
+
+fn read(text: &str) -> Result<BrokerUrl, String> {
+    let parts = UrlParts::parse(text).map_err(|why| why.to_string())?;
+    let scheme: AMQPScheme = parts
+        .scheme
+        .parse()
+        .map_err(|_| "it must begin with `amqp://` or `amqps://`".to_owned())?;
+    if parts.host.is_empty() || parts.host.starts_with('/') {
+        return Err("it names no host".to_owned());
+    }
+    if parts.user.as_deref() == Some("") {
+        return Err("it has an `@` and no user before it".to_owned());
+    }
+    let parameters = parameters::read(&parts.query, scheme == AMQPScheme::AMQPS)?;
+    let port = parts.port.unwrap_or_else(|| scheme.default_port());
+    let vhost = vhost(&parts)?;
+    let guest = || GUEST.to_owned();
+    let userinfo = AMQPUserInfo {
+        username: parts.user.unwrap_or_else(guest),
+        password: parts.password.unwrap_or_else(guest),
+    };
+    if userinfo.username.contains(char::is_control) || vhost.contains(char::is_control) {
+        return Err("there is a control character in its user or virtual host".to_owned());
+    }
+    Ok(BrokerUrl {
+        uri: AMQPUri {
+            scheme,
+            authority: AMQPAuthority {
+                userinfo,
+                host: parts.host,
+                port,
+            },
+            vhost,
+            query: AMQPQueryString {
+                frame_max: parameters.frame_max,
+                channel_max: parameters.channel_max,
+                heartbeat: Some(parameters.heartbeat),
+                connection_timeout: parameters.connection_timeout,
+                auth_mechanism: parameters.auth_mechanism,
+            },
+        },
+        tls_files: parameters.tls,
+    })
+}
+
+/// The virtual host. By the letter of AMQP's URI scheme, an empty one is named by `amqp://host/`. No broker
+/// has one, and to every other client that people come from this is `/`.
+fn vhost(parts: &UrlParts) -> Result<String, String> {
+    let vhost = parts.decoded_path().map_err(|why| why.to_string())?;
+    if vhost.len() > VHOST_MAX {
+        return Err(format!("its virtual host is longer than {VHOST_MAX} bytes"));
+    }
+    Ok(if vhost.is_empty() {
+        DEFAULT_VHOST.to_owned()
+    } else {
+        vhost
+    })
+}
+
+/// In a form that can be copied into a configuration, but for the credentials.
 impl fmt::Display for BrokerUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let AMQPUri {
             scheme,
-            authority,
+            authority: AMQPAuthority { host, port, .. },
             vhost,
             ..
         } = &self.uri;
-        let host = if authority.host.contains(':') {
-            format!("[{}]", authority.host)
+        let vhost = escaped(vhost);
+        if host.contains(':') {
+            write!(f, "{scheme}://[{host}]:{port}/{vhost}")
         } else {
-            authority.host.clone()
-        };
-        write!(
-            f,
-            "{scheme}://{host}:{}/{}",
-            authority.port,
-            vhost.trim_start_matches('/')
-        )
+            write!(f, "{scheme}://{host}:{port}/{vhost}")
+        }
     }
 }
 
@@ -141,101 +225,28 @@ impl fmt::Debug for BrokerUrl {
     }
 }
 
-/// The single addresses of a list. A comma in a password cuts it in two, of which neither may be
-/// shown.
-fn addresses(list: &str) -> Vec<Result<String, Fault>> {
-    let mut addresses: Vec<Result<String, Fault>> = Vec::new();
-    for piece in list
-        .split(',')
-        .map(str::trim)
-        .filter(|piece| !piece.is_empty())
-    {
-        let is_rest = !piece.contains("://") && piece.contains('@');
-        let whole = match addresses.last() {
-            Some(Ok(front)) if is_rest && !front.contains('@') => {
-                Some(redact(&format!("{front},{piece}")))
+/// The single addresses of a list. Only a comma with a scheme behind it separates two: any other may be
+/// a part of a password, and stays where it is, where it is refused.
+fn addresses(list: &str) -> Vec<String> {
+    let mut addresses: Vec<String> = Vec::new();
+    for piece in list.split(',') {
+        let is_blank = piece.trim().is_empty();
+        match addresses.last_mut() {
+            Some(last) if !is_blank && !has_scheme(piece) => {
+                last.push(',');
+                last.push_str(piece);
             }
-            _ => None,
-        };
-        let address = match whole {
-            None => Ok(piece.to_owned()),
-            Some(whole) => {
-                addresses.pop();
-                let accepted = "behind each comma another `amqp://user:password@host:5672/vhost`; \
-                                a comma in a password is written `%2C`";
-                Err(Fault::new("broker address", whole, accepted))
-            }
-        };
-        addresses.push(address);
+            _ if is_blank => {}
+            _ => addresses.push(piece.to_owned()),
+        }
     }
     addresses
 }
 
-/// The text without anything that may be a password, also where it is no URL: people write passwords
-/// unescaped, or forget the host.
-fn redact(text: &str) -> String {
-    let (scheme, rest) = text.split_at(text.find("://").map_or(0, |at| at + 3));
-    let (userinfo, rest) = rest.split_at(rest.rfind('@').unwrap_or(0));
-    let hidden = if userinfo.is_empty() { "" } else { "***" };
-    let shown = rest.split(['?', '#']).next().unwrap_or_default();
-    let after_host = if shown.contains('[') {
-        shown.rsplit_once(':')
-    } else {
-        shown.split_once(':')
-    };
-    match after_host {
-        Some((host, port)) if !is_port(port) => format!("{scheme}{hidden}{host}:***"),
-        _ => format!("{scheme}{hidden}{shown}"),
-    }
-}
-
-/// Whether this can follow a host and a colon: a port, and perhaps a virtual host.
-fn is_port(text: &str) -> bool {
-    let port = text.split('/').next().unwrap_or_default();
-    port.bytes().all(|byte| byte.is_ascii_digit())
+fn has_scheme(piece: &str) -> bool {
+    let scheme = piece.trim_start().split_once("://");
+    scheme.is_some_and(|(scheme, _)| scheme.chars().all(|c| c.is_ascii_alphanumeric()))
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn neither_display_nor_debug_nor_errors_show_credentials() {
-        let url = BrokerUrl::parse("amqp://app:s3cret@mq.example:5673/prod").unwrap();
-        for text in [url.to_string(), format!("{url:?}")] {
-            assert!(!text.contains("s3cret") && !text.contains("app"), "{text}");
-        }
-        for bad in [
-            "amqp://app:s3cret@:x/",
-            "http://app:s3cret@mq",
-            "app:s3cret@mq",
-            "amqp://app:s3@cret@mq:99999",
-        ] {
-            let error = BrokerUrl::parse(bad).unwrap_err().to_string();
-            assert!(!error.contains("s3"), "{error}");
-        }
-    }
-
-    #[test]
-    fn a_heartbeat_is_asked_for_unless_the_url_says_another() {
-        assert_eq!(
-            BrokerUrl::parse("amqp://mq").unwrap().uri().query.heartbeat,
-            Some(10)
-        );
-        assert_eq!(
-            BrokerUrl::parse("amqp://mq?heartbeat=3")
-                .unwrap()
-                .uri()
-                .query
-                .heartbeat,
-            Some(3)
-        );
-    }
-
-    #[test]
-    fn an_ipv6_host_is_dialled_as_given() {
-        let url = BrokerUrl::parse("amqp://[::1]:5673/").unwrap();
-        assert_eq!(url.uri().authority.host, "::1");
-        assert_eq!(url.to_string(), "amqp://[::1]:5673/");
-    }
-}
+mod tests;

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use garenne_core::Epoch;
 use lapin::tcp::AsyncTcpStream;
+use lapin::uri::SASLMechanism;
 use lapin::{Connection, ConnectionProperties};
 use tokio::net::TcpStream;
 use tokio::runtime::Handle;
@@ -16,13 +17,13 @@ use tokio::time::timeout;
 use tracing::debug;
 
 use super::address::BrokerUrl;
+use super::advice;
+use super::candidates::reach;
 use super::error::{Kind, LinkError, timed_out};
-use super::io::{self, Kit, Pipe, Socket, Stream};
+use super::io::{self, Kit, Login, Pipe, Socket, Stream};
 use super::tls::Tls;
 use super::{Link, Purpose};
 
-/// How long a TCP connect and a TLS handshake may take, each.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long the AMQP handshake may take. A stopped broker accepts TCP and says nothing.
 pub(super) const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -37,6 +38,8 @@ impl Drop for SocketGuard {
         let _ = self.0.shutdown(Shutdown::Both);
     }
 }
+
+type Dialled = (Connection, Arc<io::Shared>, SocketGuard);
 
 /// Where links go, and how they are secured.
 pub(crate) struct Brokers<'a> {
@@ -78,7 +81,7 @@ impl Brokers<'_> {
     }
 }
 
-/// Connects to one broker.
+/// Connects to one broker, at the first of its addresses at which that works.
 ///
 /// # Cancel safety
 ///
@@ -88,9 +91,30 @@ async fn dial(
     tls: &Tls,
     name: &str,
     runtime: &Handle,
-) -> Result<(Connection, Arc<io::Shared>, SocketGuard), LinkError> {
-    let (stream, guard) = dial_socket(broker, tls, runtime).await?;
-    let (io, pipe) = io::start(stream, broker.uri().query.frame_max, runtime);
+) -> Result<Dialled, LinkError> {
+    reach(broker, |socket| async move {
+        let (stream, guard) = secured(socket, broker, tls, runtime).await?;
+        log_in(stream, guard, broker, name, runtime).await
+    })
+    .await
+}
+
+/// Has lapin do the AMQP handshake over a stream.
+async fn log_in(
+    stream: Stream,
+    guard: SocketGuard,
+    broker: &BrokerUrl,
+    name: &str,
+    runtime: &Handle,
+) -> Result<Dialled, LinkError> {
+    let mut uri = broker.uri().clone();
+    // lapin logs what it writes, so what it writes is not the password.
+    let password = std::mem::take(&mut uri.authority.userinfo.password);
+    let login = match uri.query.auth_mechanism {
+        Some(SASLMechanism::External) => Login::external(),
+        _ => Login::plain(broker.user(), &password),
+    };
+    let (io, pipe) = io::start(stream, uri.query.frame_max, login, runtime);
     let pipe = Mutex::new(Some(pipe));
     let hand_over = async move |_uri, _runtime| -> lapin::Result<AsyncTcpStream<Pipe>> {
         let taken = pipe.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -98,14 +122,14 @@ async fn dial(
         taken.ok_or_else(|| std::io::Error::other("the dialled socket was already used").into())
     };
     let connecting = Connection::connector(
-        broker.uri().clone(),
+        uri,
         async_rs::Runtime::new(Kit::new(runtime.clone())),
         hand_over,
         ConnectionProperties::default().with_connection_name(name.into()),
     );
     match timeout(HANDSHAKE_TIMEOUT, connecting).await {
         Ok(Ok(connection)) => Ok((connection, io, guard)),
-        Ok(Err(error)) => Err(explain_handshake(&error, broker)),
+        Ok(Err(error)) => Err(explain_handshake(&error, broker, &io)),
         Err(_) => Err(timed_out(
             &format!("the AMQP handshake with {broker}"),
             HANDSHAKE_TIMEOUT,
@@ -113,32 +137,28 @@ async fn dial(
     }
 }
 
-/// Connects a socket, with TLS where the address wants it. This runtime watches the socket.
-pub(super) async fn dial_socket(
+/// Makes a stream of a socket, with TLS where the address wants it. This runtime watches the socket.
+pub(super) async fn secured(
+    socket: TcpStream,
     broker: &BrokerUrl,
     tls: &Tls,
     runtime: &Handle,
 ) -> Result<(Stream, SocketGuard), LinkError> {
-    let authority = &broker.uri().authority;
-    let connecting = TcpStream::connect((authority.host.as_str(), authority.port));
     let on = |error: LinkError| error.while_doing(format_args!("cannot reach {broker}"));
-    let socket = timeout(CONNECT_TIMEOUT, connecting)
-        .await
-        .map_err(|_| on(timed_out("the connect", CONNECT_TIMEOUT)))?
-        .map_err(|e| on(LinkError::of_io(&e)))?;
     let (socket, guard) = guarded(socket, runtime).map_err(|e| on(LinkError::of_io(&e)))?;
     let plain = AsyncTcpStream::Plain(socket);
     if !broker.is_tls() {
         return Ok((plain, guard));
     }
-    let connector = tls.overridden_by(broker.tls_files()).connector()?;
-    let stream = timeout(
-        CONNECT_TIMEOUT,
-        plain.into_rustls(&connector, &authority.host),
-    )
-    .await
-    .map_err(|_| on(timed_out("the TLS handshake", CONNECT_TIMEOUT)))?
-    .map_err(|e| on(LinkError::of_io(&e)))?;
+    let files = broker.tls_files();
+    let connector = tls.overridden_by(files).connector()?;
+    let host = files.server_name.as_ref();
+    let host = host.unwrap_or(&broker.uri().authority.host);
+    let patience = broker.connect_timeout();
+    let stream = timeout(patience, plain.into_rustls(&connector, host))
+        .await
+        .map_err(|_| on(timed_out("the TLS handshake", patience)))?
+        .map_err(|e| on(LinkError::of_io(&e)))?;
     Ok((stream, guard))
 }
 
@@ -151,34 +171,19 @@ fn guarded(socket: TcpStream, runtime: &Handle) -> std::io::Result<(Socket, Sock
     Ok((Socket(TcpStream::from_std(socket)?), guard))
 }
 
-/// Adds what to change to the errors that a wrong configuration makes.
-fn explain_handshake(cause: &lapin::Error, broker: &BrokerUrl) -> LinkError {
+/// Adds what to change to what the broker answers to a log-in.
+fn explain_handshake(cause: &lapin::Error, broker: &BrokerUrl, io: &io::Shared) -> LinkError {
     let error = LinkError::of(cause);
-    let code = match cause.kind() {
-        lapin::ErrorKind::ProtocolError(amqp) => amqp.get_id(),
-        _ => 0,
-    };
-    let advice = match code {
-        403 => format!(
-            "; check user `{}` and its password in the AMQP URL",
-            broker.user()
-        ),
-        530 if error.to_string().contains("not found") => {
-            format!(
-                "; create vhost `{}` on the broker, or correct the path in the AMQP URL",
-                broker.uri().vhost
-            )
-        }
-        530 => format!(
-            "; grant user `{}` access to vhost `{}`",
-            broker.user(),
-            broker.uri().vhost
-        ),
-        _ => String::new(),
-    };
-    let text = format!("cannot log in to {broker}: {error}{advice}");
+    // The link's own task knows best how its stream ended.
+    let error = io.end_of().filter(|_| error.code == 0).unwrap_or(error);
+    let advice = advice::of_login(error.code, &error.text, broker);
+    let advice = advice.map(|advice| format!("; {advice}"));
     LinkError {
-        kind: error.kind,
-        ..LinkError::transient(text)
+        text: format!(
+            "cannot log in to {broker}: {}{}",
+            error.text,
+            advice.unwrap_or_default()
+        ),
+        ..error
     }
 }

@@ -1,9 +1,13 @@
 //! Why a link could not be made or kept, and whether trying again can help.
 
-use std::fmt;
+use std::time::Duration;
+use std::{fmt, io};
 
 use garenne_core::reader::ReadError;
 use lapin::ErrorKind;
+
+use super::advice::{of_certificate, of_close};
+use crate::resources::remedy;
 
 /// What went wrong with a link, in words for the operator.
 #[derive(Clone, Debug)]
@@ -64,6 +68,14 @@ impl LinkError {
         }
     }
 
+    /// The same, where only limits and the like are told of: `advised` is for who consumes.
+    pub(super) fn advised_of_limits(self) -> Self {
+        match of_close(self.code, &self.text) {
+            Some(advice) => self.with_advice(advice),
+            None => self,
+        }
+    }
+
     /// Classifies an error of the client.
     pub(crate) fn of(error: &lapin::Error) -> Self {
         match error.kind() {
@@ -74,8 +86,19 @@ impl LinkError {
             ErrorKind::MissingHeartbeatError => Self::transient(
                 "the broker sent nothing for two heartbeats; it hangs, or the network is cut",
             ),
+            ErrorKind::InvalidConnectionState(_) => Self::transient(GONE),
+            ErrorKind::InvalidChannelState(..) => Self::transient("the channel is closed"),
+            ErrorKind::ChannelsLimitReached => Self::transient(
+                "this connection has no channel left; let more be open (`channel_max` of the broker and of the AMQP URL), \
+                 or start fewer workers",
+            ),
             _ => Self::transient(error.to_string()),
         }
+    }
+
+    /// Whether it says only that the link is gone. The link itself knows why.
+    pub(super) fn is_echo(&self) -> bool {
+        self.text.ends_with(GONE)
     }
 
     /// The broker's word with which it closes a channel or a connection.
@@ -96,9 +119,12 @@ impl LinkError {
         }
     }
 
-    pub(crate) fn of_io(error: &std::io::Error) -> Self {
+    pub(crate) fn of_io(error: &io::Error) -> Self {
         let Some(inner) = error.get_ref() else {
-            return Self::transient(error.to_string());
+            return match remedy(error).or_else(|| unreached(error)) {
+                Some(remedy) => Self::transient(format!("{error}; {remedy}")),
+                None => Self::transient(error.to_string()),
+            };
         };
         if let Some(tls) = inner.downcast_ref::<rustls::Error>() {
             Self::of_tls(tls)
@@ -113,8 +139,8 @@ impl LinkError {
         use rustls::{AlertDescription as Alert, Error};
         match error {
             Error::InvalidCertificate(why) => Self::configuration(format!(
-                "the broker's certificate is not trusted ({why:?}); check the CA file (`cacertfile`) and that the \
-                 host in the URL is the one in the certificate"
+                "the broker's certificate is not trusted ({why:?}); {}",
+                of_certificate(why)
             )),
             Error::AlertReceived(
                 alert @ (Alert::UnknownCA
@@ -138,6 +164,22 @@ impl LinkError {
     }
 }
 
+/// What is said of a link that has ended while somebody asked for something over it.
+pub(super) const GONE: &str = "the connection is gone";
+
+/// What to do about a host that does not answer as a broker does.
+fn unreached(error: &io::Error) -> Option<&'static str> {
+    match error.kind() {
+        io::ErrorKind::ConnectionRefused => {
+            Some("nothing listens there; start the broker, or correct its address")
+        }
+        io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => {
+            Some("there is no way to it from this host; correct its address, or mend the network")
+        }
+        _ => None,
+    }
+}
+
 /// RabbitMQ's reply codes and texts, told apart. 406 has three meanings and 530 four.
 fn protocol_kind(code: u16, text: &str) -> Kind {
     let waits = ["is down", "connection limit", "limit of", "is reached"];
@@ -158,6 +200,9 @@ fn protocol_kind(code: u16, text: &str) -> Kind {
 
 /// What to do about what the broker says to who consumes.
 fn advice(code: u16, text: &str) -> Option<&'static str> {
+    if let Some(advice) = of_close(code, text) {
+        return Some(advice);
+    }
     let advice = match code {
         320 => {
             "the broker stops, or somebody closed the connection there; nothing is to be done here"
@@ -194,11 +239,20 @@ impl fmt::Display for LinkError {
 }
 
 /// The error of a call that did not answer in time.
-pub(crate) fn timed_out(what: &str, after: std::time::Duration) -> LinkError {
+pub(crate) fn timed_out(what: &str, after: Duration) -> LinkError {
     LinkError::transient(format!(
-        "{what} did not answer within {} s; the broker hangs, or the network is cut",
-        after.as_secs()
+        "{what} did not answer within {}; the broker hangs, or the network is cut",
+        seconds(after)
     ))
+}
+
+/// A time to wait for something, for people.
+pub(super) fn seconds(time: Duration) -> String {
+    if time.subsec_millis() == 0 {
+        format!("{} s", time.as_secs())
+    } else {
+        format!("{} ms", time.as_millis())
+    }
 }
 
 #[cfg(test)]

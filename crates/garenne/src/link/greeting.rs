@@ -8,7 +8,9 @@ use garenne_core::wire::{Headers, readable};
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 
-use super::dial::{HANDSHAKE_TIMEOUT, dial_socket};
+use super::candidates::reach;
+use super::dial::{HANDSHAKE_TIMEOUT, secured};
+use super::io::Stream;
 use super::{BrokerUrl, LinkError, Tls, timed_out};
 
 /// What a broker says of itself.
@@ -27,14 +29,21 @@ pub struct ServerInfo {
 
 /// Asks a broker who it is. Nobody logs in for that.
 pub(crate) async fn greeting(broker: &BrokerUrl, tls: &Tls) -> Result<ServerInfo, LinkError> {
-    let (mut socket, _guard) = dial_socket(broker, tls, &Handle::current()).await?;
+    reach(broker, |socket| async move {
+        let (stream, _guard) = secured(socket, broker, tls, &Handle::current()).await?;
+        greeted(stream, broker).await
+    })
+    .await
+}
+
+async fn greeted(mut stream: Stream, broker: &BrokerUrl) -> Result<ServerInfo, LinkError> {
     let asking = async {
-        socket.write_all(b"AMQP\0\0\x09\x01").await?;
-        socket.flush().await?;
+        stream.write_all(b"AMQP\0\0\x09\x01").await?;
+        stream.flush().await?;
         let (mut reader, mut first) = (Reader::new(), None);
         let mut buffer = [0; 4096];
         while first.is_none() {
-            let read = socket.read(&mut buffer).await?;
+            let read = stream.read(&mut buffer).await?;
             if read == 0 {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }

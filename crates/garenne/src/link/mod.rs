@@ -1,6 +1,8 @@
 //! Links: AMQP connections with one purpose, one incarnation number and a watcher each.
 
 mod address;
+mod advice;
+mod candidates;
 mod declare;
 mod dial;
 mod error;
@@ -8,11 +10,13 @@ mod greeting;
 mod inspect;
 mod io;
 mod levels;
+mod parameters;
 mod tls;
 mod visit;
 mod watch;
 
 pub use address::BrokerUrl;
+pub(crate) use address::plain_text_faults;
 pub(crate) use declare::{declare_entities, declare_lane, declare_queue, message_count};
 pub(crate) use dial::Brokers;
 pub(crate) use error::{Kind, LinkError, timed_out};
@@ -22,6 +26,7 @@ pub use inspect::Finding;
 pub(crate) use inspect::inspect;
 pub(crate) use io::{Incoming, Port, Publish, Subscription, Writer};
 pub(crate) use levels::{bind_destination, declare_levels};
+pub(crate) use parameters::is_contents;
 pub use tls::Tls;
 pub(crate) use visit::{Access, Destination, Visit};
 pub(crate) use watch::{LinkEvent, LinkNews};
@@ -36,6 +41,7 @@ use tokio::sync::watch as watch_channel;
 use tokio::time::timeout;
 
 use dial::SocketGuard;
+use error::GONE;
 
 /// How long one AMQP call (opening a channel, a declare, a cancel) may take. Calls can hang: a
 /// declare on a dead node's classic queue was seen to take 12 s.
@@ -115,7 +121,7 @@ impl Link {
     /// Why it was lost as soon as it was up.
     pub(crate) fn why_lost(&self) -> LinkError {
         let why = self.io.end_of();
-        let why = why.unwrap_or_else(|| LinkError::transient("the connection is gone"));
+        let why = why.unwrap_or_else(|| LinkError::transient(GONE));
         let purpose = self.purpose.as_str();
         why.while_doing(format_args!(
             "the {purpose} link was lost as soon as it was up"
@@ -188,6 +194,11 @@ impl Link {
     }
 }
 
+const LOST_MEANWHILE: &str = "the link was lost meanwhile";
+
+/// How long the reason of a loss is waited for that lapin has noticed first.
+const WHY_PATIENCE: Duration = Duration::from_secs(2);
+
 /// The loss of a link, as something to wait for.
 #[derive(Clone)]
 pub(crate) struct Loss(watch_channel::Receiver<Option<LinkError>>);
@@ -210,10 +221,18 @@ impl Loss {
         mut self,
         work: impl Future<Output = Result<T, LinkError>>,
     ) -> Result<T, LinkError> {
-        tokio::select! {
+        let result = tokio::select! {
             biased;
             result = work => result,
-            why = self.happened() => Err(why.while_doing("the link was lost meanwhile")),
+            why = self.happened() => return Err(why.while_doing(LOST_MEANWHILE)),
+        };
+        match result {
+            // lapin has noticed the end before the link's own task, which knows why.
+            Err(echo) if echo.is_echo() => match timeout(WHY_PATIENCE, self.happened()).await {
+                Ok(why) => Err(why.while_doing(LOST_MEANWHILE)),
+                Err(_) => Err(echo),
+            },
+            result => result,
         }
     }
 }
@@ -225,7 +244,10 @@ pub(crate) async fn call<T>(
 ) -> Result<T, LinkError> {
     match timeout(CALL_TIMEOUT, answer).await {
         Ok(Ok(value)) => Ok(value),
-        Ok(Err(error)) => Err(LinkError::of(&error).while_doing(what)),
+        Ok(Err(error)) => Err(LinkError::of(&error).advised_of_limits().while_doing(what)),
         Err(_) => Err(timed_out(what, CALL_TIMEOUT)),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,8 +1,10 @@
 //! TLS for `amqps://`: whom to trust, and who we are.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use garenne_core::secret::quoted;
 use lapin::tcp::RustlsConnector;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -16,7 +18,7 @@ use super::error::LinkError;
 /// Without a CA of your own, the system's trusted roots apply (`SSL_CERT_FILE` and `SSL_CERT_DIR`
 /// override where those are). A CA given here is trusted *instead of* them. Files are read anew at
 /// every connect, so renewed certificates take effect without a restart.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Tls {
     ca: Option<PathBuf>,
     identity: Option<(PathBuf, PathBuf)>,
@@ -58,6 +60,11 @@ impl Tls {
         }
     }
 
+    /// Whether nothing was said.
+    pub(crate) fn is_default(&self) -> bool {
+        self.ca.is_none() && self.identity.is_none()
+    }
+
     pub(super) fn connector(&self) -> Result<RustlsConnector, LinkError> {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let builder = ClientConfig::builder_with_provider(provider)
@@ -73,9 +80,9 @@ impl Tls {
                     .with_client_auth_cert(certificates(chain)?, der)
                     .map_err(|e| {
                         LinkError::configuration(format!(
-                            "client certificate `{}` and key `{}` cannot be used: {e}",
-                            chain.display(),
-                            key.display()
+                            "client certificate {} and key {} cannot be used: {e}",
+                            named(chain),
+                            named(key)
                         ))
                     })?
             }
@@ -113,16 +120,63 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, LinkError> 
     let certificates = read().map_err(|e| unreadable("certificate", path, &e))?;
     if certificates.is_empty() {
         return Err(LinkError::configuration(format!(
-            "`{}` holds no PEM certificate",
-            path.display()
+            "certificate file {} holds no PEM certificate",
+            named(path)
         )));
     }
     Ok(certificates)
 }
 
-fn unreadable(what: &str, path: &Path, error: &dyn std::fmt::Display) -> LinkError {
+fn unreadable(what: &str, path: &Path, error: &dyn fmt::Display) -> LinkError {
     LinkError::configuration(format!(
-        "{what} file `{}` cannot be used: {error}",
-        path.display()
+        "{what} file {} cannot be used: {error}",
+        named(path)
     ))
+}
+
+/// The path of a file, if it can be one: people put the key itself where its path belongs.
+fn named(path: &Path) -> String {
+    quoted(&path.to_string_lossy())
+}
+
+/// Without what cannot be a path.
+impl fmt::Debug for Tls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let identity = self.identity.as_ref();
+        f.debug_struct("Tls")
+            .field("ca", &self.ca.as_deref().map(named))
+            .field("certificate", &identity.map(|(chain, _)| named(chain)))
+            .field("key", &identity.map(|(_, key)| named(key)))
+            .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_in_the_place_of_its_path_is_in_no_text() {
+        let key = "-----BEGIN PRIVATE KEY-----\nMIIEs3cret\n-----END PRIVATE KEY-----";
+        let tls = Tls::new().ca_file(key).identity_files(key, key);
+        assert!(!format!("{tls:?} {tls:#?}").contains("s3cret"));
+        for tls in [
+            Tls::new().ca_file(key),
+            Tls::new().ca_file("MIIEs3cret"),
+            Tls::new().identity_files("MIIEs3cret", key),
+        ] {
+            let error = tls.connector().err().map(|error| error.to_string());
+            let error = error.expect("there is no such file");
+            assert!(
+                !error.contains("s3cret") && error.contains("not shown"),
+                "{error}"
+            );
+        }
+        let missing = Tls::new().ca_file("/nowhere/ca.pem").connector();
+        let error = missing
+            .err()
+            .map(|error| error.to_string())
+            .unwrap_or_default();
+        assert!(error.contains("`/nowhere/ca.pem`"), "{error}");
+    }
 }

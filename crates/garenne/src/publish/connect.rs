@@ -8,7 +8,8 @@ use garenne_core::Fault;
 use super::keeper::{Destination, Home};
 use super::room::{MAX_BYTES, MAX_MESSAGES, Room};
 use super::{CONFIRM_TIMEOUT, Limits, Publisher};
-use crate::link::{BrokerUrl, Kind, LinkError, Tls};
+use crate::link::{BrokerUrl, Kind, LinkError, Tls, plain_text_faults};
+use crate::resources::no_thread;
 use crate::system::{broker_settings, host_name, links_runtime, program_name};
 
 /// More are of no use, and none of the memory that they take is.
@@ -76,7 +77,8 @@ impl PublisherBuilder {
         builder
     }
 
-    /// TLS settings for `amqps://` brokers.
+    /// TLS settings for `amqps://` brokers. With an `amqp://` address beside them, which would be plain
+    /// text, nothing is dialled.
     pub fn tls(self, tls: Tls) -> Self {
         Self { tls, ..self }
     }
@@ -130,8 +132,9 @@ impl PublisherBuilder {
 
     /// Connects, on a thread of the publisher's own.
     ///
-    /// It answers within a bounded time: an address takes 20 s at most (connect 5 s, TLS 5 s, AMQP
-    /// handshake 10 s), beyond what [`PublisherBuilder::connect_within`] allows.
+    /// It answers within a bounded time, beyond what [`PublisherBuilder::connect_within`] allows: 10 s at most
+    /// for the name of a host, and for each of its addresses 20 s (connect 5 s, TLS 5 s, AMQP handshake
+    /// 10 s).
     ///
     /// # Errors
     ///
@@ -159,6 +162,8 @@ impl PublisherBuilder {
     }
 
     fn check(&mut self) {
+        self.faults
+            .extend(plain_text_faults(&self.brokers, &self.tls));
         if self.confirm_timeout.is_zero() {
             let accepted = "a duration above zero";
             let fault = Fault::new("confirm timeout", "0s", accepted);
@@ -206,7 +211,7 @@ impl ConnectError {
     pub(crate) fn internal(error: &std::io::Error) -> Self {
         Self {
             kind: ConnectErrorKind::Unreachable,
-            text: format!("cannot start the thread of the link: {error}"),
+            text: no_thread("the thread of the link", error),
         }
     }
 
@@ -219,15 +224,12 @@ impl ConnectError {
     }
 
     pub(crate) fn of(error: &LinkError) -> Self {
-        match error.kind {
-            Kind::Configuration => Self {
-                kind: ConnectErrorKind::Refused,
-                text: error.to_string(),
+        Self {
+            kind: match error.kind {
+                Kind::Configuration => ConnectErrorKind::Refused,
+                Kind::Transient => ConnectErrorKind::Unreachable,
             },
-            Kind::Transient => Self {
-                kind: ConnectErrorKind::Unreachable,
-                text: format!("{error}; start the broker, or correct its address"),
-            },
+            text: error.to_string(),
         }
     }
 }

@@ -71,7 +71,7 @@ impl Publisher {
     ///
     /// # Errors
     ///
-    /// [`ConnectError`], after 20 s for each address at most: connection refused, wrong password,
+    /// [`ConnectError`], after 10 s for a name and 20 s for each address at most: connection refused, wrong password,
     /// missing virtual host, an address that is none, and what to do about it.
     ///
     /// # Cancel safety

@@ -1,5 +1,6 @@
 //! The actor that sees a failed message stored: in the user's sink, or else in the parking queue.
 
+use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -63,19 +64,22 @@ impl Message for Store {
 }
 
 impl FailSink {
-    pub(crate) fn new(parking: Parking, desk: Desk, sinks: Sinks) -> Self {
+    /// # Errors
+    ///
+    /// The thread of a sink cannot be made.
+    pub(crate) fn new(parking: Parking, desk: Desk, sinks: Sinks) -> io::Result<Self> {
         let asked = |factory| AskedSink::new(factory, sinks.timeout);
-        Self {
+        let followers: io::Result<_> = sinks
+            .followers
+            .into_iter()
+            .map(|factory| asked(factory).map(Follower::new))
+            .collect();
+        Ok(Self {
             parking,
             desk,
-            store: sinks.store.map(asked).map(Rc::new),
-            followers: sinks
-                .followers
-                .into_iter()
-                .map(asked)
-                .map(Follower::new)
-                .collect(),
-        }
+            store: sinks.store.map(asked).transpose()?.map(Rc::new),
+            followers: followers?,
+        })
     }
 }
 

@@ -2,6 +2,7 @@
 //! started again when it is lost.
 
 use std::cell::RefCell;
+use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -28,16 +29,16 @@ pub(super) struct AskedSink {
 }
 
 impl AskedSink {
-    pub(super) fn new(factory: SinkFactory, patience: Duration) -> Self {
-        Self {
+    pub(super) fn new(factory: SinkFactory, patience: Duration) -> io::Result<Self> {
+        Ok(Self {
             factory,
             patience,
-            arbiter: Arbiter::new(),
+            arbiter: Arbiter::try_new()?,
             running: RefCell::new(None),
             alone: Mutex::new(()),
             breaker: RefCell::default(),
             born: Instant::now(),
-        }
+        })
     }
 
     /// Starts the actor, if it does not run.
@@ -177,7 +178,7 @@ mod tests {
             Panics::start_in_arbiter(thread, move |_| Panics { goes_within }).recipient()
         });
         actix::System::new().block_on(async {
-            let sink = AskedSink::new(factory, Duration::from_secs(60));
+            let sink = AskedSink::new(factory, Duration::from_secs(60)).unwrap();
             let (bad, good, other) = (record("bad"), record("good"), record("other"));
             let (bad, good, other) =
                 tokio::join!(sink.store(&bad), sink.store(&good), sink.store(&other));

@@ -21,6 +21,7 @@ use crate::consumer::{Identity, Mode, WorkerId};
 use crate::link::{BrokerUrl, Link, LinkError, LinkEvent, LinkNews, Purpose, Tls};
 use crate::publish::{ConfirmChannel, Limits, Publisher};
 use crate::quiet::Quiet;
+use crate::resources::no_thread;
 use crate::sink::Sinks;
 use crate::status::{Board, LinkState, OutageStatus, Phase};
 
@@ -287,7 +288,10 @@ impl Actor for ConnectionSupervisor {
         if let Some(mut news) = self.news_in.take() {
             ctx.add_stream(futures_util::stream::poll_fn(move |cx| news.poll_recv(cx)));
         }
-        self.start_children(ctx);
+        if let Err(error) = self.start_children(ctx) {
+            let why = no_thread("the threads of workers", &error);
+            return self.stop(StopReason::Internal(why), ctx);
+        }
         ctx.run_interval(TICK, Self::tick);
         self.connect(ctx);
     }

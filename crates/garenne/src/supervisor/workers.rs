@@ -65,14 +65,18 @@ pub(super) struct WorkerThread {
 impl ConnectionSupervisor {
     /// Starts the fail sink, the alerts, and on their threads the publishers of retry copies and all
     /// workers.
-    pub(super) fn start_children(&mut self, ctx: &mut Context<Self>) {
+    ///
+    /// # Errors
+    ///
+    /// A thread cannot be made.
+    pub(super) fn start_children(&mut self, ctx: &mut Context<Self>) -> std::io::Result<()> {
         self.tellers.start();
         let (consume, publish) = (
             self.consume.announce.subscribe(),
             self.publish.announce.subscribe(),
         );
         let parking = Parking::new(self.parked.clone(), publish.clone(), consume.clone());
-        let sink = FailSink::new(parking, self.desk.clone(), self.plan.sinks.clone()).start();
+        let sink = FailSink::new(parking, self.desk.clone(), self.plan.sinks.clone())?.start();
         let hub = |arbiter: &Arbiter| {
             let (limits, copies, lanes) = (self.plan.limits, publish.clone(), consume.clone());
             let retry = RetryPublisher::start_in_arbiter(&arbiter.handle(), move |_| {
@@ -98,11 +102,11 @@ impl ConnectionSupervisor {
             .sum();
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let threads = (0..total.min(cores).max(1)).map(|_| {
-            let arbiter = Arbiter::new();
+            let arbiter = Arbiter::try_new()?;
             let hub = hub(&arbiter);
-            WorkerThread { arbiter, hub }
+            Ok(WorkerThread { arbiter, hub })
         });
-        self.threads = threads.collect();
+        self.threads = threads.collect::<std::io::Result<_>>()?;
 
         let plan = Arc::clone(&self.plan);
         let owners = plan
@@ -123,6 +127,7 @@ impl ConnectionSupervisor {
             };
             self.workers.insert(id, slot);
         }
+        Ok(())
     }
 
     fn start_worker(

@@ -15,7 +15,7 @@ use crate::consumer::{FnHandler, Identity, Recall, Settings, start_worker};
 use crate::delivery::Delivery;
 use crate::failure::Failure;
 use crate::link::Link;
-use crate::link::{BrokerUrl, Tls};
+use crate::link::{BrokerUrl, Tls, plain_text_faults};
 use crate::publish::{CONFIRM_TIMEOUT, Delays, Limits, Publisher, Tasks};
 use crate::quiet::QueueLog;
 use crate::sink::Sinks;
@@ -66,7 +66,7 @@ pub struct SystemBuilder {
 
 impl SystemBuilder {
     /// A system at the broker (or the brokers, separated by commas and tried in turn) with this
-    /// address: `amqp://user:password@host:5672/vhost`.
+    /// address: `amqp://user:password@host:5672/vhost`, as [`BrokerUrl`](crate::BrokerUrl) says.
     ///
     /// What is wrong with the address is reported by [`SystemBuilder::build`].
     pub fn new(brokers: impl AsRef<str>) -> Self {
@@ -202,7 +202,8 @@ impl SystemBuilder {
         self
     }
 
-    /// TLS settings for `amqps://` brokers.
+    /// TLS settings for `amqps://` brokers. With an `amqp://` address beside them, which would be plain
+    /// text, [`SystemBuilder::build`] reports a fault.
     pub fn tls(self, tls: Tls) -> Self {
         Self { tls, ..self }
     }
@@ -254,6 +255,7 @@ impl SystemBuilder {
                 faults.push(Fault::new(what, "0s", "a duration above zero"));
             }
         }
+        faults.extend(plain_text_faults(&self.brokers, &self.tls));
         faults.extend(self.shared_names());
         faults.extend(self.alerts.iter().flat_map(AlertChannel::all_faults));
         let mut names = std::collections::HashSet::new();

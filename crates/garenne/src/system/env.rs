@@ -7,7 +7,7 @@ use garenne_core::{Fault, OutageWindow, parse_duration};
 
 use super::SystemBuilder;
 use super::logging::Format;
-use crate::link::{BrokerUrl, Tls};
+use crate::link::{BrokerUrl, Tls, is_contents};
 
 /// What the environment says about the way to the broker.
 pub(crate) struct BrokerSettings {
@@ -113,9 +113,18 @@ fn apply_alerting(mut builder: SystemBuilder) -> SystemBuilder {
 }
 
 fn tls(faults: &mut Vec<Fault>) -> Tls {
-    let ca = read(faults, "GARENNE_TLS_CA");
-    let cert = read(faults, "GARENNE_TLS_CERT");
-    let key = read(faults, "GARENNE_TLS_KEY");
+    let mut path = |name| {
+        let value = read(faults, name)?;
+        if is_contents(&value) {
+            let accepted = "the path of a PEM file, not what stands in it";
+            faults.push(Fault::hidden(name, accepted));
+            return None;
+        }
+        Some(value)
+    };
+    let ca = path("GARENNE_TLS_CA");
+    let cert = path("GARENNE_TLS_CERT");
+    let key = path("GARENNE_TLS_KEY");
     let mut tls = Tls::new();
     if let Some(ca) = ca {
         tls = tls.ca_file(ca);

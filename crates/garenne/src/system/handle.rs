@@ -114,7 +114,9 @@ impl SystemHandle {
         let mut stopped = self.stopped.clone();
         match stopped.wait_for(Option::is_some).await {
             Ok(reason) => reason.clone().unwrap_or(StopReason::Requested),
-            Err(_) => StopReason::Internal("the system's thread ended without a word".to_owned()),
+            Err(_) => StopReason::Internal(
+                "the system's thread panicked; the log has the panic".to_owned(),
+            ),
         }
     }
 }

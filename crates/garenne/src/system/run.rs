@@ -1,6 +1,7 @@
 //! The threads of a system: one for the actors that own lifecycles, one or more for workers, a
 //! runtime for the links.
 
+use std::os::unix::net::UnixStream;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, sync_channel};
@@ -17,6 +18,7 @@ use super::logging::{self, Format};
 use super::{BuildError, System, SystemHandle};
 use crate::alert::Desk;
 use crate::link::Destination;
+use crate::resources::no_thread;
 use crate::status::Board;
 use crate::supervisor::ConnectionSupervisor;
 
@@ -29,13 +31,15 @@ pub(super) enum Signals {
     Leave,
 }
 
+/// So many pairs of sockets must be there to be had. A runtime needs fewer.
+const ROOM: usize = 4;
+
 /// A signal that follows the first one this closely is its echo.
 const ECHO: Duration = Duration::from_millis(50);
 
 /// Starts the system's own thread and waits until its supervisor runs.
 pub(super) fn start(system: System, signals: Signals) -> Result<SystemHandle, StopReason> {
-    let failed =
-        |error: std::io::Error| StopReason::Internal(format!("cannot start a thread: {error}"));
+    let failed = |error: std::io::Error| StopReason::Internal(no_thread("a thread", &error));
     let links = links_runtime().map_err(failed)?;
     let (started, handle) = sync_channel(1);
     thread::Builder::new()
@@ -43,13 +47,17 @@ pub(super) fn start(system: System, signals: Signals) -> Result<SystemHandle, St
         .spawn(move || run(system, links, signals, &started))
         .map_err(failed)?;
     // Plain blocking on purpose: it takes milliseconds, and the caller may be inside a runtime.
-    handle.recv().map_err(|_| {
-        StopReason::Internal("the system's thread panicked while it started".to_owned())
-    })
+    let panicked = |_| {
+        StopReason::Internal(
+            "the system's thread panicked while it started; the log has the panic".to_owned(),
+        )
+    };
+    handle.recv().map_err(panicked)?.map_err(failed)
 }
 
 /// The runtime of links, on a thread of its own: whatever else the program does, heartbeats are sent.
 pub(crate) fn links_runtime() -> std::io::Result<Runtime> {
+    room_for_runtimes()?;
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .thread_name("garenne-links")
@@ -57,9 +65,31 @@ pub(crate) fn links_runtime() -> std::io::Result<Runtime> {
         .build()
 }
 
-fn run(system: System, links: Runtime, signals: Signals, started: &SyncSender<SystemHandle>) {
-    let runner = actix::System::new();
-    runner.block_on(async {
+/// Fails where tokio would panic: the first runtime of a process makes what signals need, and expects that
+/// it can.
+fn room_for_runtimes() -> std::io::Result<()> {
+    let sockets = (0..ROOM).map(|_| UnixStream::pair());
+    sockets.collect::<std::io::Result<Vec<_>>>().map(drop)
+}
+
+fn run(
+    system: System,
+    links: Runtime,
+    signals: Signals,
+    started: &SyncSender<std::io::Result<SystemHandle>>,
+) {
+    // actix would panic where this process may not open what a runtime waits with.
+    let runtime = match tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            let _ = started.send(Err(error));
+            return;
+        }
+    };
+    actix::System::with_tokio_rt(|| runtime).block_on(async {
         let System {
             plan,
             publisher,
@@ -101,7 +131,7 @@ fn run(system: System, links: Runtime, signals: Signals, started: &SyncSender<Sy
             actix_rt::spawn(listen(handle.clone()));
         }
         // Who started us may have given up; then there is nobody to tell.
-        let _ = started.send(handle.clone());
+        let _ = started.send(Ok(handle.clone()));
         handle.stopped().await;
     });
     // The stop is a message to the runner, which tells the workers' threads to end; without it they would
@@ -144,8 +174,12 @@ pub(super) fn block_until_stopped(
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build();
-        let Ok(runtime) = runtime else {
-            return StopReason::Internal("cannot make a runtime".to_owned());
+        let runtime = match runtime {
+            Ok(runtime) => runtime,
+            Err(error) => {
+                waiting.stop_now();
+                return StopReason::Internal(no_thread("a thread", &error));
+            }
         };
         runtime.block_on(async {
             let asked = async {

@@ -1,7 +1,9 @@
 //! `garenne failed export`.
 
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
 
 use garenne::failed::{FailedCursor, Seen, to_line};
 
@@ -15,7 +17,7 @@ pub(crate) async fn run(export: &Export) -> Result<Done, Trouble> {
     let interrupt = Interrupt::listen();
     let mut out: Box<dyn Write + Send> = match &export.output {
         Some(path) => {
-            let file = File::create_new(path).map_err(|e| {
+            let file = new_private(path).map_err(|e| {
                 Trouble::failed(format!("cannot make the file `{}`: {e}", path.display()))
             })?;
             Box::new(BufWriter::new(file))
@@ -42,6 +44,12 @@ pub(crate) async fn run(export: &Export) -> Result<Done, Trouble> {
     } else {
         Done::Everything
     })
+}
+
+/// A new file that nobody else can read: what is in messages is nobody else's business.
+fn new_private(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true).mode(0o600).open(path)
 }
 
 struct Written {

@@ -16,6 +16,7 @@
 mod frames;
 mod inbox;
 mod kit;
+mod login;
 mod out;
 mod pipe;
 mod port;
@@ -27,6 +28,7 @@ mod transport;
 pub(crate) use frames::Publish;
 pub(crate) use inbox::Incoming;
 pub(in crate::link) use kit::Kit;
+pub(in crate::link) use login::Login;
 pub(in crate::link) use pipe::Pipe;
 pub(crate) use port::{Port, Subscription, Writer};
 pub(in crate::link) use transport::{Socket, Stream};
@@ -55,10 +57,12 @@ pub(super) struct Shared {
     ended: watch::Sender<Option<LinkError>>,
 }
 
-/// Starts to read a stream on a runtime. `frame_max` is the most that the broker's address allows.
+/// Starts to read a stream on a runtime. `frame_max` is the most that the broker's address allows; `login`
+/// is put in where lapin logs in.
 pub(super) fn start(
     stream: Stream,
     frame_max: Option<u32>,
+    login: Login,
     runtime: &Handle,
 ) -> (Arc<Shared>, Pipe) {
     let (source, sink) = transport::split(stream);
@@ -74,6 +78,7 @@ pub(super) fn start(
         Arc::clone(&shared.feed),
         Arc::clone(&shared.out),
         Arc::clone(&shared.frame_max),
+        login,
     );
     runtime.spawn(task::read_to_the_end(source, Arc::clone(&shared)));
     (shared, pipe)

@@ -9,6 +9,7 @@ use std::task::{Context, Poll, Waker};
 use futures_util::{AsyncRead, AsyncWrite};
 use garenne_core::reader::FRAME_HEAD;
 
+use super::login::Login;
 use super::out::Out;
 
 /// What a client begins with: `AMQP` and a version (AMQP 0-9-1, section 4.2.2).
@@ -130,17 +131,25 @@ pub(in crate::link) struct Pipe {
     feed: Arc<Feed>,
     out: Arc<Out>,
     frame_max: Arc<FrameMax>,
+    /// Until lapin has logged in.
+    login: Option<Login>,
     /// The first part of a frame that lapin has not written whole.
     partial: Vec<u8>,
     has_begun: bool,
 }
 
 impl Pipe {
-    pub(super) fn new(feed: Arc<Feed>, out: Arc<Out>, frame_max: Arc<FrameMax>) -> Self {
+    pub(super) fn new(
+        feed: Arc<Feed>,
+        out: Arc<Out>,
+        frame_max: Arc<FrameMax>,
+        login: Login,
+    ) -> Self {
         Self {
             feed,
             out,
             frame_max,
+            login: Some(login),
             partial: Vec::new(),
             has_begun: false,
         }
@@ -151,7 +160,7 @@ impl Pipe {
         let mut whole = 0;
         loop {
             let left = &mut self.partial[whole..];
-            let length = if self.has_begun {
+            let mut length = if self.has_begun {
                 let Some(&[_, _, _, s3, s2, s1, s0]) = left.first_chunk::<FRAME_HEAD>() else {
                     return whole;
                 };
@@ -165,6 +174,13 @@ impl Pipe {
             };
             if self.has_begun {
                 self.frame_max.said(frame);
+                let logged_in = self.login.as_ref().and_then(|login| login.put_into(frame));
+                if let Some(frame) = logged_in {
+                    self.login = None;
+                    self.partial
+                        .splice(whole..whole + length, frame.iter().copied());
+                    length = frame.len();
+                }
             }
             self.has_begun = true;
             whole += length;

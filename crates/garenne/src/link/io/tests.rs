@@ -11,7 +11,7 @@ use tokio::runtime::Handle;
 use tokio::time::timeout;
 
 use super::inbox::Inbox;
-use super::{Shared, Socket, start};
+use super::{Login, Shared, Socket, start};
 use crate::link::LinkError;
 
 /// Long enough that what has not happened by then never will.
@@ -26,7 +26,7 @@ async fn link() -> (Arc<Shared>, TcpStream) {
     let (brokers, _) = listener.accept().unwrap();
     brokers.set_nonblocking(true).unwrap();
     let stream = AsyncTcpStream::Plain(Socket(ours));
-    let (shared, _pipe) = start(stream, None, &Handle::current());
+    let (shared, _pipe) = start(stream, None, Login::external(), &Handle::current());
     (shared, TcpStream::from_std(brokers).unwrap())
 }
 

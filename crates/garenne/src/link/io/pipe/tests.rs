@@ -24,7 +24,40 @@ fn pipe(out: &Arc<Out>, wanted: Option<u32>) -> Pipe {
         Arc::default(),
         Arc::clone(out),
         Arc::new(FrameMax::new(wanted)),
+        Login::plain("app", "s3cret"),
     )
+}
+
+/// `connection.start-ok`, with a table, a mechanism, an answer and a locale.
+fn start_ok(answer: &[u8]) -> Vec<u8> {
+    let length = [0, 0, 0, u8::try_from(answer.len()).unwrap()];
+    let arguments = [
+        b"\0\0\0\x04\x01at\0\x05PLAIN",
+        &length[..],
+        answer,
+        b"\x05en_US",
+    ];
+    method(0, 10, 11, &arguments.concat())
+}
+
+#[test]
+fn lapin_logs_in_without_the_password() {
+    let (socket, out) = Socket::with_room(PLENTY);
+    let mut pipe = pipe(&out, None);
+    let secure_ok = method(0, 10, 21, b"\0\0\0\0");
+    write(
+        &mut pipe,
+        &[HEADER, &start_ok(b"\0app\0"), &secure_ok].concat(),
+    );
+    let written = [HEADER, &start_ok(b"\0app\0s3cret"), &secure_ok].concat();
+    assert_eq!(socket.written(), written);
+    assert!(pipe.login.is_none(), "it is not kept");
+    // What lapin never writes is left as it is.
+    for cut in 0..start_ok(b"\0app\0").len() {
+        let frame = &start_ok(b"\0app\0")[..cut];
+        let put = Login::plain("a", "b").put_into(frame);
+        assert!(put.is_none_or(|put| put.len() < cut + 4));
+    }
 }
 
 fn write(pipe: &mut Pipe, bytes: &[u8]) {
@@ -39,13 +72,14 @@ fn write(pipe: &mut Pipe, bytes: &[u8]) {
 fn lapins_frames_are_whole_and_in_order_wherever_it_cuts_them() {
     let said = [
         HEADER.to_vec(),
-        method(0, 10, 11, b"some properties"),
+        start_ok(b"\0app\0"),
         tune(31, LAPINS_FRAME_MAX),
         method(1, 20, 10, &[0]),
         method(1, 50, 10, b"a queue"),
     ];
     let agreed = tune(31, 60_000);
-    let expected = [&said[1], &agreed, &said[3], &said[4]];
+    let logged_in = start_ok(b"\0app\0s3cret");
+    let expected = [&logged_in, &agreed, &said[3], &said[4]];
     let bytes = said.concat();
     for first in 1..=bytes.len() {
         for length in [first, 1, 5] {
