@@ -2,7 +2,7 @@
 
 mod meta;
 
-pub(crate) use meta::Meta;
+pub(crate) use meta::{Meta, Source};
 
 use std::fmt;
 use std::ops::Deref;
@@ -12,9 +12,8 @@ use std::time::Duration;
 
 use actix::Message;
 use bytes::Bytes;
-use garenne_core::header::{ORIG_EXCHANGE, ORIG_ROUTING_KEY};
 use garenne_core::reader::Message as Received;
-use garenne_core::{Attempt, Properties, Unread, Value};
+use garenne_core::{Attempt, Properties, Queue, Unread, Value};
 
 use crate::body::{Body, Undecodable};
 use crate::consumer::{RunId, derived_id};
@@ -84,7 +83,8 @@ impl<B> Delivery<B> {
         let mut list = Vec::new();
         properties.encode(&mut list);
         let message = Received::fabricated(b"", cut(queue).as_bytes(), &list, b"");
-        let mut meta = Meta::new(queue.into(), message);
+        let source = Source::of(&Queue::quorum(queue));
+        let mut meta = Meta::new(Arc::new(source), message);
         meta.attempt = attempt;
         meta.bytes = bytes;
         Ok(Self::new(body, Arc::new(meta)))
@@ -115,20 +115,22 @@ impl<B> Delivery<B> {
     }
 
     /// The exchange that the message was published to; `""` is the default exchange. A retried
-    /// message comes back through the default exchange; this still names the original one. Bytes that
-    /// are not UTF-8 are shown as `\xe9`.
+    /// message comes back through the default exchange; this still names the original one, and so it does
+    /// on a replay. Bytes that are not UTF-8 are shown as `\xe9`.
+    ///
+    /// What a message says about its original counts only if it came by garenne's own way: see
+    /// [`is_copy`](garenne_core::is_copy). It takes a right to write to the default exchange to be on that
+    /// way, and with it a producer can say here what he likes; without it he cannot.
     #[must_use]
     pub fn exchange(&self) -> &str {
-        let origin = self.meta().origin(ORIG_EXCHANGE);
-        origin.unwrap_or_else(|| self.meta().address().0)
+        self.meta().exchange()
     }
 
     /// The routing key that the message was published with, kept across retries like
     /// [`Delivery::exchange`]. Bytes that are not UTF-8 are shown as `\xe9`.
     #[must_use]
     pub fn routing_key(&self) -> &str {
-        let origin = self.meta().origin(ORIG_ROUTING_KEY);
-        origin.unwrap_or_else(|| self.meta().address().1)
+        self.meta().routing_key()
     }
 
     /// Whether the broker has handed out this message before without having seen it settled. It
@@ -281,7 +283,7 @@ impl<B> Deref for Delivery<B> {
 impl<B: fmt::Debug> fmt::Debug for Delivery<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Delivery")
-            .field("queue", &self.meta().queue)
+            .field("queue", &self.queue())
             .field("message_id", &self.meta().message_id())
             .field("attempt", &self.meta().attempt)
             .field("body", &self.body)

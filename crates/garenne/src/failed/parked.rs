@@ -45,10 +45,10 @@ impl Parked {
         count.and_then(Value::as_integer).unwrap_or(0)
     }
 
-    /// The message that takes its place in its parking queue.
-    pub(super) fn copy(&self, parking: &str, header_room: usize) -> Outgoing {
-        let properties = self.record.parked_again(&self.properties, header_room);
+    /// The message that takes its place in its parking queue; `None` when it would lack something.
+    pub(super) fn copy(&self, parking: &str, header_room: usize) -> Option<Outgoing> {
+        let properties = self.record.parked_again(&self.properties, header_room)?;
         let body = Bytes::from_owner(Arc::clone(&self.record.body));
-        Outgoing::of_parts("", parking, properties, body)
+        Some(Outgoing::of_parts("", parking, properties, body))
     }
 }
