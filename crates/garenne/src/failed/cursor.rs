@@ -246,7 +246,7 @@ impl ParkingCursor {
 
     /// Keeps a message in its queue: it is given back when the cursor is closed, or replaced.
     async fn leave(&mut self, parking: String, parked: Parked) -> Result<(), StoreError> {
-        if parked.returns() >= RETURNS_MAX {
+        if parked.returns() >= RETURNS_MAX && !parked.is_without_copy {
             self.replace(parking, parked, false).await
         } else {
             self.give_back(parking);
@@ -284,7 +284,8 @@ impl ParkingCursor {
         match landed {
             None => {}
             Some(Landed::Copied(replaced)) => self.ack(replaced.parked.key),
-            Some(Landed::Stays(replaced)) if replaced.is_unseen => {
+            Some(Landed::Stays(mut replaced)) if replaced.is_unseen => {
+                replaced.parked.is_without_copy = true;
                 self.unseen.push_back((replaced.parking, replaced.parked));
             }
             Some(Landed::Stays(replaced)) => self.give_back(replaced.parking),

@@ -16,6 +16,8 @@ const DELIVERY_COUNT: &str = "x-delivery-count";
 pub(super) struct Parked {
     pub(super) key: u64,
     pub(super) record: FailedMessage,
+    /// No copy can take its place, as has been tried.
+    pub(super) is_without_copy: bool,
     /// What it was delivered with, to put it back as it was.
     properties: Properties,
 }
@@ -35,6 +37,7 @@ impl Parked {
         Self {
             key,
             record,
+            is_without_copy: false,
             properties,
         }
     }
