@@ -3,6 +3,8 @@
 //! A message leaves its parking queue here when its reader removes it, or when the copy that takes
 //! its place is confirmed. All others are given back.
 
+mod leaving;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
@@ -15,7 +17,7 @@ use garenne_core::{Ack, FailedQuery};
 use super::giving_back::{are_back, give_back};
 use super::parked::Parked;
 use super::parking::{header_room, of_link, parking_name};
-use super::replacing::{Landed, Replaced, Replacing};
+use super::replacing::Replacing;
 use super::store::{
     FailedCursor, FailureKey, PassedOver, Seen, StoreError, StoreErrorKind, StoreFuture,
     StoredFailure,
@@ -28,10 +30,6 @@ use crate::publish::Publisher;
 const AHEAD: usize = 16;
 /// The same, as part of a key.
 const CHANNELS: u64 = 16;
-
-/// A message that came back so often is not given back again, but replaced by a copy. RabbitMQ lets
-/// any limit be set; with this, one of 1 is kept.
-const RETURNS_MAX: i128 = 1;
 
 /// A message that came back so often is replaced by a copy before anything else is done with it:
 /// whoever reads here is killed again and again.
@@ -242,71 +240,6 @@ impl ParkingCursor {
         let record = parked.record.clone();
         self.open.insert(parked.key, (parking, parked));
         Ok(Some(StoredFailure { key, record }))
-    }
-
-    /// Keeps a message in its queue: it is given back when the cursor is closed, or replaced.
-    async fn leave(&mut self, parking: String, parked: Parked) -> Result<(), StoreError> {
-        if parked.returns() >= RETURNS_MAX && !parked.is_without_copy {
-            self.replace(parking, parked, false).await
-        } else {
-            self.give_back(parking);
-            Ok(())
-        }
-    }
-
-    /// A message of this queue is given back when the cursor is closed.
-    fn give_back(&mut self, parking: String) {
-        *self.staying.entry(parking).or_default() += 1;
-    }
-
-    /// Puts a copy behind the message, in the same queue. Once that is confirmed, the message goes.
-    async fn replace(
-        &mut self,
-        parking: String,
-        parked: Parked,
-        is_unseen: bool,
-    ) -> Result<(), StoreError> {
-        while self.replacing.is_full(&parked) {
-            let landed = self.replacing.next().await?;
-            self.settle(landed);
-        }
-        let replaced = Replaced {
-            parking,
-            parked,
-            is_unseen,
-        };
-        let stays = self.replacing.begin(replaced).map(Landed::Stays);
-        self.settle(stays);
-        Ok(())
-    }
-
-    fn settle(&mut self, landed: Option<Landed>) {
-        match landed {
-            None => {}
-            Some(Landed::Copied(replaced)) => self.ack(replaced.parked.key),
-            Some(Landed::Stays(mut replaced)) if replaced.is_unseen => {
-                replaced.parked.is_without_copy = true;
-                self.unseen.push_back((replaced.parking, replaced.parked));
-            }
-            Some(Landed::Stays(replaced)) => self.give_back(replaced.parking),
-        }
-    }
-
-    /// Settles the copies that have landed.
-    fn settle_landed(&mut self) -> Result<(), StoreError> {
-        while let Some(landed) = self.replacing.landed()? {
-            self.settle(Some(landed));
-        }
-        Ok(())
-    }
-
-    /// Waits for all copies.
-    async fn settle_all(&mut self) -> Result<(), StoreError> {
-        while !self.replacing.is_empty() {
-            let landed = self.replacing.next().await?;
-            self.settle(landed);
-        }
-        Ok(())
     }
 
     fn ack(&self, key: u64) {

@@ -21,6 +21,7 @@ mod parked;
 mod parking;
 mod replacing;
 mod replay;
+mod report;
 mod store;
 mod transfer;
 
@@ -30,7 +31,8 @@ pub use garenne_core::failed::{
 };
 pub use lines::{LineError, from_line, to_json, to_line};
 pub use parking::ParkingStore;
-pub use replay::{Replay, ReplayFailure, ReplayReport};
+pub use replay::Replay;
+pub use report::{ReplayFailure, ReplayReport};
 pub use store::{
     FailedCursor, FailedStore, FailureKey, Inserted, PassedOver, Seen, StoreError, StoreErrorKind,
     StoreFuture, StoredFailure,

@@ -1,11 +1,15 @@
 //! The broker moves what a producer has made up into a parking queue: it belongs where it lies.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 
 use garenne::core::{FailReason, FailedMessage};
 use garenne::failed::{FailedQuery, FailedStore, Replay, from_line};
 use garenne::prelude::*;
+use garenne_sinks::{Migrate, SqlStore};
 use serde_json::Value;
+
+use crate::api::support::{Running, nothing};
 
 use super::stage::{MADE_UP, Stage, forgeries};
 
@@ -124,16 +128,12 @@ async fn what_a_producer_made_up_goes_nowhere_but_to_the_classic_queue_that_it_d
 #[tokio::test(flavor = "multi_thread")]
 async fn a_made_up_record_stays_in_doubt_on_every_way_and_never_goes_elsewhere() {
     let stage = parked("quorum").await;
-    let file = format!(
-        "{}/{}.jsonl",
-        env!("CARGO_TARGET_TMPDIR"),
-        stage.place.vhost.name()
-    );
-    let database = format!(
-        "sqlite://{}/{}.db",
-        env!("CARGO_TARGET_TMPDIR"),
-        stage.place.vhost.name()
-    );
+    let folder = Folder::new(stage.place.vhost.name());
+    let file = folder.path("orders.jsonl");
+    let database = format!("sqlite://{}", folder.path("failed.db"));
+    // Only a service makes a file that is not there.
+    let table = SqlStore::new(&database).unwrap().migrate(Migrate::Apply);
+    table.insert(Vec::new()).await.unwrap();
     stage
         .garenne(&of_orders("export", &["--output", &file]))
         .await
@@ -181,8 +181,28 @@ async fn a_made_up_record_stays_in_doubt_on_every_way_and_never_goes_elsewhere()
     let sent = stage.place.take_ids(&stage.queue).await;
     assert_eq!(sent.into_keys().collect::<BTreeSet<_>>(), names());
     stage.assert_target_is_empty().await;
-    for file in [&*file, database.trim_start_matches("sqlite://")] {
-        std::fs::remove_file(file).unwrap();
+}
+
+/// A folder that is gone with the test.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Self {
+        let name = format!("garenne-forged-{}-{name}", std::process::id());
+        let folder = std::env::temp_dir().join(name);
+        std::fs::create_dir(&folder).unwrap();
+        Self(folder)
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.0.join(name).display().to_string()
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        // What cannot be removed is left for the system to remove.
+        let _ = std::fs::remove_dir_all(&self.0);
     }
 }
 
