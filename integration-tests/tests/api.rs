@@ -10,6 +10,7 @@ mod delays;
 mod delays_in_time;
 mod delays_in_trouble;
 mod failures;
+mod forged;
 mod golang_rabbitmq;
 mod handlers;
 mod hangs;

@@ -2,12 +2,15 @@
 
 use std::time::SystemTime;
 
-use crate::attempt::{Attempt, read_attempt};
+use crate::attempt::Attempt;
+use crate::death::ToldDeaths;
+use crate::delay::arrived;
 use crate::header::{self, is_foreign};
 use crate::properties::Properties;
 use crate::stamp::{read_stamp, stamp};
 use crate::unread::{self, TextProperty};
 use crate::value::{Headers, Value};
+use crate::wire::PropertyList;
 
 /// The delivery mode of a message that survives a restart of the broker.
 const PERSISTENT: u8 = 2;
@@ -22,16 +25,43 @@ const ACTING: [(TextProperty, &str); 2] = [
 /// them.
 const SENDER_SELECTED: [(&str, &str); 2] = [("CC", header::ORIG_CC), ("BCC", header::ORIG_BCC)];
 
+/// What would act on the message and was not put aside, if there is anything.
+pub(crate) fn acting(properties: &Properties) -> Option<&'static str> {
+    let is_set = |property| properties.text_to_send(property).is_some();
+    let text = ACTING.into_iter().find(|(property, _)| is_set(*property));
+    let list = SENDER_SELECTED.into_iter();
+    let mut list = list.filter(|(name, _)| properties.has_header(name));
+    text.map(|(property, _)| property.name())
+        .or_else(|| list.next().map(|(name, _)| name))
+}
+
 /// Where a delivery came from, as the broker says it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Origin<'a> {
     /// The queue that it was consumed from.
     pub queue: &'a str,
-    /// The exchange of the delivery. For a message that comes out of a lane that is the default
-    /// exchange; the copy's headers know the original one.
+    /// The exchange of the delivery, as the broker names it. For a message that comes out of a lane that
+    /// is the default exchange; the copy's headers know the original one.
     pub exchange: &'a str,
     /// The routing key of the delivery, likewise.
     pub routing_key: &'a str,
+    /// The lane of a [`Queue::golang_rabbitmq`](crate::Queue::golang_rabbitmq), out of which copies come
+    /// back through another exchange; see
+    /// [`GolangRabbitmq::retry_queue_name`](crate::GolangRabbitmq::retry_queue_name).
+    pub shared_lane: Option<&'a str>,
+}
+
+impl<'a> Origin<'a> {
+    /// A delivery out of a queue whose lanes are all its own.
+    #[must_use]
+    pub const fn new(queue: &'a str, exchange: &'a str, routing_key: &'a str) -> Self {
+        Self {
+            queue,
+            exchange,
+            routing_key,
+            shared_lane: None,
+        }
+    }
 }
 
 /// A message as its producer published it.
@@ -92,21 +122,56 @@ pub fn retry_copy(
     copy
 }
 
+/// Whether a delivery is a copy that garenne has made, so that what it says about its original counts.
+///
+/// Any producer can write the headers of a copy. So they count only on a message that came by a way of
+/// garenne's own: out of a lane of the queue, which it went into through the default exchange, or, when
+/// it is a replay or was parked, straight through the default exchange to the queue. The broker tells
+/// both: the first in `x-death`, the second by saying nothing there. RabbitMQ 3 lets a producer write
+/// into `x-death`, but not into the exchange and the routing key of the delivery.
+///
+/// Whoever may write to the default exchange can put a message into a lane. So he can say about his own
+/// message what he likes.
+#[must_use]
+pub fn is_copy(properties: PropertyList<'_>, origin: Origin<'_>) -> bool {
+    let deaths = ToldDeaths::of_list(properties);
+    let says = |name| properties.header(name).is_some();
+    deaths.is_own_way(origin) && (deaths.are_told || STRAIGHT.into_iter().any(says))
+}
+
+/// What a copy has that comes to its queue without a death.
+const STRAIGHT: [&str; 2] = [header::REPLAY_ID, header::FAIL_REASON];
+
 /// Reads what the producer published out of what was delivered: the message itself at its first
 /// attempt, a copy of it later.
 ///
-/// It undoes what [`retry_copy`] does, except that the copy's message id and persistence stay.
+/// It undoes what [`retry_copy`] does, except that the copy's message id and persistence stay. What
+/// looks like a copy and is none ([`is_copy`]) loses the headers of one, and they say nothing.
 #[must_use]
-pub fn original(mut delivered: Properties, origin: Origin<'_>) -> Original {
-    let aside = Aside::of(&delivered.headers);
+pub fn original(delivered: Properties, origin: Origin<'_>) -> Original {
+    let deaths = ToldDeaths::of(&delivered);
+    let says = |name| delivered.headers.contains_key(name);
+    let is_copy = deaths.is_own_way(origin) && (deaths.are_told || STRAIGHT.into_iter().any(says));
+    original_of(delivered, origin, is_copy)
+}
+
+/// The same, when it is known whether it is a copy.
+pub(crate) fn original_of(
+    mut delivered: Properties,
+    origin: Origin<'_>,
+    is_copy: bool,
+) -> Original {
+    let aside = Aside { is_copy };
     let headers = &mut delivered.headers;
+    let published = arrived(origin.exchange, origin.routing_key);
+    let (exchange, routing_key) = published.unwrap_or((origin.exchange, origin.routing_key));
     Original {
         exchange: aside
             .take_text(headers, header::ORIG_EXCHANGE)
-            .unwrap_or_else(|| origin.exchange.to_owned()),
+            .unwrap_or_else(|| exchange.to_owned()),
         routing_key: aside
             .take_text(headers, header::ORIG_ROUTING_KEY)
-            .unwrap_or_else(|| origin.routing_key.to_owned()),
+            .unwrap_or_else(|| routing_key.to_owned()),
         first_failed_at: aside
             .take(headers, header::FAIL_FIRST_AT)
             .as_ref()
@@ -118,11 +183,16 @@ pub fn original(mut delivered: Properties, origin: Origin<'_>) -> Original {
 /// The properties under which a message is stored again: persistent, without what belongs to the
 /// broker or to an earlier copy, and with what would act on the copy put aside.
 pub(crate) fn put_aside(original: Properties) -> Properties {
+    acting_put_aside(original, |name| !is_foreign(name))
+}
+
+/// The same with the headers that are kept.
+pub(crate) fn acting_put_aside(original: Properties, is_kept: impl Fn(&str) -> bool) -> Properties {
     let mut copy = Properties {
         delivery_mode: Some(PERSISTENT),
         ..original
     };
-    copy.retain_headers(|name| !is_foreign(name));
+    copy.retain_headers(is_kept);
     if let Some(unread) = unread::put_aside(&mut copy.unread) {
         copy.headers.insert(header::ORIG_UNREAD.to_owned(), unread);
     }
@@ -138,23 +208,14 @@ pub(crate) fn put_aside(original: Properties) -> Properties {
 }
 
 /// What a copy has put aside: a retry copy, a parked one, or a replayed one. In a message that is no
-/// copy there is nothing, even when it has headers of ours: somebody has sent it with the headers of
-/// another one.
+/// copy there is nothing, even when it has headers of ours: somebody has made them up, or has sent it
+/// with the headers of another one.
 #[derive(Clone, Copy)]
 struct Aside {
     is_copy: bool,
 }
 
 impl Aside {
-    fn of(headers: &Headers) -> Self {
-        let is_retried = read_attempt(headers.get(header::RETRY_NUMS)) > Attempt::FIRST;
-        let is_parked = headers.contains_key(header::FAIL_REASON);
-        let is_replayed = headers.contains_key(header::REPLAY_ID);
-        Self {
-            is_copy: is_retried || is_parked || is_replayed,
-        }
-    }
-
     fn take(self, headers: &mut Headers, name: &str) -> Option<Value> {
         headers.remove(name).filter(|_| self.is_copy)
     }

@@ -1,4 +1,8 @@
-//! What the broker writes on a message that it dead-letters.
+//! What the broker writes on a message that it dead-letters, and what is read of that.
+
+mod told;
+
+pub(crate) use told::{Told, ToldDeaths, is_own_way};
 
 use crate::value::{Headers, Value, header_len};
 

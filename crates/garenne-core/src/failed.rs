@@ -2,6 +2,7 @@
 
 mod condition;
 mod deaths;
+mod doubt;
 mod fit;
 mod group;
 mod query;
@@ -9,12 +10,13 @@ mod replay;
 
 pub use condition::{Condition, ConditionError, Field, Test};
 pub use group::{FailureGroup, FailureGroups, GroupBy, UnknownGrouping, error_kind};
-pub use query::FailedQuery;
+pub use query::{FailedQuery, Verdict};
 
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use crate::copy::{Origin, original, put_aside};
+use crate::copy::{Origin, original_of, put_aside};
+use crate::death::ToldDeaths;
 use crate::header;
 use crate::outcome::FailReason;
 use crate::properties::Properties;
@@ -88,6 +90,11 @@ impl FailedMessage {
             parked.message_id = Some(self.message_id.clone());
         }
         parked.headers.extend(self.record());
+        if let Some(doubt) = self.doubt() {
+            parked
+                .headers
+                .insert(header::FAIL_DOUBT.to_owned(), doubt.into());
+        }
         fit::fit(parked, max_header_bytes)
     }
 
@@ -126,12 +133,19 @@ impl FailedMessage {
 
     /// Reads a message back that was taken out of a parking queue.
     ///
-    /// It may have been parked by garenne, or by the broker itself at the delivery limit; then
-    /// there is no record, and what is known comes out of the broker's `x-death` headers.
+    /// `queue` is the queue that the parking queue belongs to; `exchange` and `routing_key` are those of
+    /// the delivery. What lies in the parking queue of a queue belongs to that queue, whatever it says
+    /// itself: a producer can have a message of his own dead-lettered into it, with headers that he has
+    /// made up. Without `queue`, nobody knows where it lay, and it is asked itself.
     ///
-    /// `queue` is the queue that the parking queue belongs to, `exchange` and `routing_key` are
-    /// those of the delivery; they are used where the message does not say itself. Times that
-    /// nobody recorded are the Unix epoch.
+    /// There are three sorts:
+    ///
+    /// - garenne has parked it, straight through the default exchange: there is a record;
+    /// - the broker has put it there: its `x-death` says why, and a record beside that is not believed;
+    /// - neither says anything: somebody has put it there, and the reason is [`FailReason::Unknown`].
+    ///
+    /// What does not agree is in [doubt](FailedMessage::doubt). Times that nobody recorded are the Unix
+    /// epoch.
     #[must_use]
     pub fn from_parked(
         queue: Option<&str>,
@@ -140,26 +154,28 @@ impl FailedMessage {
         properties: &Properties,
         body: impl Into<Arc<[u8]>>,
     ) -> Self {
-        let origin = Origin {
-            queue: queue.unwrap_or_default(),
-            exchange,
-            routing_key,
+        let lay_in = Origin::new(queue.unwrap_or_default(), exchange, routing_key);
+        let deaths = ToldDeaths::of(properties);
+        let reason = properties.headers.get(header::FAIL_REASON);
+        let mut failed = match reason.filter(|_| !deaths.are_told) {
+            Some(reason) => Self::from_record(reason, lay_in, properties),
+            None => deaths::from_deaths(&deaths, lay_in, properties),
         };
-        let failed = match properties.headers.get(header::FAIL_REASON) {
-            Some(reason) => Self::from_record(reason, origin, properties),
-            None => deaths::from_deaths(origin, properties),
-        };
+        if let Some(doubt) = doubt::of_parked(&deaths, lay_in, properties) {
+            failed.put_in_doubt(&doubt);
+        }
         Self {
             body: body.into(),
             ..failed
         }
     }
 
-    fn from_record(reason: &Value, origin: Origin<'_>, parked: &Properties) -> Self {
+    fn from_record(reason: &Value, lay_in: Origin<'_>, parked: &Properties) -> Self {
         let headers = &parked.headers;
         let text = |name| text(headers, name);
-        let queue = headers.get(header::ORIG_QUEUE).and_then(Value::as_str);
-        let original = original(parked.clone(), origin);
+        let said = headers.get(header::ORIG_QUEUE).and_then(Value::as_str);
+        let told = Some(lay_in.queue).filter(|queue| !queue.is_empty());
+        let original = original_of(parked.clone(), lay_in, true);
         let last_failed_at = headers.get(header::FAIL_LAST_AT).and_then(read_stamp);
         let first_failed_at = original
             .first_failed_at
@@ -174,7 +190,7 @@ impl FailedMessage {
         };
         Self {
             message_id: id_of(&original.properties),
-            queue: queue.unwrap_or(origin.queue).to_owned(),
+            queue: told.or(said).unwrap_or_default().to_owned(),
             exchange: original.exchange,
             routing_key: original.routing_key,
             body: Arc::default(),

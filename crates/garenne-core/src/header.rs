@@ -26,6 +26,10 @@ pub const FAIL_VERSION: &str = "fail-version";
 /// array of texts.
 pub const FAIL_DROPPED_HEADERS: &str = "fail-dropped-headers";
 
+/// Why the record is in doubt; only where it is. See
+/// [`FailedMessage::doubt`](crate::FailedMessage::doubt).
+pub const FAIL_DOUBT: &str = "fail-doubt";
+
 /// The queue that the message failed in.
 pub const ORIG_QUEUE: &str = "orig-queue";
 /// The exchange that the producer published to.
@@ -63,7 +67,7 @@ pub const REPLAY_COUNT: &str = "replay-count";
 
 /// Whether the header is one that a copy adds, so that the original did not have it.
 pub(crate) fn is_ours(name: &str) -> bool {
-    const OURS: [&str; 19] = [
+    const OURS: [&str; 20] = [
         RETRY_NUMS,
         FAIL_REASON,
         FAIL_ERROR,
@@ -75,6 +79,7 @@ pub(crate) fn is_ours(name: &str) -> bool {
         FAIL_SERVICE,
         FAIL_VERSION,
         FAIL_DROPPED_HEADERS,
+        FAIL_DOUBT,
         ORIG_QUEUE,
         ORIG_EXCHANGE,
         ORIG_ROUTING_KEY,
@@ -96,9 +101,12 @@ pub(crate) fn is_foreign(name: &str) -> bool {
 /// Whether the broker owns the header: it counts deaths and deliveries in these, and RabbitMQ 4
 /// ignores or rewrites what a client sends in them.
 pub(crate) fn is_the_brokers(name: &str) -> bool {
-    matches!(name, "x-death" | "x-delivery-count" | "x-acquired-count")
-        || name.starts_with("x-first-death-")
-        || name.starts_with("x-last-death-")
+    matches!(name, "x-delivery-count" | "x-acquired-count") || is_of_death(name)
+}
+
+/// Whether the broker writes of deaths in this header.
+pub(crate) fn is_of_death(name: &str) -> bool {
+    name == "x-death" || name.starts_with("x-first-death-") || name.starts_with("x-last-death-")
 }
 
 #[cfg(test)]

@@ -68,7 +68,7 @@ pub use attempt::{Attempt, RETRY_NUMS, read_attempt};
 pub use backoff::Backoff;
 pub use breaker::Breaker;
 pub use caution::Caution;
-pub use copy::{Origin, Original, original, retry_copy};
+pub use copy::{Origin, Original, is_copy, original, retry_copy};
 pub use delay::{Delay, DelayError, Destination};
 pub use duration::{DurationError, DurationExt, compact, parse_duration};
 pub use entity::{
@@ -89,6 +89,7 @@ pub use queue::{DEADLINE, DELIVERY_LIMIT, PREFETCH, Queue, WORKERS};
 pub use refusals::Refusals;
 pub use restart::RestartLimit;
 pub use retry::{Retry, RetryError};
+pub use stamp::within_years_of_four_digits;
 pub use throttle::Throttle;
 pub use time::Moment;
 pub use trace::TraceContext;

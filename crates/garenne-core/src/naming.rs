@@ -17,6 +17,12 @@ pub(crate) fn lane(queue: &str, delay: Duration) -> String {
     format!("{queue}.retry.{}", compact(delay))
 }
 
+/// Whether that is the name of a lane of the queue.
+pub(crate) fn is_lane_of(queue: &str, name: &str) -> bool {
+    let rest = name.strip_prefix(queue);
+    rest.is_some_and(|rest| rest.starts_with(".retry."))
+}
+
 /// The retry queue in the wire contract of `golang-rabbitmq`, and the routing key it is bound with.
 pub(crate) fn golang_retry(name: &str) -> String {
     format!("{name}_retry_3")

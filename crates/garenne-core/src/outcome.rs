@@ -58,7 +58,8 @@ pub enum Settlement {
 /// Why a message ended in the fail sink.
 ///
 /// Its text (`exhausted`, `permanent`, `undecodable`, `panic`, `deadline`, `delivery-limit`,
-/// `unrepeatable`) is what `fail-reason` carries; it never changes.
+/// `unrepeatable`, `expired`, `maxlen`, `rejected`, `unknown`) is what `fail-reason` carries; it never
+/// changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum FailReason {
     /// The last attempt failed.
@@ -78,6 +79,14 @@ pub enum FailReason {
     /// headers, with what the broker will add to them, do not fit into one frame, or there are parts
     /// that no broker would take again.
     Unrepeatable,
+    /// The broker moved it out of its queue: its time was over before anybody handled it.
+    Expired,
+    /// The broker moved it out of its queue, which was full.
+    MaxLength,
+    /// The broker moved it out of its queue: a consumer rejected it for good.
+    Rejected,
+    /// It lies among failed messages, and neither garenne nor the broker says why.
+    Unknown,
 }
 
 /// Decides what happens to a message after an attempt. It is defined for every combination; a
@@ -106,7 +115,7 @@ pub fn decide(outcome: &Outcome, attempt: Attempt, policy: &Retry) -> Settlement
 }
 
 impl FailReason {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 11] = [
         Self::Exhausted,
         Self::Permanent,
         Self::Undecodable,
@@ -114,6 +123,10 @@ impl FailReason {
         Self::Deadline,
         Self::DeliveryLimit,
         Self::Unrepeatable,
+        Self::Expired,
+        Self::MaxLength,
+        Self::Rejected,
+        Self::Unknown,
     ];
 
     /// The text of the reason, as it is stored.
@@ -127,7 +140,20 @@ impl FailReason {
             Self::Deadline => "deadline",
             Self::DeliveryLimit => "delivery-limit",
             Self::Unrepeatable => "unrepeatable",
+            Self::Expired => "expired",
+            Self::MaxLength => "maxlen",
+            Self::Rejected => "rejected",
+            Self::Unknown => "unknown",
         }
+    }
+
+    /// Whether no program of garenne's gave it up: the broker did, or nobody knows who.
+    #[must_use]
+    pub const fn is_not_ours(self) -> bool {
+        matches!(
+            self,
+            Self::DeliveryLimit | Self::Expired | Self::MaxLength | Self::Rejected | Self::Unknown
+        )
     }
 }
 

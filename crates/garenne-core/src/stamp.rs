@@ -9,20 +9,26 @@ use crate::value::Value;
 /// The last millisecond of the year 9999, which is the last one with four digits.
 const LAST: Duration = Duration::from_millis(253_402_300_799_999);
 
-/// The header value for a time. One outside the years 1970 to 9999 is taken as the nearest inside:
-/// a host whose clock is that wrong must still be able to park a message.
+/// The nearest time that can be written with a year of four digits, from 1970 to 9999: RFC 3339 has no
+/// other. Brokers, producers and clocks say others, and to write one would panic.
+#[must_use]
+pub fn within_years_of_four_digits(time: SystemTime) -> SystemTime {
+    let since_epoch = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    UNIX_EPOCH + since_epoch.min(LAST)
+}
+
+/// The last time that can be written.
+pub(crate) fn last() -> SystemTime {
+    UNIX_EPOCH + LAST
+}
+
+/// The header value for a time. One that cannot be written is taken as the nearest that can: a host whose
+/// clock is that wrong must still be able to park a message.
 pub(crate) fn stamp(time: SystemTime) -> Value {
-    let since_epoch = time
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default()
-        .min(LAST);
+    let time = within_years_of_four_digits(time);
     let mut text = String::with_capacity("1970-01-01T00:00:00.000Z".len());
     // Writing to a string does not fail.
-    let _ = write!(
-        text,
-        "{}",
-        humantime::format_rfc3339_millis(UNIX_EPOCH + since_epoch)
-    );
+    let _ = write!(text, "{}", humantime::format_rfc3339_millis(time));
     text.into()
 }
 

@@ -113,7 +113,7 @@ impl Dedup {
         let Some(id) = delivery.message_id() else {
             return work.await.map(Some);
         };
-        let key = (Arc::clone(&delivery.meta().queue), id.to_owned());
+        let key = (delivery.meta().queue.name(), id.to_owned());
         let claim = loop {
             match self.begin(&key) {
                 Found::Nothing(claim) => break claim,

@@ -2,7 +2,7 @@
 
 mod meta;
 
-pub(crate) use meta::Meta;
+pub(crate) use meta::{Meta, Source};
 
 use std::fmt;
 use std::ops::Deref;
@@ -12,12 +12,11 @@ use std::time::Duration;
 
 use actix::Message;
 use bytes::Bytes;
-use garenne_core::header::{ORIG_EXCHANGE, ORIG_ROUTING_KEY};
 use garenne_core::reader::Message as Received;
-use garenne_core::{Attempt, Properties, Unread, Value};
+use garenne_core::{Attempt, Properties, Queue, Unread, Value};
 
 use crate::body::{Body, Undecodable};
-use crate::consumer::{RunId, derived_id};
+use crate::consumer::{RunId, Way, derived_id};
 use crate::failure::Failure;
 use crate::publish::{Outgoing, Payload};
 use crate::wire::cut;
@@ -60,8 +59,8 @@ impl<B> Delivery<B> {
     }
 
     /// Adds to what this run wants sent.
-    fn put(&self, delay: Option<Duration>, finish: impl FnOnce(usize) -> Outgoing) {
-        self.meta().outbox.put(self.run, delay, finish);
+    fn put(&self, way: Way, finish: impl FnOnce(usize) -> Outgoing) {
+        self.meta().outbox.put(self.run, way, finish);
     }
 
     /// A delivery made by hand, to test a handler without a broker. The body is decoded from the
@@ -84,7 +83,8 @@ impl<B> Delivery<B> {
         let mut list = Vec::new();
         properties.encode(&mut list);
         let message = Received::fabricated(b"", cut(queue).as_bytes(), &list, b"");
-        let mut meta = Meta::new(queue.into(), message);
+        let source = Source::of(&Queue::quorum(queue));
+        let mut meta = Meta::new(Arc::new(source), message);
         meta.attempt = attempt;
         meta.bytes = bytes;
         Ok(Self::new(body, Arc::new(meta)))
@@ -115,20 +115,22 @@ impl<B> Delivery<B> {
     }
 
     /// The exchange that the message was published to; `""` is the default exchange. A retried
-    /// message comes back through the default exchange; this still names the original one. Bytes that
-    /// are not UTF-8 are shown as `\xe9`.
+    /// message comes back through the default exchange; this still names the original one, and so it does
+    /// on a replay. Bytes that are not UTF-8 are shown as `\xe9`.
+    ///
+    /// What a message says about its original counts only if it came by garenne's own way: see
+    /// [`is_copy`](garenne_core::is_copy). It takes a right to write to the default exchange to be on that
+    /// way, and with it a producer can say here what he likes; without it he cannot.
     #[must_use]
     pub fn exchange(&self) -> &str {
-        let origin = self.meta().origin(ORIG_EXCHANGE);
-        origin.unwrap_or_else(|| self.meta().address().0)
+        self.meta().exchange()
     }
 
     /// The routing key that the message was published with, kept across retries like
     /// [`Delivery::exchange`]. Bytes that are not UTF-8 are shown as `\xe9`.
     #[must_use]
     pub fn routing_key(&self) -> &str {
-        let origin = self.meta().origin(ORIG_ROUTING_KEY);
-        origin.unwrap_or_else(|| self.meta().address().1)
+        self.meta().routing_key()
     }
 
     /// Whether the broker has handed out this message before without having seen it settled. It
@@ -210,7 +212,7 @@ impl<B> Delivery<B> {
     /// What is given after the handler has returned, by a task that it left behind, is not sent and
     /// is logged (`outgoing_too_late`).
     pub fn publish(&self, message: Outgoing) {
-        self.put(None, |_| message);
+        self.put(Way::Now, |_| message);
     }
 
     /// Like [`Delivery::publish`], with a message id that is derived from this delivery: from its
@@ -221,7 +223,11 @@ impl<B> Delivery<B> {
     /// So each run must send the same messages in the same order. A delivery without an id gives the
     /// message the id it has.
     pub fn publish_derived(&self, message: Outgoing) {
-        self.put(None, |position| match derived_id(self.meta(), position) {
+        self.put_derived(Way::Now, message);
+    }
+
+    fn put_derived(&self, way: Way, message: Outgoing) {
+        self.put(way, |position| match derived_id(self.meta(), position) {
             Some(id) => message.with_message_id(id),
             None => message,
         });
@@ -244,6 +250,12 @@ impl<B> Delivery<B> {
     /// }
     /// ```
     ///
+    /// The sender of the request decides where its reply goes, and the service's rights count there. So
+    /// only an address that a broker has given is taken: one for direct replies (`amq.rabbitmq.reply-to…`),
+    /// or a queue that it has named (`amq.gen-…`).
+    /// [`SystemBuilder::allow_replies_to`](crate::SystemBuilder::allow_replies_to) allows more. With any other
+    /// the reply is not sent, and the request fails for good, with an error that says so.
+    ///
     /// Like [`Delivery::publish`], it is sent when the handler has returned `Ok`, and before the
     /// request is acked; a request that is retried is answered when an attempt succeeds, perhaps
     /// too late for its sender. A reply that nobody waits for any more is dropped by the broker, and
@@ -259,14 +271,14 @@ impl<B> Delivery<B> {
         if let Some(id) = id.or(self.message_id().map(str::as_bytes)) {
             reply = reply.correlation_bytes(id);
         }
-        self.publish_derived(reply);
+        self.put_derived(Way::Reply(reply_to.to_owned()), reply);
     }
 
     /// Like [`Delivery::publish`], with a delay: see
     /// [`Publisher::send_after`](crate::Publisher::send_after). It counts from when the message is
     /// sent.
     pub fn publish_after(&self, message: Outgoing, delay: Duration) {
-        self.put(Some(delay), |_| message);
+        self.put(Way::After(delay), |_| message);
     }
 }
 
@@ -281,7 +293,7 @@ impl<B> Deref for Delivery<B> {
 impl<B: fmt::Debug> fmt::Debug for Delivery<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Delivery")
-            .field("queue", &self.meta().queue)
+            .field("queue", &self.queue())
             .field("message_id", &self.meta().message_id())
             .field("attempt", &self.meta().attempt)
             .field("body", &self.body)

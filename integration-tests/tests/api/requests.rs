@@ -10,7 +10,7 @@ use integration_tests::FaultProxy;
 use lapin::options::{BasicConsumeOptions, BasicPublishOptions};
 use lapin::types::FieldTable;
 
-use super::support::{Gate, Place, Running, SOON};
+use super::support::{Gate, Place, Running, SOON, text};
 
 async fn double(question: Delivery<Json<u64>>) -> Result<(), Failure> {
     if question.0 == 99 && question.attempt().number() == 1 {
@@ -55,11 +55,40 @@ async fn on_rabbitmq_requests_get_their_replies_or_are_told_at_once_why_not() {
     // A reply that nobody waits for any more is dropped, and its request acked.
     running.acked(202).await;
     publisher
-        .send(question(1).reply_to("nowhere"))
+        .send(question(1).reply_to("amq.gen-nobody"))
         .await
         .unwrap();
     let counts = running.acked(203).await;
     assert_eq!((counts.retried, counts.failed), (1, 0), "{counts:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reply_goes_to_no_queue_that_a_producer_only_names() {
+    let place = Place::new().await;
+    for queue in ["admin-commands", "prices.replies.7"] {
+        place.client.declare(queue, &[]).await;
+    }
+    let queue = Queue::quorum("questions").retry(Retry::every(100.millis()).times(2));
+    let system = place.system().allow_replies_to("prices.replies.*");
+    let running = Running::consuming(system.consume_fn(queue, double)).await;
+    let publisher = running.publisher();
+    for (number, reply_to) in [(1, "admin-commands"), (2, "prices.replies.7")] {
+        publisher
+            .send(question(number).reply_to(reply_to))
+            .await
+            .unwrap();
+    }
+    let refused = place.take_one("questions.failed").await;
+    assert_eq!(text(&refused, "fail-reason"), "permanent");
+    let error = text(&refused, "fail-error");
+    assert!(
+        error.contains("`admin-commands`") && error.contains("allow_replies_to"),
+        "{error}"
+    );
+    let reply = place.take_one("prices.replies.7").await;
+    assert_eq!(reply.delivery.data, b"4");
+    place.holds("admin-commands", 0).await;
+    running.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -71,13 +71,13 @@ pub(crate) struct Selection {
         value_name = "CONDITION",
         long_help = "Only where this holds; repeated, all must hold.\n\
         A condition is a field, a test and a value: error~timeout, header.tenant=eu, attempts>=3\n\
-        Fields: id, queue, exchange, routing-key, reason, error, attempts, host, service, version, type, \
+        Fields: id, queue, exchange, routing-key, reason, doubt, error, attempts, host, service, version, type, \
         content-type, app-id, correlation-id, body, header.NAME\n\
         Tests: =  !=  ~ (contains, whatever the case)  !~  and, for numbers, <  <=  >  >="
     )]
     pub(crate) conditions: Vec<Condition>,
 
-    /// Only what failed for this reason: exhausted, permanent, undecodable, panic, deadline, delivery-limit, unrepeatable
+    /// Only what failed for this reason: exhausted, permanent, undecodable, panic, deadline, delivery-limit, unrepeatable, expired, maxlen, rejected, unknown
     #[arg(long, value_name = "REASON")]
     pub(crate) reason: Vec<FailReason>,
 
@@ -126,7 +126,8 @@ impl Selection {
 Examples:
   garenne failed ls --queue orders
   garenne failed ls --queue orders --group-by error
-  garenne failed ls --queue orders --where error~timeout --since 2h --json"))]
+  garenne failed ls --queue orders --where error~timeout --since 2h --json
+  garenne failed ls --queue orders --where doubt~"))]
 pub(crate) struct List {
     /// Count them: by error (numbers in it do not matter), by reason, or by queue
     #[arg(long, value_name = "error|reason|queue", value_parser = grouping)]
@@ -161,6 +162,9 @@ pub(crate) struct Show {
 /// A message is removed only when the broker has confirmed that its queue holds it. Whatever stops a
 /// replay, nothing is lost, and it can be run again; killed, it may send up to 256 messages twice (355
 /// from a database), with the same message id and the same header `replay-id`.
+///
+/// Whatever a message says, it goes to the queue in whose parking queue it lay. One that does not agree
+/// with where it lies is in doubt, and stays unless --doubtful is said.
 #[derive(Args, Debug)]
 #[command(after_help = with_exit_codes!("\
 Examples:
@@ -174,6 +178,9 @@ pub(crate) struct Replay {
     /// Only say what would be sent
     #[arg(long)]
     pub(crate) dry_run: bool,
+    /// Also send messages in doubt: their producers may have made up what they say; look at them before
+    #[arg(long)]
+    pub(crate) doubtful: bool,
     /// What came of it as one JSON object
     #[arg(long)]
     pub(crate) json: bool,
@@ -212,6 +219,9 @@ pub(crate) struct Edit {
     /// The message id
     #[arg(value_name = "ID")]
     pub(crate) id: String,
+    /// Even if the message is in doubt: its producer may have made up what it says
+    #[arg(long)]
+    pub(crate) doubtful: bool,
     #[command(flatten)]
     pub(crate) target: Target,
 }

@@ -2,6 +2,7 @@
 
 use std::time::SystemTime;
 
+use garenne::core::within_years_of_four_digits;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 /// A text on one line, without anything that a terminal would obey: an error's text or a header can
@@ -59,8 +60,10 @@ pub(crate) fn cut(text: &str, columns: usize) -> String {
     format!("{kept}…")
 }
 
-/// A time as people read it, UTC, to the second.
+/// A time as people read it, UTC, to the second; one outside the years that can be written is shown as the
+/// nearest inside.
 pub(crate) fn time(time: SystemTime) -> String {
+    let time = within_years_of_four_digits(time);
     let text = humantime::format_rfc3339_seconds(time).to_string();
     text.trim_end_matches('Z').replace('T', " ")
 }
@@ -80,6 +83,17 @@ mod tests {
         let hostile = "a\u{1b}[2Jb\u{202e}c\r\nd\u{7}";
         assert_eq!(clean(hostile), "a\\u{1b}[2Jb\\u{202e}c  d\\u{7}");
         assert_eq!(clean_lines("a\r\nb\u{1b}[0m"), "a\nb\\u{1b}[0m");
+    }
+
+    #[test]
+    fn a_time_that_nobody_can_write_is_shown_as_the_nearest_that_can_be_written() {
+        let epoch = SystemTime::UNIX_EPOCH;
+        let far = epoch + std::time::Duration::from_secs(1 << 60);
+        assert_eq!(time(far), "9999-12-31 23:59:59");
+        assert_eq!(
+            time(epoch - std::time::Duration::from_secs(9)),
+            "1970-01-01 00:00:00"
+        );
     }
 
     #[test]

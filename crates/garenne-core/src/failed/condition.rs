@@ -18,7 +18,8 @@ use crate::value::{Headers, Value};
 /// |---|---|
 /// | `id` | the message id |
 /// | `queue`, `exchange`, `routing-key` | where it failed, and how its producer sent it |
-/// | `reason` | `exhausted`, `permanent`, `undecodable`, `panic`, `deadline`, `delivery-limit`, `unrepeatable` |
+/// | `reason` | `exhausted`, `permanent`, `undecodable`, `panic`, `deadline`, `delivery-limit`, `unrepeatable`, `expired`, `maxlen`, `rejected`, `unknown` |
+/// | `doubt` | why the record is in doubt; `doubt~` holds for all that are, `doubt!~` for all others |
 /// | `error` | the last error's text and the texts of its sources |
 /// | `attempts` | how many attempts were made |
 /// | `host`, `service`, `version` | where the last attempt was made |
@@ -56,6 +57,8 @@ pub enum Field {
     RoutingKey,
     /// `reason`.
     Reason,
+    /// `doubt`.
+    Doubt,
     /// `error`.
     Error,
     /// `attempts`.
@@ -113,12 +116,13 @@ const TESTS: [(&str, Test); 8] = [
     (">", Test::More),
 ];
 
-const FIELDS: [(&str, Field); 15] = [
+const FIELDS: [(&str, Field); 16] = [
     ("id", Field::Id),
     ("queue", Field::Queue),
     ("exchange", Field::Exchange),
     ("routing-key", Field::RoutingKey),
     ("reason", Field::Reason),
+    ("doubt", Field::Doubt),
     ("error", Field::Error),
     ("attempts", Field::Attempts),
     ("host", Field::Host),
@@ -177,6 +181,7 @@ impl Field {
             Self::Exchange => vec![failed.exchange.clone()],
             Self::RoutingKey => vec![failed.routing_key.clone()],
             Self::Reason => vec![failed.reason.to_string()],
+            Self::Doubt => failed.doubt().map(str::to_owned).into_iter().collect(),
             Self::Error => {
                 let mut texts = vec![failed.error.clone()];
                 texts.extend(failed.error_chain.iter().cloned());

@@ -1,40 +1,42 @@
 //! What the broker's own headers say about a message that it parked itself.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::UNIX_EPOCH;
 
-use super::{FailedMessage, id_of, text};
+use super::{FailedMessage, id_of};
 use crate::attempt::read_attempt;
-use crate::copy::{Origin, original};
-use crate::delay::arrived;
+use crate::copy::{Origin, original_of};
+use crate::death::{DELIVERY_LIMIT, EXPIRED, Told, ToldDeaths, is_own_way};
 use crate::header::{ORIG_QUEUE, RETRY_NUMS};
 use crate::outcome::FailReason;
 use crate::properties::Properties;
 use crate::unread::TextProperty;
 use crate::value::{Headers, Value};
 
-const ERROR: &str = "came back to its queue unsettled more often than the delivery limit allows; \
-                     its handler probably ends the process";
-
-/// The record of a message that carries none: it is parked, so the broker did it.
-pub(super) fn from_deaths(origin: Origin<'_>, parked: &Properties) -> FailedMessage {
-    let death = Death::of(&parked.headers);
-    let orig_queue = parked.headers.get(ORIG_QUEUE).and_then(Value::as_str);
-    // Whose parking queue it is, is certain. The headers may be a producer's, or tell of an expiry in
-    // another queue: who believed them would send the message there.
-    let told = Some(origin.queue).filter(|queue| !queue.is_empty());
-    let queue = told.or(death.queue.as_deref()).or(orig_queue);
-    let origin = Origin {
+/// The record of a message that garenne did not park: the broker did it, or somebody else.
+pub(super) fn from_deaths(
+    deaths: &ToldDeaths,
+    lay_in: Origin<'_>,
+    parked: &Properties,
+) -> FailedMessage {
+    let told = Some(lay_in.queue).filter(|queue| !queue.is_empty());
+    let death = Death::of(deaths, told);
+    let beside = || queue_beside(&parked.headers);
+    let said = || parked.headers.get(ORIG_QUEUE).and_then(Value::as_str);
+    let of_death = death.told.map(|death| &*death.queue);
+    let queue = told.or(of_death).or_else(beside).or_else(said);
+    let origin = death.came_to(queue.unwrap_or_default()).unwrap_or(Origin {
         queue: queue.unwrap_or_default(),
-        exchange: death.exchange.as_deref().unwrap_or(origin.exchange),
-        routing_key: death.routing_key.as_deref().unwrap_or(origin.routing_key),
-    };
-    let original = original(parked.clone(), origin);
+        ..lay_in
+    });
+    let original = original_of(parked.clone(), origin, death.was_a_copy(origin));
     let mut properties = original.properties;
-    if let Some(expiration) = death.expiration {
+    if let Some(expiration) = death.told.and_then(|death| death.expiration.clone()) {
         properties.put_text(TextProperty::Expiration, expiration.into());
     }
-    let first_failed_at = original.first_failed_at.or(death.at).unwrap_or(UNIX_EPOCH);
+    let at = death.told.and_then(|death| death.at);
+    let first_failed_at = original.first_failed_at.or(at).unwrap_or(UNIX_EPOCH);
+    let (reason, error) = death.reason_and_error(deaths.are_told);
     FailedMessage {
         message_id: id_of(&properties),
         queue: origin.queue.to_owned(),
@@ -44,9 +46,9 @@ pub(super) fn from_deaths(origin: Origin<'_>, parked: &Properties) -> FailedMess
         properties,
         attempts: read_attempt(parked.headers.get(RETRY_NUMS)).number(),
         first_failed_at,
-        last_failed_at: death.at.unwrap_or(first_failed_at),
-        reason: FailReason::DeliveryLimit,
-        error: ERROR.to_owned(),
+        last_failed_at: at.unwrap_or(first_failed_at),
+        reason,
+        error,
         error_chain: Vec::new(),
         host: String::new(),
         service: String::new(),
@@ -54,70 +56,75 @@ pub(super) fn from_deaths(origin: Origin<'_>, parked: &Properties) -> FailedMess
     }
 }
 
-/// How the message died, as far as it is known.
-#[derive(Default)]
-struct Death {
-    queue: Option<String>,
-    exchange: Option<String>,
-    routing_key: Option<String>,
-    expiration: Option<String>,
-    at: Option<SystemTime>,
+/// The death that brought a message into its parking queue, and those before it.
+pub(super) struct Death<'a> {
+    pub(super) told: Option<&'a Told>,
+    earlier: &'a [Told],
 }
 
-impl Death {
-    /// A message that had been in lanes has died there too, by expiry, and `x-first-death-queue`
-    /// names the first lane. So the entry of `x-death` that counts is the one of the delivery limit.
-    fn of(headers: &Headers) -> Self {
-        let deaths = match headers.get("x-death") {
-            Some(Value::Array(deaths)) => deaths.as_slice(),
-            _ => &[],
+impl<'a> Death<'a> {
+    /// The latest death is the one that counts. Where nobody knows whose parking queue it lay in, it is
+    /// that of the delivery limit: a message that had been in lanes has died there too, by expiry.
+    pub(super) fn of(deaths: &'a ToldDeaths, queue: Option<&str>) -> Self {
+        let is_limit = |death: &Told| death.reason == DELIVERY_LIMIT;
+        let at = match queue {
+            Some(_) => 0,
+            None => deaths.list.iter().position(is_limit).unwrap_or(0),
         };
-        let mut tables = deaths.iter().filter_map(|death| match death {
-            Value::Table(table) => Some(table),
-            _ => None,
-        });
-        match tables.find(|table| text(table, "reason") == "delivery_limit") {
-            Some(table) => Self::from_table(table),
-            None => Self {
-                queue: last_queue(headers),
-                ..Self::default()
-            },
-        }
-    }
-
-    fn from_table(table: &Headers) -> Self {
-        let text = |name| table.get(name).and_then(Value::as_str).map(str::to_owned);
-        let routing_key = match table.get("routing-keys") {
-            Some(Value::Array(keys)) => keys.first().and_then(Value::as_str).map(str::to_owned),
-            _ => None,
-        };
-        let at = match table.get("time") {
-            Some(&Value::Timestamp(secs)) => UNIX_EPOCH.checked_add(Duration::from_secs(secs)),
-            _ => None,
-        };
-        let (mut exchange, mut routing_key) = (text("exchange"), routing_key);
-        // Whoever sends it again shall not have to know that it had been delayed.
-        if let (Some(from), Some(key)) = (&exchange, &routing_key)
-            && let Some((to, queue)) = arrived(from, key)
-        {
-            (exchange, routing_key) = (Some(to.to_owned()), Some(queue.to_owned()));
-        }
         Self {
-            queue: text("queue"),
-            exchange,
-            routing_key,
-            expiration: text("original-expiration"),
-            at,
+            told: deaths.list.get(at),
+            earlier: deaths.list.get(at + 1..).unwrap_or_default(),
         }
     }
+
+    /// How it had come to the queue that it died in, if that is the one.
+    pub(super) fn came_to<'b>(&'b self, queue: &'b str) -> Option<Origin<'b>> {
+        let death = self.told.filter(|death| death.queue == queue)?;
+        let routing_key = death.routing_keys.first()?;
+        Some(Origin::new(queue, death.exchange.as_deref()?, routing_key))
+    }
+
+    /// Whether it was a copy of garenne's when it died, whose headers count.
+    pub(super) fn was_a_copy(&self, came: Origin<'_>) -> bool {
+        self.came_to(came.queue).is_some()
+            && is_own_way(!self.earlier.is_empty(), self.earlier, came)
+    }
+
+    /// In words, for people. A queue's name that the broker does not write may be anybody's text.
+    fn reason_and_error(&self, are_told: bool) -> (FailReason, String) {
+        let Some(death) = self.told else {
+            let error = if are_told { UNREADABLE } else { NOBODY };
+            return (FailReason::Unknown, error.to_owned());
+        };
+        let (reason, error) = match death.reason.as_str() {
+            DELIVERY_LIMIT => (FailReason::DeliveryLimit, LIMIT),
+            EXPIRED => (FailReason::Expired, TIME_OVER),
+            "maxlen" => (FailReason::MaxLength, FULL),
+            "rejected" => (FailReason::Rejected, REJECTED),
+            other => {
+                let error = format!("the broker has moved it here: {other}");
+                return (FailReason::Unknown, error);
+            }
+        };
+        (reason, error.to_owned())
+    }
 }
+
+const LIMIT: &str = "came back to its queue unsettled more often than the delivery limit allows; \
+                     its handler probably ends the process";
+const TIME_OVER: &str = "its time was over before it was handled: the broker says `expired`, by its own \
+                         `expiration` or by a TTL of the queue";
+const FULL: &str = "its queue was full, and the broker made room: it says `maxlen`";
+const REJECTED: &str = "a consumer refused it for good: the broker says `rejected`";
+const UNREADABLE: &str = "the broker has moved it here, and what it says about that cannot be read";
+const NOBODY: &str =
+    "neither garenne nor the broker says why it lies here; somebody has put it here";
 
 /// Where the message died according to the headers beside `x-death`; 3.13 and later have the last
 /// death's, all have the first one's.
-fn last_queue(headers: &Headers) -> Option<String> {
+fn queue_beside(headers: &Headers) -> Option<&str> {
     let names = ["x-last-death-queue", "x-first-death-queue"];
-    let value = names
+    names
         .into_iter()
-        .find_map(|name| headers.get(name)?.as_str());
-    value.map(str::to_owned)
+        .find_map(|name| headers.get(name)?.as_str())
 }

@@ -20,7 +20,7 @@ use crate::outcome::FailReason;
 ///
 /// A store may ask its database for less with the getters `get_…`, and must then ask
 /// [`FailedQuery::matches`] about every record that it found; [`FailedQuery::limit`] is the store's to
-/// keep.
+/// keep. A store of what strangers can write into asks [`FailedQuery::judge`], and tells.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct FailedQuery {
     ids: Vec<String>,
@@ -29,6 +29,21 @@ pub struct FailedQuery {
     conditions: Vec<Condition>,
     since: Option<SystemTime>,
     limit: Option<u64>,
+    without_doubtful: bool,
+}
+
+/// What a query says to one record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It is meant.
+    Meant,
+    /// It would be meant, but it is in doubt, and the query wants nothing of that sort.
+    Withheld,
+    /// It is not meant, but what it says of itself may be made up, or is not known: people should be told
+    /// that there is something of that sort.
+    Unclear,
+    /// It is not meant.
+    NotMeant,
 }
 
 impl FailedQuery {
@@ -86,9 +101,33 @@ impl FailedQuery {
         }
     }
 
+    /// Nothing that is in [doubt](FailedMessage::doubt).
+    #[must_use]
+    pub fn without_doubtful(self) -> Self {
+        Self {
+            without_doubtful: true,
+            ..self
+        }
+    }
+
     /// Whether the message is meant. The limit is not looked at.
     #[must_use]
     pub fn matches(&self, failed: &FailedMessage) -> bool {
+        self.judge(failed) == Verdict::Meant
+    }
+
+    /// Whether the message is meant, and what is to be told if it is not. The limit is not looked at.
+    #[must_use]
+    pub fn judge(&self, failed: &FailedMessage) -> Verdict {
+        match self.would_match(failed) {
+            true if self.without_doubtful && failed.doubt().is_some() => Verdict::Withheld,
+            true => Verdict::Meant,
+            false if failed.is_unclear() => Verdict::Unclear,
+            false => Verdict::NotMeant,
+        }
+    }
+
+    fn would_match(&self, failed: &FailedMessage) -> bool {
         let one_of_ids = self.ids.is_empty() || self.ids.contains(&failed.message_id);
         let one_of_reasons = self.reasons.is_empty() || self.reasons.contains(&failed.reason);
         one_of_ids

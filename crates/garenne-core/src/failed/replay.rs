@@ -2,7 +2,7 @@
 
 use super::FailedMessage;
 use crate::attempt::{Attempt, RETRY_NUMS};
-use crate::copy::put_aside;
+use crate::copy::{acting_put_aside, put_aside};
 use crate::header;
 use crate::properties::Properties;
 use crate::unread::TextProperty;
@@ -56,17 +56,21 @@ impl FailedMessage {
     /// The properties under which a message that was read out of a parking queue is put into it
     /// again, so that the broker counts its returns from zero.
     ///
-    /// A record of garenne's stays as it is. What the broker parked itself gets one, made of
-    /// `x-death`, because a broker takes no deaths from a client. `max_header_bytes` is that of
-    /// [`FailedMessage::parking_properties`].
+    /// A record of garenne's stays as it is, but for what would act on the copy: it would expire, be refused
+    /// as somebody else's, or go to other queues too. What garenne did not park gets a record, made of
+    /// `x-death`, because a broker takes no deaths from a client; [doubt](FailedMessage::doubt) goes with
+    /// it.
+    ///
+    /// `max_header_bytes` is that of [`FailedMessage::parking_properties`]. `None`: the copy would lack
+    /// something, because it does not fit.
     #[must_use]
-    pub fn parked_again(&self, parked: &Properties, max_header_bytes: usize) -> Properties {
-        if !parked.headers.contains_key(header::FAIL_REASON) {
-            return self.parking_properties(max_header_bytes);
-        }
-        let mut again = parked.clone();
-        again.retain_headers(|name| !header::is_the_brokers(name));
-        again.delivery_mode = Some(2);
-        again
+    pub fn parked_again(&self, parked: &Properties, max_header_bytes: usize) -> Option<Properties> {
+        let has_record = parked.headers.contains_key(header::FAIL_REASON);
+        let again = if has_record && self.doubt().is_none() {
+            acting_put_aside(parked.clone(), |name| !header::is_the_brokers(name))
+        } else {
+            self.parking_properties(usize::MAX)
+        };
+        (again.encoded_len() <= max_header_bytes && again.can_be_sent()).then_some(again)
     }
 }

@@ -2,20 +2,16 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use garenne_core::{Attempt, Headers, Origin, Properties, Value, header, original, retry_copy};
-
-const PUBLISHED: Origin<'_> = Origin {
-    queue: "orders",
-    exchange: "shop",
-    routing_key: "order.placed",
+use crate::samples::{death, out_of_lane};
+use garenne_core::{
+    Attempt, Headers, Origin, Original, Properties, PropertyList, Value, header, is_copy, original,
+    retry_copy,
 };
+
+const PUBLISHED: Origin<'_> = Origin::new("orders", "shop", "order.placed");
 
 /// A copy that comes back from its lane does so through the default exchange.
-const BACK_FROM_LANE: Origin<'_> = Origin {
-    queue: "orders",
-    exchange: "",
-    routing_key: "orders",
-};
+const BACK_FROM_LANE: Origin<'_> = Origin::new("orders", "", "orders");
 
 fn at(secs: u64) -> SystemTime {
     UNIX_EPOCH + Duration::from_secs(secs)
@@ -102,7 +98,7 @@ fn a_message_without_an_id_is_given_one_and_keeps_it() {
     let first = first_copy(&Properties::default());
     assert_eq!(first.message_id.as_deref(), Some("given"));
     let second = retry_copy(
-        first,
+        out_of_lane(first),
         BACK_FROM_LANE,
         Attempt::from_failed(2),
         "another",
@@ -115,7 +111,7 @@ fn a_message_without_an_id_is_given_one_and_keeps_it() {
 fn later_copies_keep_what_the_first_one_recorded() {
     let first = first_copy(&every_property());
     let second = retry_copy(
-        first.clone(),
+        out_of_lane(first.clone()),
         BACK_FROM_LANE,
         Attempt::from_failed(2),
         "another",
@@ -155,14 +151,14 @@ fn the_brokers_own_headers_are_not_copied() {
 fn the_original_is_read_out_of_any_copy() {
     let first = first_copy(&every_property());
     let second = retry_copy(
-        first.clone(),
+        out_of_lane(first.clone()),
         BACK_FROM_LANE,
         Attempt::from_failed(2),
         "another",
         at(200),
     );
     for copy in [first, second] {
-        let original = original(copy, BACK_FROM_LANE);
+        let original = original(out_of_lane(copy), BACK_FROM_LANE);
         assert_eq!(original.properties, every_property());
         assert_eq!(
             (&*original.exchange, &*original.routing_key),
@@ -183,13 +179,99 @@ fn a_message_that_has_not_failed_is_its_own_original() {
     assert_eq!(original.first_failed_at, None);
 }
 
+/// What is read out of a copy that came in this way, with these deaths on it.
+fn read(copy: &Properties, origin: Origin<'_>, deaths: &[Value]) -> Original {
+    let mut delivered = copy.clone();
+    if !deaths.is_empty() {
+        let deaths = Value::Array(deaths.to_vec());
+        delivered.headers.insert("x-death".into(), deaths);
+    }
+    let encoded = {
+        let mut bytes = Vec::new();
+        delivered.encode(&mut bytes);
+        bytes
+    };
+    let read = original(delivered, origin);
+    let says_copy = is_copy(PropertyList::new(&encoded), origin);
+    assert_eq!(says_copy, read.exchange == "forged", "both read the same");
+    read
+}
+
+/// A message with all headers of a copy, of a replay and of a record, which name another exchange.
+fn forged() -> Properties {
+    let mut forged = first_copy(&every_property());
+    forged.headers.extend([
+        (header::ORIG_EXCHANGE.into(), "forged".into()),
+        (header::REPLAY_ID.into(), "m-1#1".into()),
+        (header::FAIL_REASON.into(), "exhausted".into()),
+        (header::FAIL_ERROR.into(), "made up".into()),
+    ]);
+    forged
+}
+
 #[test]
-fn headers_that_somebody_passed_on_from_another_message_are_not_believed() {
-    let mut passed_on = first_copy(&every_property());
-    passed_on.headers.remove(header::RETRY_NUMS);
-    let original = original(passed_on, PUBLISHED);
-    assert_eq!(original.first_failed_at, None);
-    assert_eq!(original.properties.expiration, None);
-    let left: Vec<_> = original.properties.headers.keys().collect();
-    assert_eq!(left, ["tenant", "x-trace"]);
+fn only_what_came_by_a_way_of_garennes_own_is_a_copy() {
+    let lane = "orders.retry.20s";
+    let out_of = |queue: &str| death(queue, "expired", "", queue);
+    let ours: [&[Value]; 3] = [
+        &[],
+        &[out_of(lane)],
+        &[out_of("orders.retry.1h"), out_of("elsewhere")],
+    ];
+    for deaths in ours {
+        let original = read(&forged(), BACK_FROM_LANE, deaths);
+        assert_eq!(original.exchange, "forged", "{deaths:?}");
+        assert_eq!(original.first_failed_at, Some(at(100)));
+    }
+    let others: [&[Value]; 8] = [
+        &[out_of("elsewhere")],
+        &[out_of("elsewhere"), out_of(lane)],
+        &[out_of("invoices.retry.20s")],
+        &[out_of("orders")],
+        // Somebody without a right to the default exchange has filled the lane.
+        &[death(lane, "expired", "shop", lane)],
+        &[death(lane, "expired", "", "order.placed")],
+        &[death(lane, "rejected", "", lane)],
+        &["no table".into()],
+    ];
+    for deaths in others {
+        let original = read(&forged(), BACK_FROM_LANE, deaths);
+        let address = (&*original.exchange, &*original.routing_key);
+        assert_eq!(address, ("", "orders"), "{deaths:?}");
+        assert_eq!(original.first_failed_at, None);
+    }
+}
+
+#[test]
+fn what_came_through_another_exchange_is_no_copy_whatever_it_says() {
+    let lane = "orders.retry.20s";
+    for deaths in [vec![], vec![death(lane, "expired", "", lane)]] {
+        let original = read(&forged(), PUBLISHED, &deaths);
+        let address = (&*original.exchange, &*original.routing_key);
+        assert_eq!(address, ("shop", "order.placed"));
+        assert_eq!(original.first_failed_at, None);
+        assert_eq!(original.properties.expiration, None);
+        let left: Vec<_> = original.properties.headers.keys().collect();
+        assert_eq!(left, ["replay-id", "tenant", "x-trace"]);
+    }
+}
+
+#[test]
+fn a_lane_that_is_shared_brings_copies_back_through_its_exchange() {
+    let shared = Origin {
+        shared_lane: Some("orders_retry_3"),
+        ..PUBLISHED
+    };
+    let ours = death("orders_retry_3", "expired", "", "orders_retry_3");
+    assert_eq!(read(&forged(), shared, &[ours.clone()]).exchange, "forged");
+    assert_eq!(read(&forged(), PUBLISHED, &[ours]).exchange, "shop");
+    // So does the Go package, which writes nothing of that; or anybody who may write to the exchange.
+    let theirs = death("orders_retry_3", "expired", "shop", "order.placed_retry_3");
+    assert_eq!(read(&forged(), shared, &[theirs]).exchange, "shop");
+}
+
+#[test]
+fn a_first_copy_that_comes_straight_is_one_that_somebody_has_sent() {
+    let original = original(first_copy(&every_property()), BACK_FROM_LANE);
+    assert_eq!((&*original.exchange, original.first_failed_at), ("", None));
 }

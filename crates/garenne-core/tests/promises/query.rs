@@ -1,7 +1,7 @@
 //! Which failed messages are meant, and how they are put together.
 
-use garenne_core::failed::{Condition, FailureGroups, GroupBy, error_kind};
-use garenne_core::{FailReason, FailedMessage, FailedQuery, Headers, Value};
+use garenne_core::failed::{Condition, FailureGroups, GroupBy, Verdict, error_kind};
+use garenne_core::{FailReason, FailedMessage, FailedQuery, Headers, Value, header};
 use proptest::prelude::*;
 
 use crate::samples::{at_millis, failed};
@@ -194,4 +194,34 @@ proptest! {
     fn no_error_is_too_strange_to_have_a_kind(error in ".{0,400}") {
         prop_assert!(error_kind(&error).chars().count() <= 160);
     }
+}
+
+#[test]
+fn what_is_in_doubt_is_told_of_whatever_the_query_is() {
+    let clear = failed();
+    let mut doubtful = failed();
+    let doubt = Value::from("it names another queue");
+    doubtful
+        .properties
+        .headers
+        .insert(header::FAIL_DOUBT.into(), doubt);
+    let unknown = FailedMessage {
+        reason: FailReason::Unknown,
+        ..failed()
+    };
+    let all = FailedQuery::all();
+    let none = FailedQuery::all().id("another");
+    for record in [&clear, &doubtful, &unknown] {
+        assert_eq!(all.judge(record), Verdict::Meant);
+    }
+    assert_eq!(none.judge(&clear), Verdict::NotMeant);
+    assert_eq!(none.judge(&doubtful), Verdict::Unclear);
+    assert_eq!(none.judge(&unknown), Verdict::Unclear);
+    let all = all.without_doubtful();
+    assert_eq!(all.judge(&clear), Verdict::Meant);
+    assert_eq!(all.judge(&doubtful), Verdict::Withheld);
+    assert_eq!(all.judge(&unknown), Verdict::Meant);
+    assert_eq!(none.without_doubtful().judge(&doubtful), Verdict::Unclear);
+    assert!(holds("doubt~", &doubtful) && holds("doubt~ANOTHER", &doubtful));
+    assert!(!holds("doubt~", &clear) && holds("doubt!~", &clear) && !holds("doubt!~", &doubtful));
 }

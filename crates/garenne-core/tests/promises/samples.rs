@@ -41,3 +41,23 @@ pub(crate) fn read_back(parked: &Properties) -> FailedMessage {
     let body = b"{\"order_id\":7}".as_slice();
     FailedMessage::from_parked(None, "", "orders.failed", parked, body)
 }
+
+/// An entry of `x-death`, as the broker writes it.
+pub(crate) fn death(queue: &str, reason: &str, exchange: &str, key: &str) -> Value {
+    Value::from(Headers::from([
+        ("queue".into(), queue.into()),
+        ("reason".into(), reason.into()),
+        ("exchange".into(), exchange.into()),
+        ("routing-keys".into(), vec![Value::from(key)].into()),
+        ("time".into(), Value::Timestamp(1_790_000_000)),
+        ("count".into(), 1_i64.into()),
+    ]))
+}
+
+/// A copy as it comes out of its lane of `orders`.
+pub(crate) fn out_of_lane(mut copy: Properties) -> Properties {
+    let lane = "orders.retry.20s";
+    let deaths = vec![death(lane, "expired", "", lane)];
+    copy.headers.insert("x-death".into(), deaths.into());
+    copy
+}

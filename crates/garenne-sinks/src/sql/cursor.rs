@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use garenne::failed::{
-    FailedCursor, FailedQuery, FailureKey, Seen, StoreError, StoreErrorKind, StoreFuture,
-    StoredFailure,
+    FailedCursor, FailedQuery, FailureKey, PassedOver, Seen, StoreError, StoreErrorKind,
+    StoreFuture, StoredFailure, Verdict,
 };
 
 use super::database::Database;
@@ -37,6 +37,7 @@ pub(super) struct Cursor {
     written: Instant,
     left: u64,
     is_at_end: bool,
+    passed_over: PassedOver,
 }
 
 impl Cursor {
@@ -62,6 +63,7 @@ impl Cursor {
             removed: Vec::new(),
             written: Instant::now(),
             is_at_end: false,
+            passed_over: PassedOver::default(),
         })
     }
 
@@ -72,10 +74,12 @@ impl Cursor {
             };
             let unreadable = |why| StoreError::new(StoreErrorKind::Other, why);
             let failure = row.into_failure().map_err(unreadable)?;
-            if self.query.matches(&failure.record) {
+            let verdict = self.query.judge(&failure.record);
+            if verdict == Verdict::Meant {
                 self.left -= 1;
                 return Ok(Some(failure));
             }
+            self.passed_over.count(verdict);
         }
         self.is_at_end = true;
         Ok(None)
@@ -152,6 +156,10 @@ impl FailedCursor for Cursor {
 
     fn keep(&mut self, _: FailureKey) -> StoreFuture<'_, ()> {
         Box::pin(async { Ok(()) })
+    }
+
+    fn passed_over(&self) -> PassedOver {
+        self.passed_over
     }
 
     fn close(mut self: Box<Self>) -> StoreFuture<'static, Seen> {

@@ -1,10 +1,10 @@
 //! A record as the columns of a table, and back.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
 use garenne::core::json::{read_headers, read_properties, write_headers, write_properties};
-use garenne::core::{FailReason, FailedMessage, Headers, Properties};
+use garenne::core::{FailReason, FailedMessage, Headers, Properties, within_years_of_four_digits};
 use garenne::failed::{FailureKey, StoredFailure};
 use serde_json::{Map, Value as Json};
 use sqlx::{ColumnIndex, Decode, Type};
@@ -15,9 +15,6 @@ use super::text::{json_with_nul, json_without_nul, with_nul, without_nul};
 /// The columns that are written, in this order.
 pub(super) const COLUMNS: &str = "record_key, message_id, queue, exchange, routing_key, reason, error, error_chain, attempts, \
      first_failed_at, last_failed_at, host, service, version, trace_id, properties, headers, body";
-
-/// The last millisecond of the year 9999, which is the last one with four digits.
-const LAST: Duration = Duration::from_millis(253_402_300_799_999);
 
 /// A record, ready to be written.
 pub(super) struct Row {
@@ -190,8 +187,7 @@ fn object(text: &str) -> Result<Map<String, Json>, String> {
 /// RFC 3339, UTC, milliseconds, as headers of parked messages have it. A time outside the years 1970
 /// to 9999 is taken as the nearest inside.
 pub(super) fn time(time: SystemTime) -> String {
-    let since_epoch = time.duration_since(UNIX_EPOCH).unwrap_or_default();
-    humantime::format_rfc3339_millis(UNIX_EPOCH + since_epoch.min(LAST)).to_string()
+    humantime::format_rfc3339_millis(within_years_of_four_digits(time)).to_string()
 }
 
 fn read_time(text: &str) -> Result<SystemTime, String> {

@@ -1,7 +1,5 @@
 //! A message that is gone: because it was handled, or because nobody wanted it.
 
-use garenne::core::FailReason;
-
 use crate::TestSystem;
 use crate::fail::fail;
 use crate::journal::{Moment, What};
@@ -92,7 +90,7 @@ fn handled_by_the_counters(scene: &Scene, id: &str) -> Result<Option<u32>, &'sta
         let found = queues.find(|queue| matches!(&queue.role, Role::Parking { of: q } if q == of));
         found.map_or(0, |queue| {
             let records = queue.messages.iter().map(|message| message.record(of));
-            let by_us = records.filter(|record| record.reason != FailReason::DeliveryLimit);
+            let by_us = records.filter(|record| !record.reason.is_not_ours());
             u64::try_from(by_us.count()).unwrap_or(u64::MAX)
         })
     };

@@ -4,6 +4,7 @@ use actix::{Addr, Message, Recipient};
 use garenne_core::Epoch;
 use tokio::sync::watch;
 
+use super::Replies;
 use crate::alert::Desk;
 use crate::link::{LinkError, LinkWatch};
 use crate::publish::{Publisher, RetryPublisher};
@@ -22,6 +23,7 @@ pub(crate) struct Hub {
     pub(crate) sink: Addr<FailSink>,
     pub(crate) desk: Desk,
     pub(crate) identity: std::sync::Arc<Identity>,
+    pub(crate) replies: std::sync::Arc<Replies>,
 }
 
 /// Who we are, for failure records and connection names.

@@ -20,7 +20,7 @@ use super::outbox::{Parcel, sent};
 use super::settle::{Settled, settle};
 use super::{Worker, WorkerNews};
 use crate::body::{Body, Undecodable};
-use crate::delivery::{Delivery, Meta};
+use crate::delivery::{Delivery, Meta, Source};
 
 /// How many times the handler may be lost over other messages while it handles this one, before it
 /// costs this one an attempt.
@@ -82,7 +82,7 @@ where
 
 /// *received*: what the broker handed out, as it came. Of its properties nothing is read but the number
 /// of the attempt.
-pub(super) fn received(queue: &Arc<str>, message: Message) -> Arc<Meta> {
+pub(super) fn received(queue: &Arc<Source>, message: Message) -> Arc<Meta> {
     Arc::new(Meta::new(Arc::clone(queue), message))
 }
 

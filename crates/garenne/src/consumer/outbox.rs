@@ -6,6 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use garenne_core::wire::readable;
 use garenne_core::{Outcome, Wish};
 use tracing::{Span, warn};
 use uuid::Uuid;
@@ -39,7 +40,18 @@ pub(crate) struct RunId(u32);
 #[derive(Clone, Debug)]
 pub(crate) struct Parcel {
     message: Outgoing,
-    delay: Option<Duration>,
+    way: Way,
+}
+
+/// How a message is sent.
+#[derive(Clone, Debug)]
+pub(crate) enum Way {
+    /// To where the handler says.
+    Now,
+    /// There, but later.
+    After(Duration),
+    /// To this queue, which the sender of a request has named.
+    Reply(String),
 }
 
 impl Outbox {
@@ -49,12 +61,7 @@ impl Outbox {
     }
 
     /// Adds a message of a run, which `finish` may still change, knowing its position.
-    pub(crate) fn put(
-        &self,
-        run: RunId,
-        delay: Option<Duration>,
-        finish: impl FnOnce(usize) -> Outgoing,
-    ) {
+    pub(crate) fn put(&self, run: RunId, way: Way, finish: impl FnOnce(usize) -> Outgoing) {
         let mut collected = self.lock();
         let message = finish(collected.parcels.len());
         if collected.run != run {
@@ -64,7 +71,7 @@ impl Outbox {
                 "a message to be sent with an ack was given after its handler had ended; it is not sent"
             );
         }
-        collected.parcels.push(Parcel { message, delay });
+        collected.parcels.push(Parcel { message, way });
     }
 
     /// Takes what the run collected; nothing can be added to it any more.
@@ -122,9 +129,13 @@ impl Parcel {
     /// Sends it. An error inside is an answer: trying again by itself cannot help.
     async fn send(&self, hub: &Hub) -> Result<Result<(), PublishError>, PublishError> {
         let message = self.message.clone();
-        let sent = match self.delay {
-            Some(delay) => hub.publisher.send_after(message, delay).await,
-            None => hub.publisher.send(message).await,
+        let sent = match &self.way {
+            Way::Reply(queue) if !hub.replies.may_go_to(queue) => {
+                let reply_to = readable(queue.as_bytes()).into_owned();
+                return Ok(Err(PublishError::ReplyRefused { reply_to }));
+            }
+            Way::After(delay) => hub.publisher.send_after(message, *delay).await,
+            Way::Now | Way::Reply(_) => hub.publisher.send(message).await,
         };
         match sent {
             Err(error) if !error.is_transient() || is_unroutable(&error) => Ok(Err(error)),

@@ -7,8 +7,8 @@ use std::time::{Duration, SystemTime};
 
 use garenne_core::reader::FRAME_HEAD;
 use garenne_core::{
-    Declare, FailReason, FailedMessage as Record, Origin, Outcome, Properties, Settlement,
-    original, retry_copy,
+    Declare, FailReason, FailedMessage as Record, Outcome, Properties, Settlement, original,
+    retry_copy,
 };
 use tokio::sync::oneshot;
 use tracing::{Span, debug, error, info, warn};
@@ -115,7 +115,7 @@ impl<A, B> Failed<'_, A, B> {
         });
         let properties = retry_copy(
             delivered,
-            self.origin(),
+            meta.origin(),
             attempt.next(),
             &self.message_id(),
             SystemTime::now(),
@@ -276,21 +276,12 @@ impl<A, B> Failed<'_, A, B> {
             .map_or_else(new_message_id, str::to_owned)
     }
 
-    fn origin(&self) -> Origin<'_> {
-        let (exchange, routing_key) = self.meta.address();
-        Origin {
-            queue: self.worker.queue.name(),
-            exchange,
-            routing_key,
-        }
-    }
-
     fn record(&self, reason: FailReason) -> Record {
         let Self {
             worker, meta, ran, ..
         } = self;
         let now = SystemTime::now();
-        let original = original(meta.properties(), self.origin());
+        let original = original(meta.properties(), meta.origin());
         Record {
             message_id: self.message_id(),
             queue: worker.queue.name().to_owned(),

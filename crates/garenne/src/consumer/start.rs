@@ -7,7 +7,7 @@ use tokio::sync::Semaphore;
 
 use super::{ConsumerActor, HandlerCell, Worker};
 use crate::body::Body;
-use crate::delivery::Delivery;
+use crate::delivery::{Delivery, Source};
 use crate::supervisor::{StartWorker, WorkerStart};
 
 /// What starts a worker of this handler.
@@ -32,7 +32,7 @@ where
             } = start;
             let worker = Worker {
                 id,
-                name: queue.name().into(),
+                name: Arc::new(Source::of(&queue)),
                 queue,
                 settings,
                 hub,

@@ -10,7 +10,7 @@ use tracing::error;
 
 use super::handler::HandlerCell;
 use super::{Hub, Recall, WorkerId, WorkerNews, WorkerReport};
-use crate::delivery::Delivery;
+use crate::delivery::{Delivery, Source};
 use crate::quiet::QueueLog;
 use crate::status::QueueCounters;
 
@@ -26,7 +26,7 @@ pub(crate) struct Settings {
 pub(crate) struct Worker<A, B> {
     pub(crate) id: WorkerId,
     pub(crate) queue: Arc<Queue>,
-    pub(crate) name: Arc<str>,
+    pub(crate) name: Arc<Source>,
     pub(crate) settings: Settings,
     pub(crate) hub: Hub,
     pub(crate) counters: Arc<QueueCounters>,

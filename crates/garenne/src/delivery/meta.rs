@@ -1,20 +1,23 @@
 //! What is known of a message besides its decoded body.
 
 use std::borrow::Cow;
+use std::fmt;
+use std::ops::Deref;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use garenne_core::delay::arrived;
+use garenne_core::header::{ORIG_EXCHANGE, ORIG_ROUTING_KEY};
 use garenne_core::reader::Message;
-use garenne_core::wire::{PropertyList, RawValue, readable};
-use garenne_core::{Attempt, Properties};
+use garenne_core::wire::{PropertyList, readable};
+use garenne_core::{Attempt, Origin, Properties, Queue, is_copy};
 
 use crate::consumer::Outbox;
 
 /// What is known of a message besides its decoded body.
 pub(crate) struct Meta {
-    pub(crate) queue: Arc<str>,
+    pub(crate) queue: Arc<Source>,
     pub(crate) redelivered: bool,
     pub(crate) attempt: Attempt,
     /// The message as it came, without its body.
@@ -32,6 +35,41 @@ pub(crate) struct Meta {
     pub(crate) unwound: AtomicBool,
 }
 
+/// The queue that messages come out of, by its name.
+pub(crate) struct Source {
+    name: Arc<str>,
+    /// See [`Origin::shared_lane`].
+    shared_lane: Option<Box<str>>,
+}
+
+impl Source {
+    pub(crate) fn of(queue: &Queue) -> Self {
+        let contract = queue.get_golang_rabbitmq();
+        Self {
+            name: queue.name().into(),
+            shared_lane: contract.map(|contract| contract.retry_queue_name().into()),
+        }
+    }
+
+    pub(crate) fn name(&self) -> Arc<str> {
+        Arc::clone(&self.name)
+    }
+}
+
+impl Deref for Source {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.name
+    }
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)
+    }
+}
+
 /// Texts of a message, readably.
 struct Shown {
     message_id: String,
@@ -40,7 +78,7 @@ struct Shown {
 }
 
 impl Meta {
-    pub(crate) fn new(queue: Arc<str>, mut message: Message) -> Self {
+    pub(crate) fn new(queue: Arc<Source>, mut message: Message) -> Self {
         Self {
             queue,
             redelivered: message.redelivered,
@@ -81,16 +119,45 @@ impl Meta {
 
     /// Exchange and routing key of the delivery; of a message that was delayed, those that it was on
     /// its way to.
-    pub(crate) fn address(&self) -> (&str, &str) {
-        let exchange = text(self.received.exchange());
-        let exchange = exchange.unwrap_or_else(|| &self.shown().exchange);
-        let routing_key = text(self.received.routing_key());
-        let routing_key = routing_key.unwrap_or_else(|| &self.shown().routing_key);
+    fn address(&self) -> (&str, &str) {
+        let Origin {
+            exchange,
+            routing_key,
+            ..
+        } = self.origin();
         arrived(exchange, routing_key).unwrap_or((exchange, routing_key))
     }
 
-    pub(super) fn origin(&self, name: &str) -> Option<&str> {
-        self.list().header(name).and_then(RawValue::as_text)
+    /// Where the delivery came from, as the broker says it.
+    pub(crate) fn origin(&self) -> Origin<'_> {
+        let exchange = text(self.received.exchange());
+        let routing_key = text(self.received.routing_key());
+        Origin {
+            queue: &self.queue,
+            exchange: exchange.unwrap_or_else(|| &self.shown().exchange),
+            routing_key: routing_key.unwrap_or_else(|| &self.shown().routing_key),
+            shared_lane: self.queue.shared_lane.as_deref(),
+        }
+    }
+
+    /// The exchange that the original of this message was published to.
+    pub(super) fn exchange(&self) -> &str {
+        self.of_original(ORIG_EXCHANGE)
+            .unwrap_or_else(|| self.address().0)
+    }
+
+    /// And its routing key.
+    pub(super) fn routing_key(&self) -> &str {
+        self.of_original(ORIG_ROUTING_KEY)
+            .unwrap_or_else(|| self.address().1)
+    }
+
+    /// What a copy says about its original. Any producer can write that, so it counts on copies only.
+    fn of_original(&self, name: &str) -> Option<&str> {
+        let said = self.list().header(name)?;
+        is_copy(self.list(), self.origin())
+            .then(|| said.as_text())
+            .flatten()
     }
 
     fn shown(&self) -> &Shown {

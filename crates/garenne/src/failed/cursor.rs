@@ -3,35 +3,33 @@
 //! A message leaves its parking queue here when its reader removes it, or when the copy that takes
 //! its place is confirmed. All others are given back.
 
+mod leaving;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
+use futures_util::StreamExt;
 use futures_util::future::{BoxFuture, try_join_all};
-use futures_util::stream::{FuturesOrdered, FuturesUnordered};
-use futures_util::{FutureExt, StreamExt};
+use futures_util::stream::FuturesOrdered;
+use garenne_core::failed::Verdict;
 use garenne_core::{Ack, FailedQuery};
 
 use super::giving_back::{are_back, give_back};
 use super::parked::Parked;
-use super::parking::{header_room, of_link, parking_name, refused};
+use super::parking::{header_room, of_link, parking_name};
+use super::replacing::Replacing;
 use super::store::{
-    FailedCursor, FailureKey, Seen, StoreError, StoreErrorKind, StoreFuture, StoredFailure,
+    FailedCursor, FailureKey, PassedOver, Seen, StoreError, StoreErrorKind, StoreFuture,
+    StoredFailure,
 };
 use crate::link::{LinkError, Port, Visit, Writer, message_count};
-use crate::publish::{PublishError, Publisher};
+use crate::publish::Publisher;
 
 /// How many messages are asked for ahead of the reader, each on a channel of its own: a broker answers
 /// the questions of one channel one after the other, and a quorum queue writes each to its disk.
 const AHEAD: usize = 16;
 /// The same, as part of a key.
 const CHANNELS: u64 = 16;
-
-/// How many copies are on their way back into their queue at once.
-const COPIES: usize = 128;
-
-/// A message that came back so often is not given back again, but replaced by a copy. RabbitMQ lets
-/// any limit be set; with this, one of 1 is kept.
-const RETURNS_MAX: i128 = 1;
 
 /// A message that came back so often is replaced by a copy before anything else is done with it:
 /// whoever reads here is killed again and again.
@@ -49,20 +47,21 @@ pub(super) struct ParkingCursor {
     idle: VecDeque<(usize, Port)>,
     /// The ways to write on all channels.
     writers: Vec<Writer>,
-    publisher: Publisher,
     query: FailedQuery,
     queues: VecDeque<String>,
     current: Option<Current>,
     gets: FuturesOrdered<BoxFuture<'static, Got>>,
     /// Handed out, and not answered yet.
     open: BTreeMap<u64, (String, Parked)>,
-    /// Copies on their way back, with the keys of the messages that they replace.
-    copies: FuturesUnordered<BoxFuture<'static, (u64, Result<(), StoreError>)>>,
+    replacing: Replacing,
+    /// Messages that were to be replaced before anybody saw them, and could not be.
+    unseen: VecDeque<(String, Parked)>,
     /// How many messages of each queue are to be given back.
     staying: BTreeMap<String, u32>,
     handed_out: u64,
     since: Instant,
     seen: Seen,
+    passed_over: PassedOver,
 }
 
 /// The queue that is being read.
@@ -91,18 +90,19 @@ impl ParkingCursor {
         let mut cursor = Self {
             writers: ports.iter().map(|port| port.writer().clone()).collect(),
             idle: ports.into_iter().enumerate().collect(),
+            replacing: Replacing::new(publisher, header_room(visit.link.frame_max())),
+            unseen: VecDeque::new(),
             visit,
-            publisher,
             query,
             queues,
             current: None,
             gets: FuturesOrdered::new(),
             open: BTreeMap::new(),
-            copies: FuturesUnordered::new(),
             staying: BTreeMap::new(),
             handed_out: 0,
             since: Instant::now(),
             seen: Seen::All,
+            passed_over: PassedOver::default(),
         };
         // A queue that is not there shall be told at once, not after the first line of a list.
         cursor.next_queue().await?;
@@ -121,7 +121,8 @@ impl ParkingCursor {
         self.current = Some(Current {
             queue,
             parking,
-            left,
+            // A queue that says that it is empty may only have had no time to count.
+            left: left.max(1),
             replaced: 0,
             is_empty: false,
         });
@@ -130,7 +131,7 @@ impl ParkingCursor {
 
     async fn next_meant(&mut self) -> Result<Option<StoredFailure>, StoreError> {
         loop {
-            self.settle_copies(COPIES).await?;
+            self.settle_landed()?;
             let limit = self.query.get_limit().unwrap_or(u64::MAX);
             if self.handed_out >= limit {
                 return Ok(None);
@@ -139,20 +140,26 @@ impl ParkingCursor {
                 self.seen = Seen::Part;
                 return Ok(None);
             }
-            self.ask_ahead(limit - self.handed_out);
-            let Some((place, port, got)) = self.gets.next().await else {
-                if self.ask_for_copies().await? || self.next_queue().await? {
-                    continue;
+            let judged = match self.unseen.pop_front() {
+                Some((parking, parked)) => self.judge(parking, parked).await?,
+                None => {
+                    self.ask_ahead(limit - self.handed_out);
+                    let Some((place, port, got)) = self.gets.next().await else {
+                        if self.ask_for_copies().await? || self.next_queue().await? {
+                            continue;
+                        }
+                        return Ok(None);
+                    };
+                    self.idle.push_back((place, port));
+                    let Some(parked) = got.map_err(|e| of_link(&e))? else {
+                        // Somebody else took the rest.
+                        self.stop_asking();
+                        continue;
+                    };
+                    self.look_at(parked).await?
                 }
-                return Ok(None);
             };
-            self.idle.push_back((place, port));
-            let Some(parked) = got.map_err(|e| of_link(&e))? else {
-                // Somebody else took the rest.
-                self.stop_asking();
-                continue;
-            };
-            if let Some(stored) = self.look_at(parked) {
+            if let Some(stored) = judged {
                 self.handed_out += 1;
                 return Ok(Some(stored));
             }
@@ -167,10 +174,11 @@ impl ParkingCursor {
         };
         let replaced = std::mem::take(&mut current.replaced);
         if !std::mem::take(&mut current.is_empty) || replaced == 0 {
-            return Ok(false);
+            self.settle_all().await?;
+            return Ok(!self.unseen.is_empty());
         }
         current.left = replaced;
-        self.settle_copies(0).await?;
+        self.settle_all().await?;
         Ok(true)
     }
 
@@ -201,65 +209,37 @@ impl ParkingCursor {
         }
     }
 
-    fn look_at(&mut self, parked: Parked) -> Option<StoredFailure> {
+    async fn look_at(&mut self, parked: Parked) -> Result<Option<StoredFailure>, StoreError> {
         let Some(current) = &mut self.current else {
-            return None;
+            return Ok(None);
         };
         let parking = current.parking.clone();
-        if parked.returns() >= RETURNS_ALARMING {
-            // The copy is behind all that was counted: one more message to read.
-            current.left += 1;
-            current.replaced += 1;
-            self.replace(&parking, &parked);
-            None
-        } else if self.query.matches(&parked.record) {
-            let key = FailureKey::new(parked.key);
-            let record = parked.record.clone();
-            self.open.insert(parked.key, (parking, parked));
-            Some(StoredFailure { key, record })
-        } else {
-            self.leave(&parking, &parked);
-            None
+        if parked.returns() < RETURNS_ALARMING {
+            return self.judge(parking, parked).await;
         }
+        // The copy is behind all that was counted: one more message to read.
+        current.left += 1;
+        current.replaced += 1;
+        self.replace(parking, parked, true).await?;
+        Ok(None)
     }
 
-    /// Keeps a message in its queue: it is given back when the cursor is closed, or replaced.
-    fn leave(&mut self, parking: &str, parked: &Parked) {
-        if parked.returns() >= RETURNS_MAX {
-            self.replace(parking, parked);
-        } else {
-            *self.staying.entry(parking.to_owned()).or_default() += 1;
+    /// Hands a message out if it is meant, and keeps it in its queue if not.
+    async fn judge(
+        &mut self,
+        parking: String,
+        parked: Parked,
+    ) -> Result<Option<StoredFailure>, StoreError> {
+        let verdict = self.query.judge(&parked.record);
+        if verdict != Verdict::Meant {
+            self.passed_over.count(verdict);
+            self.leave(parking, parked).await?;
+            return Ok(None);
         }
-    }
-
-    /// Puts a copy behind the message, in the same queue. Once that is confirmed, the message goes.
-    fn replace(&mut self, parking: &str, parked: &Parked) {
-        let copy = parked.copy(parking, header_room(self.visit.link.frame_max()));
-        let publisher = self.publisher.clone();
-        let (key, parking) = (parked.key, parking.to_owned());
-        let message_id = parked.record.message_id.clone();
-        self.copies.push(Box::pin(async move {
-            let sent: Result<(), PublishError> = publisher.send(copy).await;
-            let sent = sent.map_err(|error| refused(&parking, &message_id, error));
-            (key, sent)
-        }));
-    }
-
-    /// Settles copies that have landed, and waits until so few are under way.
-    async fn settle_copies(&mut self, most: usize) -> Result<(), StoreError> {
-        loop {
-            let landed = if self.copies.len() > most {
-                self.copies.next().await
-            } else {
-                self.copies.next().now_or_never().flatten()
-            };
-            let Some((key, sent)) = landed else {
-                return Ok(());
-            };
-            // A message whose copy is not certain stays: twice is better than never.
-            sent?;
-            self.ack(key);
-        }
+        let key = FailureKey::new(parked.key);
+        let record = parked.record.clone();
+        self.open.insert(parked.key, (parking, parked));
+        Ok(Some(StoredFailure { key, record }))
     }
 
     fn ack(&self, key: u64) {
@@ -281,20 +261,25 @@ impl ParkingCursor {
             self.seen = self.seen_so_far();
         }
         self.stop_asking();
+        let mut first_error = None;
         while let Some((place, port, got)) = self.gets.next().await {
             self.idle.push_back((place, port));
             if let (Ok(Some(parked)), Some(current)) = (got, &self.current) {
                 let parking = current.parking.clone();
-                self.leave(&parking, &parked);
+                let left = self.leave(parking, parked).await;
+                first_error = first_error.or(left.err());
             }
         }
         for (parking, parked) in std::mem::take(&mut self.open).into_values() {
-            self.leave(&parking, &parked);
+            let left = self.leave(parking, parked).await;
+            first_error = first_error.or(left.err());
         }
-        let mut first_error = None;
-        while !self.copies.is_empty() {
-            let settled = self.settle_copies(0).await;
+        while !self.replacing.is_empty() {
+            let settled = self.settle_all().await;
             first_error = first_error.or(settled.err());
+        }
+        for (parking, _) in std::mem::take(&mut self.unseen) {
+            self.give_back(parking);
         }
         let ports = self.idle.iter().map(|(_, port)| port);
         let giving_back = try_join_all(ports.map(give_back));
@@ -307,7 +292,7 @@ impl ParkingCursor {
             return Err(error);
         }
         given_back.map_err(|e| of_link(&e))?;
-        Ok(self.seen)
+        self.replacing.fault().map_or(Ok(self.seen), Err)
     }
 
     /// What was cut short by the limit has been seen as far as it was wanted.
@@ -345,10 +330,14 @@ impl FailedCursor for ParkingCursor {
     fn keep(&mut self, key: FailureKey) -> StoreFuture<'_, ()> {
         Box::pin(async move {
             if let Some((parking, parked)) = self.open.remove(&key.number()) {
-                self.leave(&parking, &parked);
+                self.leave(parking, parked).await?;
             }
-            self.settle_copies(COPIES).await
+            self.settle_landed()
         })
+    }
+
+    fn passed_over(&self) -> PassedOver {
+        self.passed_over
     }
 
     fn close(self: Box<Self>) -> StoreFuture<'static, Seen> {

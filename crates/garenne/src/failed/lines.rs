@@ -2,12 +2,12 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use garenne_core::json::{self, read_properties, write_properties};
-use garenne_core::{FailReason, FailedMessage};
+use garenne_core::{FailReason, FailedMessage, within_years_of_four_digits};
 use serde_json::{Map, Value, json};
 
 /// One record as a JSON object, on one line, without a loss. The line is safe to print: invisible
@@ -20,6 +20,7 @@ use serde_json::{Map, Value, json};
 /// | `attempts` | a number |
 /// | `first_failed_at`, `last_failed_at` | RFC 3339, UTC, as fine as the record has them |
 /// | `host`, `service`, `version` | texts |
+/// | `doubt` | why the record is in [doubt](FailedMessage::doubt), if it is; it is read back from the header `fail-doubt` |
 /// | `properties` | as [`garenne_core::json`] writes them |
 /// | `body` | base64 |
 ///
@@ -54,10 +55,12 @@ pub fn to_json(record: &FailedMessage) -> Result<Map<String, Value>, LineError> 
         "properties": properties,
         "body": BASE64.encode(&record.body),
     });
-    match json {
-        Value::Object(object) => Ok(object),
-        _ => Ok(Map::new()),
-    }
+    let Value::Object(mut object) = json else {
+        return Ok(Map::new());
+    };
+    let doubt = record.doubt();
+    object.extend(doubt.map(|doubt| ("doubt".to_owned(), doubt.into())));
+    Ok(object)
 }
 
 /// Reads what [`to_line`] wrote. Names that it does not know are passed over; those that it knows and
@@ -131,11 +134,9 @@ fn chain(value: Option<&Value>) -> Result<Vec<String>, LineError> {
         .collect()
 }
 
-/// A time as it is written: one outside the years that can be written is taken as the nearest.
+/// A time as it is written: one that cannot be written is taken as the nearest that can.
 fn time(time: SystemTime) -> String {
-    const LAST: Duration = Duration::from_secs(253_402_300_799);
-    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
-    humantime::format_rfc3339(UNIX_EPOCH + since.min(LAST)).to_string()
+    humantime::format_rfc3339(within_years_of_four_digits(time)).to_string()
 }
 
 /// Why a line is no record, or a record cannot be a line.
@@ -162,6 +163,8 @@ impl std::error::Error for LineError {}
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use garenne_core::{Headers, Properties, Value as Header};
 
     use super::*;
@@ -202,6 +205,35 @@ mod tests {
         let line = to_line(&record()).unwrap();
         assert!(!line.contains('\n'));
         assert_eq!(from_line(&line), Ok(record()));
+    }
+
+    #[test]
+    fn a_record_in_doubt_says_so_and_is_still_in_doubt_when_it_is_read_back() {
+        let forged = garenne_core::FailedMessage::from_parked(
+            Some("orders"),
+            "shop",
+            "k",
+            &record().parking_properties(1 << 17),
+            *b"",
+        );
+        let doubt = forged.doubt().unwrap().to_owned();
+        let line = to_line(&forged).unwrap();
+        let json: Value = serde_json::from_str(&line).unwrap();
+        assert_eq!(json["doubt"], doubt.as_str());
+        assert_eq!(from_line(&line).unwrap().doubt(), Some(&*doubt));
+        assert_eq!(to_json(&record()).unwrap().get("doubt"), None);
+    }
+
+    #[test]
+    fn a_time_that_nobody_can_write_is_the_nearest_that_can_be_written() {
+        let far = FailedMessage {
+            first_failed_at: UNIX_EPOCH - Duration::from_secs(1),
+            last_failed_at: UNIX_EPOCH + Duration::from_secs(1 << 60),
+            ..record()
+        };
+        let line = to_json(&far).unwrap();
+        assert_eq!(line["first_failed_at"], "1970-01-01T00:00:00Z");
+        assert_eq!(line["last_failed_at"], "9999-12-31T23:59:59.999000000Z");
     }
 
     #[test]

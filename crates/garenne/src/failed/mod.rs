@@ -19,19 +19,22 @@ mod lines;
 mod pace;
 mod parked;
 mod parking;
+mod replacing;
 mod replay;
+mod report;
 mod store;
 mod transfer;
 
 pub use garenne_core::FailedQuery;
 pub use garenne_core::failed::{
-    Condition, ConditionError, FailureGroup, FailureGroups, GroupBy, error_kind,
+    Condition, ConditionError, FailureGroup, FailureGroups, GroupBy, Verdict, error_kind,
 };
 pub use lines::{LineError, from_line, to_json, to_line};
 pub use parking::ParkingStore;
-pub use replay::{Replay, ReplayFailure, ReplayReport};
+pub use replay::Replay;
+pub use report::{ReplayFailure, ReplayReport};
 pub use store::{
-    FailedCursor, FailedStore, FailureKey, Inserted, Seen, StoreError, StoreErrorKind, StoreFuture,
-    StoredFailure,
+    FailedCursor, FailedStore, FailureKey, Inserted, PassedOver, Seen, StoreError, StoreErrorKind,
+    StoreFuture, StoredFailure,
 };
 pub use transfer::{Flow, discard, transfer};

@@ -16,6 +16,8 @@ const DELIVERY_COUNT: &str = "x-delivery-count";
 pub(super) struct Parked {
     pub(super) key: u64,
     pub(super) record: FailedMessage,
+    /// No copy can take its place, as has been tried.
+    pub(super) is_without_copy: bool,
     /// What it was delivered with, to put it back as it was.
     properties: Properties,
 }
@@ -35,6 +37,7 @@ impl Parked {
         Self {
             key,
             record,
+            is_without_copy: false,
             properties,
         }
     }
@@ -45,10 +48,10 @@ impl Parked {
         count.and_then(Value::as_integer).unwrap_or(0)
     }
 
-    /// The message that takes its place in its parking queue.
-    pub(super) fn copy(&self, parking: &str, header_room: usize) -> Outgoing {
-        let properties = self.record.parked_again(&self.properties, header_room);
+    /// The message that takes its place in its parking queue; `None` when it would lack something.
+    pub(super) fn copy(&self, parking: &str, header_room: usize) -> Option<Outgoing> {
+        let properties = self.record.parked_again(&self.properties, header_room)?;
         let body = Bytes::from_owner(Arc::clone(&self.record.body));
-        Outgoing::of_parts("", parking, properties, body)
+        Some(Outgoing::of_parts("", parking, properties, body))
     }
 }

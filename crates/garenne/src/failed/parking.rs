@@ -1,6 +1,8 @@
 //! Failed messages in parking queues.
 
 use std::collections::BTreeSet;
+use std::fmt;
+use std::pin::pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -8,12 +10,17 @@ use futures_util::StreamExt;
 use garenne_core::{FailedMessage, FailedQuery, Queue};
 
 use super::cursor::ParkingCursor;
+use super::parked::Parked;
 use super::store::{FailedCursor, FailedStore, Inserted, StoreError, StoreErrorKind, StoreFuture};
 use crate::link::{Access, Kind, Link, LinkError};
 use crate::publish::{Outgoing, PublishError, Publisher};
 
 /// What the properties of a parked message may take of a frame besides the record's headers.
 const FRAME_RESERVE: usize = 512;
+
+/// A body of so many bytes is sent when nothing else is on its way: a broker that finds it too large closes
+/// the channel, and what else is on it would be sent twice.
+pub(super) const ALONE: usize = 64 * 1024;
 
 /// How many records are on their way into a parking queue at once.
 const INSERT_WINDOW: usize = 256;
@@ -29,7 +36,13 @@ const INSERT_WINDOW: usize = 256;
 /// time. So a message that has come back once is not given back again, but put into the queue
 /// anew, with a confirm, before it is removed. However often a queue is looked at, nothing is lost;
 /// a process that is killed between those two steps leaves the message twice. Before anything is
-/// taken out, it is made certain that the broker takes messages at all.
+/// taken out, it is made certain that the broker takes messages at all. The copy has nothing that acts
+/// on it (`expiration`, `user_id`, `CC`, `BCC`); what garenne had not parked gets a record. A message of
+/// which no copy can be made is given back as it is, and named by the error of [`FailedCursor::close`].
+///
+/// What lies in `<queue>.failed` belongs to that queue, whatever it says, and is replayed to it.
+/// Producers can have messages dead-lettered there that look like records: see
+/// [`FailedMessage::doubt`].
 ///
 /// That needs the rights to read from the parking queue and to write to the default exchange
 /// (`amq.default`).
@@ -86,19 +99,22 @@ impl ParkingStore {
         let room = header_room(frame_max);
         let parking = records.iter().map(|record| self.parking_of(record));
         let parking: Vec<String> = parking.collect::<Result<_, _>>()?;
-        let storing = records
+        let (large, small): (Vec<_>, Vec<_>) = records
             .into_iter()
             .zip(parking)
-            .map(|(record, queue)| async move {
-                let properties = record.parking_properties(room);
-                let body = Bytes::from_owner(Arc::clone(&record.body));
-                let parked = Outgoing::of_parts("", queue.clone(), properties, body);
-                self.publisher
-                    .send(parked)
-                    .await
-                    .map_err(|error| refused(&queue, &record.message_id, error))
-            });
-        let mut storing = futures_util::stream::iter(storing).buffer_unordered(INSERT_WINDOW);
+            .partition(|(record, _)| record.body.len() >= ALONE);
+        let store = |(record, queue): (FailedMessage, String)| async move {
+            let properties = record.parking_properties(room);
+            let body = Bytes::from_owner(Arc::clone(&record.body));
+            let parked = Outgoing::of_parts("", queue.clone(), properties, body);
+            self.publisher
+                .send(parked)
+                .await
+                .map_err(|error| refused(&queue, &record.message_id, error))
+        };
+        let small = futures_util::stream::iter(small).map(store);
+        let large = futures_util::stream::iter(large).then(store);
+        let mut storing = pin!(small.buffer_unordered(INSERT_WINDOW).chain(large));
         let (mut new, mut first_error) = (0, None);
         while let Some(stored) = storing.next().await {
             match stored {
@@ -150,8 +166,8 @@ impl FailedStore for ParkingStore {
     }
 }
 
-impl std::fmt::Debug for ParkingStore {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for ParkingStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ParkingStore")
             .field("queues", &self.queues)
             .finish_non_exhaustive()
@@ -184,6 +200,17 @@ pub(super) fn kind_of(error: &PublishError) -> StoreErrorKind {
 pub(super) fn refused(parking: &str, message_id: &str, error: PublishError) -> StoreError {
     let context = format!("message `{message_id}` cannot be put into `{parking}`");
     StoreError::new(kind_of(&error), context).because(error)
+}
+
+/// The error of a message that had to be given back to its parking queue as it was.
+pub(super) fn not_put_back(parking: &str, parked: &Parked, why: impl fmt::Display) -> StoreError {
+    let context = format!(
+        "message `{}` in `{parking}` stays as it is and cannot be put there anew ({why}). It has come back {} times; a \
+         broker with a limit drops it some time: export it, then replay or discard it",
+        parked.record.message_id,
+        parked.returns() + 1
+    );
+    StoreError::new(StoreErrorKind::NotStored, context)
 }
 
 /// The error of a link, as one of a store.

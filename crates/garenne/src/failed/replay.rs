@@ -13,7 +13,11 @@ use garenne_core::{FailedMessage, FailedQuery};
 use tokio::time::sleep_until;
 
 use super::pace::Pace;
-use super::store::{FailedCursor, FailedStore, FailureKey, Seen, StoreError, StoredFailure};
+use super::parking::ALONE;
+use super::report::{ReplayFailure, ReplayReport};
+use super::store::{
+    FailedCursor, FailedStore, FailureKey, Seen, StoreError, StoreErrorKind, StoredFailure,
+};
 use crate::publish::{Outgoing, PublishError, Publisher, new_message_id};
 
 /// How many messages are on their way at once, and how many bytes of bodies, unless one alone has
@@ -37,6 +41,10 @@ const DESCRIBED: usize = 20;
 /// the store collects, 99 at most in a database. The next run sends these once more, with the same
 /// message id and the same `replay-id`.
 ///
+/// What is in [doubt](FailedMessage::doubt) is left where it is, and counted, unless it is asked for with
+/// [`Replay::even_doubtful`]. Whatever a message says, it goes to no other queue than the one in whose
+/// parking queue it lay.
+///
 /// ```no_run
 /// # use garenne::failed::{FailedQuery, FailedStore, Replay};
 /// # async fn example(store: &dyn FailedStore, publisher: &garenne::Publisher) -> Result<(), garenne::failed::StoreError> {
@@ -49,45 +57,11 @@ const DESCRIBED: usize = 20;
 #[must_use = "a replay does nothing until it is run"]
 pub struct Replay {
     query: FailedQuery,
+    even_doubtful: bool,
     rate: Option<u32>,
     body: Option<Bytes>,
     progress: Box<dyn FnMut(&ReplayReport) + Send>,
     stop: Pin<Box<dyn Future<Output = ()> + Send>>,
-}
-
-/// What came of a replay, or has come of it so far.
-#[derive(Clone, Debug, Default)]
-#[non_exhaustive]
-pub struct ReplayReport {
-    /// How many messages are in their queues again and no longer in the store.
-    pub replayed: u64,
-    /// How many could not be sent; they are still in the store.
-    pub failed: u64,
-    /// Why, for the first twenty of them.
-    pub failures: Vec<ReplayFailure>,
-    /// What ended the replay early: the broker is gone or takes nothing. Run it again later.
-    pub interrupted: Option<PublishError>,
-    /// Whether it was asked to stop before it was done.
-    pub stopped: bool,
-}
-
-/// Why one message could not be sent again.
-#[derive(Clone, Debug)]
-pub struct ReplayFailure {
-    /// The message's id.
-    pub message_id: String,
-    /// The queue that it was to go to.
-    pub queue: String,
-    /// What happened.
-    pub error: PublishError,
-}
-
-impl ReplayReport {
-    /// Whether everything that was meant has been sent again.
-    #[must_use]
-    pub fn is_complete(&self) -> bool {
-        self.failed == 0 && self.interrupted.is_none() && !self.stopped
-    }
 }
 
 impl Replay {
@@ -95,6 +69,7 @@ impl Replay {
     pub fn of(query: FailedQuery) -> Self {
         Self {
             query,
+            even_doubtful: false,
             rate: None,
             body: None,
             progress: Box::new(|_| {}),
@@ -107,6 +82,14 @@ impl Replay {
     pub fn rate(self, per_second: u32) -> Self {
         Self {
             rate: Some(per_second),
+            ..self
+        }
+    }
+
+    /// Also sends what is in [doubt](FailedMessage::doubt). Somebody should have looked at it before.
+    pub fn even_doubtful(self) -> Self {
+        Self {
+            even_doubtful: true,
             ..self
         }
     }
@@ -203,16 +186,32 @@ struct Run<'p> {
 impl Run<'_> {
     /// Reads the store once.
     async fn pass(&mut self, store: &dyn FailedStore) -> Result<Seen, StoreError> {
-        let query = self.replay.query.clone();
+        let mut query = self.replay.query.clone();
+        if !self.replay.even_doubtful {
+            query = query.without_doubtful();
+        }
         let mut cursor = store.open(&query).await?;
         let done = self.go_through(&mut *cursor).await;
         // What is confirmed must not stay in the store because something else went wrong.
-        while let Some(sent) = self.under_way.next().await {
-            self.settle(&mut *cursor, sent).await?;
-        }
+        self.land_all(&mut *cursor).await?;
+        self.report.passed_over = self.report.passed_over.max(cursor.passed_over());
         let seen = cursor.close().await;
         done?;
-        seen
+        match seen {
+            Err(error) if error.kind() == StoreErrorKind::NotStored => {
+                self.report.not_put_back = Some(error.to_string());
+                Ok(Seen::All)
+            }
+            seen => seen,
+        }
+    }
+
+    /// Waits for everything that is under way.
+    async fn land_all(&mut self, cursor: &mut dyn FailedCursor) -> Result<(), StoreError> {
+        while let Some(sent) = self.under_way.next().await {
+            self.settle(cursor, sent).await?;
+        }
+        Ok(())
     }
 
     async fn go_through(&mut self, cursor: &mut dyn FailedCursor) -> Result<(), StoreError> {
@@ -231,6 +230,10 @@ impl Run<'_> {
             if self.missing.contains(&stored.record.queue) {
                 let missing = self.as_missing(&stored);
                 self.settle(cursor, missing).await?;
+            } else if self.length(&stored) >= ALONE {
+                self.land_all(cursor).await?;
+                self.send(stored);
+                self.land_all(cursor).await?;
             } else {
                 self.send(stored);
             }
@@ -262,6 +265,11 @@ impl Run<'_> {
                 () = sleep_until(due), if !is_full => {}
             }
         }
+    }
+
+    fn length(&self, stored: &StoredFailure) -> usize {
+        let body = self.replay.body.as_ref();
+        body.map_or(stored.record.body.len(), Bytes::len)
     }
 
     fn send(&mut self, stored: StoredFailure) {

@@ -4,6 +4,7 @@ use std::error::Error;
 use std::fmt;
 use std::pin::Pin;
 
+use garenne_core::failed::Verdict;
 use garenne_core::{FailedMessage, FailedQuery};
 
 /// What the methods of stores return: a future that may move between threads.
@@ -66,12 +67,19 @@ pub trait FailedCursor: Send {
     /// [`StoreError`]; the message is kept nevertheless.
     fn keep(&mut self, key: FailureKey) -> StoreFuture<'_, ()>;
 
+    /// How many messages it has read so far and not handed out, although somebody should know of them. A
+    /// store into which nobody else can write has none.
+    fn passed_over(&self) -> PassedOver {
+        PassedOver::default()
+    }
+
     /// Lets go of everything that was not removed, and says whether all that was there when the
     /// cursor was opened has been seen.
     ///
     /// # Errors
     ///
-    /// [`StoreError`]; what was not removed is kept nevertheless.
+    /// [`StoreError`]; what was not removed is kept nevertheless. [`StoreErrorKind::NotStored`]: all was
+    /// done, but the store could not keep a message in the way that it should; the error names it.
     fn close(self: Box<Self>) -> StoreFuture<'static, Seen>;
 }
 
@@ -100,6 +108,37 @@ pub struct StoredFailure {
     pub key: FailureKey,
     /// The record.
     pub record: FailedMessage,
+}
+
+/// Messages that a cursor has read and not handed out, and that people should be told of: what they say
+/// about themselves may be made up, and so no filter should hide them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PassedOver {
+    /// Meant, but in [doubt](FailedMessage::doubt), and the query wants
+    /// [nothing of that sort](FailedQuery::without_doubtful).
+    pub withheld: u64,
+    /// Not meant, but in doubt, or failed for a reason that nobody knows.
+    pub unclear: u64,
+}
+
+impl PassedOver {
+    /// Counts a record that is not handed out because of this.
+    pub fn count(&mut self, verdict: Verdict) {
+        match verdict {
+            Verdict::Withheld => self.withheld += 1,
+            Verdict::Unclear => self.unclear += 1,
+            Verdict::Meant | Verdict::NotMeant => {}
+        }
+    }
+
+    /// The larger numbers of two looks at one store.
+    #[must_use]
+    pub(crate) fn max(self, other: Self) -> Self {
+        Self {
+            withheld: self.withheld.max(other.withheld),
+            unclear: self.unclear.max(other.unclear),
+        }
+    }
 }
 
 /// What came of an [`FailedStore::insert`].

@@ -71,6 +71,12 @@ pub enum PublishError {
     Encode(String),
     /// The message cannot be delayed as it was asked for.
     Delay(DelayError),
+    /// A reply was not sent: the sender of the request names a queue to which replies may not go. See
+    /// [`SystemBuilder::allow_replies_to`](crate::SystemBuilder::allow_replies_to).
+    ReplyRefused {
+        /// The queue, in a readable form.
+        reply_to: String,
+    },
     /// The broker closed the channel over this message.
     Refused {
         /// What the broker said.
@@ -97,7 +103,11 @@ impl PublishError {
     pub fn is_transient(&self) -> bool {
         !matches!(
             self,
-            Self::TooLarge { .. } | Self::Encode(_) | Self::Delay(_) | Self::Refused { .. }
+            Self::TooLarge { .. }
+                | Self::Encode(_)
+                | Self::Delay(_)
+                | Self::ReplyRefused { .. }
+                | Self::Refused { .. }
         )
     }
 }
@@ -168,6 +178,10 @@ impl fmt::Display for PublishError {
             Self::TooLarge { what } => write!(f, "message too large: {what}"),
             Self::Encode(why) => write!(f, "the payload cannot be encoded: {why}"),
             Self::Delay(error) => error.fmt(f),
+            Self::ReplyRefused { reply_to } => write!(
+                f,
+                "a reply may not go to `{reply_to}`, the queue that the request names: only to an address that a broker has given (amq.rabbitmq.reply-to…, amq.gen-…), or to what `SystemBuilder::allow_replies_to` lets through"
+            ),
             Self::Refused { reason } => write!(f, "the broker refused the message: {reason}"),
         }
     }

@@ -17,7 +17,7 @@ use super::loss::at_once;
 use super::workers::{Registration, WorkerSlot, WorkerThread};
 use super::zombie::Sight;
 use crate::alert::{Desk, Tellers};
-use crate::consumer::{Identity, Mode, WorkerId};
+use crate::consumer::{Identity, Mode, Replies, WorkerId};
 use crate::link::{BrokerUrl, Link, LinkError, LinkEvent, LinkNews, Purpose, Tls};
 use crate::publish::{ConfirmChannel, Limits, Publisher};
 use crate::quiet::Quiet;
@@ -36,6 +36,7 @@ pub(crate) struct Plan {
     pub(crate) drain_deadline: Duration,
     pub(crate) limits: Limits,
     pub(crate) identity: Arc<Identity>,
+    pub(crate) replies: Arc<Replies>,
     pub(crate) queues: Vec<Registration>,
     pub(crate) sinks: Sinks,
     /// How long an outage lasts before people are told.

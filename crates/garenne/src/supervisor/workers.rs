@@ -92,6 +92,7 @@ impl ConnectionSupervisor {
                 desk: self.desk.clone(),
                 publisher: self.publisher.clone(),
                 identity: Arc::clone(&self.plan.identity),
+                replies: Arc::clone(&self.plan.replies),
             }
         };
         let total: usize = self

@@ -11,7 +11,7 @@ use super::alerting::OUTAGE_ALERT_AFTER;
 use super::{BuildError, System, env, logging, run};
 use crate::alert::AlertChannel;
 use crate::body::Body;
-use crate::consumer::{FnHandler, Identity, Recall, Settings, start_worker};
+use crate::consumer::{FnHandler, Identity, Recall, Replies, Settings, start_worker};
 use crate::delivery::Delivery;
 use crate::failure::Failure;
 use crate::link::Link;
@@ -59,6 +59,7 @@ pub struct SystemBuilder {
     pub(super) outage_alert_after: Duration,
     queues: Vec<(Queue, StartWorker)>,
     pub(super) sinks: Sinks,
+    pub(super) replies: Replies,
     publisher: Publisher,
     tasks: Tasks,
     publish: watch::Sender<Option<Arc<Link>>>,
@@ -90,6 +91,7 @@ impl SystemBuilder {
             outage_alert_after: OUTAGE_ALERT_AFTER,
             queues: Vec::new(),
             sinks: Sinks::default(),
+            replies: Replies::default(),
         };
         builder.brokers("broker address", brokers.as_ref())
     }
@@ -256,6 +258,7 @@ impl SystemBuilder {
             }
         }
         faults.extend(plain_text_faults(&self.brokers, &self.tls));
+        faults.extend(self.replies.faults());
         faults.extend(self.shared_names());
         faults.extend(self.alerts.iter().flat_map(AlertChannel::all_faults));
         let mut names = std::collections::HashSet::new();
@@ -308,6 +311,7 @@ impl SystemBuilder {
                 }),
                 queues: registrations,
                 sinks: self.sinks,
+                replies: Arc::new(self.replies),
                 outage_alert_after: self.outage_alert_after,
             },
         })

@@ -7,6 +7,7 @@ mod env;
 mod error;
 mod handle;
 mod logging;
+mod replies;
 mod run;
 mod sinks;
 

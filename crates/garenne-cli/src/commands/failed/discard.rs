@@ -90,6 +90,7 @@ async fn meant(
         number += 1;
         cursor.keep(stored.key).await?;
     }
+    super::tell_passed_over(cursor.passed_over());
     cursor.close().await?;
     Ok(number)
 }

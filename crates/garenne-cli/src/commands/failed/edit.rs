@@ -10,6 +10,7 @@ use tokio::process::Command;
 use super::replay::tell;
 use crate::args::Edit;
 use crate::exit::{Done, Trouble, say};
+use crate::output::clean;
 use crate::store::Opened;
 
 pub(crate) async fn run(edit: &Edit) -> Result<Done, Trouble> {
@@ -24,15 +25,22 @@ async fn mend(edit: &Edit, editor: &str, opened: &mut Opened) -> Result<Done, Tr
     let query = FailedQuery::all().id(&edit.id);
     // The message goes back while a person thinks: a broker lets nobody hold it for long.
     let stored = the_one(opened, &query, &edit.id).await?;
+    if let Some(doubt) = stored.doubt().filter(|_| !edit.doubtful) {
+        return Err(Trouble::failed(format!(
+            "the message is in doubt: {}; look at it with `garenne failed show`, and say --doubtful to send it",
+            clean(doubt)
+        )));
+    }
     let Some(body) = edited(editor, &stored).await? else {
         say("the body was not changed; nothing was sent");
         return Ok(Done::Everything);
     };
     let publisher = opened.publisher().await?;
-    let report = Replay::of(opened.narrowed(&query))
-        .body(body)
-        .run(&*opened.store, &publisher)
-        .await?;
+    let mut replay = Replay::of(opened.narrowed(&query)).body(body);
+    if edit.doubtful {
+        replay = replay.even_doubtful();
+    }
+    let report = replay.run(&*opened.store, &publisher).await?;
     if report.replayed == 0 && report.is_complete() {
         return Err(Trouble::failed(
             "the message is no longer stored: somebody else has replayed or discarded it meanwhile; nothing was sent",

@@ -29,6 +29,7 @@ pub(crate) async fn run(export: &Export) -> Result<Done, Trouble> {
     let progress = Progress::new("exporting", None);
     let written = write(&mut *cursor, &mut out, &progress, &interrupt).await;
     progress.clear();
+    super::tell_passed_over(cursor.passed_over());
     let seen = cursor.close().await;
     opened.close().await;
     let Written { lines, refused } = written?;

@@ -1,12 +1,17 @@
 //! `garenne failed ls`.
 
-use garenne::failed::{FailedCursor, FailureGroups, GroupBy, Seen, StoredFailure, to_json};
+use std::time::SystemTime;
+
+use garenne::core::{FailedMessage, within_years_of_four_digits};
+use garenne::failed::{
+    FailedCursor, FailureGroups, GroupBy, LineError, Seen, StoredFailure, to_json,
+};
 use serde_json::{Value, json};
 
 use crate::args::List;
-use crate::exit::{Done, Trouble, say};
+use crate::exit::{Done, Trouble, say, say_fault};
 use crate::interrupt::Interrupt;
-use crate::output::{Column, Screen, Table, count, time};
+use crate::output::{Column, Screen, Table, clean, count, time};
 use crate::store::Opened;
 
 pub(crate) async fn run(list: &List) -> Result<Done, Trouble> {
@@ -22,17 +27,18 @@ pub(crate) async fn run(list: &List) -> Result<Done, Trouble> {
             table(&mut *cursor, names_queues, &mut screen, &interrupt).await
         }
     };
+    super::tell_passed_over(cursor.passed_over());
     // What was looked at goes back in any case.
     let seen = cursor.close().await;
     opened.close().await;
-    listed?;
+    let listed = listed?;
     if seen? == Seen::Part {
         say(
             "not everything was looked at; narrow it with --where, --since or --limit, or run it again",
         );
         return Ok(Done::NotEverything);
     }
-    Ok(Done::Everything)
+    Ok(listed)
 }
 
 async fn table(
@@ -40,7 +46,7 @@ async fn table(
     names_queues: bool,
     screen: &mut Screen,
     interrupt: &Interrupt,
-) -> Result<(), Trouble> {
+) -> Result<Done, Trouble> {
     // All up to the ID takes 80 columns. So the queue, where there are several, stands with the
     // error, which may go below.
     let error = if names_queues {
@@ -55,42 +61,71 @@ async fn table(
         Column::text("ID"),
         Column::flexible(error),
     ]);
-    let mut number = 0;
+    let (mut number, mut doubtful) = (0, 0);
     while let Some(StoredFailure { key, record }) = next(cursor, interrupt).await? {
         number += 1;
+        let error = match record.doubt() {
+            Some(doubt) => {
+                doubtful += 1;
+                format!("IN DOUBT: {doubt}. {}", record.error)
+            }
+            None => record.error.clone(),
+        };
         let cells = vec![
             time(record.last_failed_at),
             record.reason.to_string(),
             record.attempts.to_string(),
             record.message_id,
             if names_queues {
-                format!("{}: {}", record.queue, record.error)
+                format!("{}: {error}", record.queue)
             } else {
-                record.error
+                error
             },
         ];
         table.row(&cells, screen)?;
         cursor.keep(key).await?;
     }
     table.write(screen)?;
-    say(&count(number, "failed message"));
-    Ok(())
+    say(&with_doubtful(&count(number, "failed message"), doubtful));
+    Ok(Done::Everything)
+}
+
+/// How many there are, and how many of them are in doubt.
+fn with_doubtful(count: &str, doubtful: u64) -> String {
+    match doubtful {
+        0 => count.to_owned(),
+        doubtful => format!("{count}, {doubtful} in doubt"),
+    }
 }
 
 async fn lines(
     cursor: &mut dyn FailedCursor,
     screen: &mut Screen,
     interrupt: &Interrupt,
-) -> Result<(), Trouble> {
+) -> Result<Done, Trouble> {
+    let mut done = Done::Everything;
     while let Some(StoredFailure { key, record }) = next(cursor, interrupt).await? {
-        let mut line = to_json(&record).map_err(Trouble::failed)?;
-        // A list is for finding; `show` and `export` have the bytes.
-        line.remove("body");
-        line.insert("body_bytes".to_owned(), record.body.len().into());
-        screen.json(&Value::Object(line))?;
+        match to_json(&record) {
+            Ok(mut line) => {
+                // A list is for finding; `show` and `export` have the bytes.
+                line.remove("body");
+                line.insert("body_bytes".to_owned(), record.body.len().into());
+                screen.json(&Value::Object(line))?;
+            }
+            Err(error) => {
+                say_fault(&cannot_be_json(&record, &error));
+                done = Done::NotEverything;
+            }
+        }
         cursor.keep(key).await?;
     }
-    Ok(())
+    Ok(done)
+}
+
+/// One record that is no JSON costs no other.
+pub(super) fn cannot_be_json(record: &FailedMessage, error: &LineError) -> String {
+    let id = clean(&record.message_id);
+    format!("message `{id}` cannot be written as JSON: {error}")
 }
 
 async fn groups(
@@ -99,10 +134,12 @@ async fn groups(
     as_json: bool,
     screen: &mut Screen,
     interrupt: &Interrupt,
-) -> Result<(), Trouble> {
+) -> Result<Done, Trouble> {
     let mut groups = FailureGroups::new(by);
+    let mut doubtful = 0_u64;
     while let Some(StoredFailure { key, record }) = next(cursor, interrupt).await? {
         groups.add(&record);
+        doubtful += u64::from(record.doubt().is_some());
         cursor.keep(key).await?;
     }
     let title = match by {
@@ -121,8 +158,8 @@ async fn groups(
             screen.json(&json!({
                 "name": group.name,
                 "count": group.count,
-                "oldest": humantime::format_rfc3339_millis(group.oldest).to_string(),
-                "newest": humantime::format_rfc3339_millis(group.newest).to_string(),
+                "oldest": rfc3339(group.oldest),
+                "newest": rfc3339(group.newest),
                 "newest_id": group.newest_id,
             }))?;
         } else {
@@ -136,7 +173,16 @@ async fn groups(
         }
     }
     table.write(screen)?;
-    Ok(())
+    if doubtful > 0 {
+        say(&format!(
+            "{doubtful} of them in doubt; --where doubt~ lists them"
+        ));
+    }
+    Ok(Done::Everything)
+}
+
+fn rfc3339(time: SystemTime) -> String {
+    humantime::format_rfc3339_millis(within_years_of_four_digits(time)).to_string()
 }
 
 /// The next message, unless somebody asked to stop.

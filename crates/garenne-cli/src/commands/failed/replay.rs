@@ -16,6 +16,10 @@ pub(crate) async fn run(replay: &Replay) -> Result<Done, Trouble> {
     let mut opened = Opened::of(&replay.messages.target).await?;
     let query = replay.messages.selection.query();
     let done = if replay.dry_run {
+        let query = match replay.doubtful {
+            true => query,
+            false => query.without_doubtful(),
+        };
         preview(&opened, &query, replay.json, &interrupt).await
     } else {
         send(replay, &mut opened, query, interrupt).await
@@ -44,6 +48,9 @@ async fn send(
     if let Some(rate) = replay.rate {
         run = run.rate(rate.get());
     }
+    if replay.doubtful {
+        run = run.even_doubtful();
+    }
     let report = run.run(&*opened.store, &publisher).await;
     progress.clear();
     let report = report.map_err(|error| {
@@ -52,9 +59,13 @@ async fn send(
     )
     })?;
     let done = tell(&report, replay.json)?;
+    let was_all = replay.messages.selection.is_all() && replay.messages.selection.limit.is_none();
+    if !was_all || !report.is_complete() {
+        return Ok(done);
+    }
     // What a killed replay held comes back after a moment, and what was sent may have failed again.
-    match (replay.messages.selection.is_all(), opened.total().await) {
-        (true, Some(left)) if left > 0 && replay.messages.selection.limit.is_none() => {
+    match opened.total().await {
+        Some(left) if left > 0 => {
             let left = count(left, "message");
             say(&format!("{left} came in meanwhile; run it again to go on"));
             Ok(Done::NotEverything)
@@ -78,11 +89,16 @@ pub(super) fn tell(report: &ReplayReport, as_json: bool) -> Result<Done, Trouble
             "replayed": report.replayed,
             "failed": report.failed,
             "stopped": report.stopped,
+            "in_doubt": report.passed_over.withheld,
             "interrupted": report.interrupted.as_ref().map(ToString::to_string),
         }))?;
     } else {
         say(&format!("replayed {}", count(report.replayed, "message")));
     }
+    if let Some(fault) = &report.not_put_back {
+        say_fault(&clean(fault));
+    }
+    super::tell_passed_over(report.passed_over);
     if let Some(error) = &report.interrupted {
         return Err(Trouble::from(error.clone())
             .while_doing("the replay ended early; nothing is lost, run it again"));
@@ -119,10 +135,11 @@ async fn preview(
         *queues.entry(stored.record.queue).or_default() += 1;
         cursor.keep(stored.key).await?;
     }
+    let passed_over = cursor.passed_over();
     cursor.close().await?;
     let mut screen = Screen::new();
     if as_json {
-        screen.json(&json!({ "would_replay": queues }))?;
+        screen.json(&json!({ "would_replay": queues, "in_doubt": passed_over.withheld }))?;
     } else if queues.is_empty() {
         screen.line("would replay nothing")?;
     } else {
@@ -131,5 +148,6 @@ async fn preview(
             screen.line(&format!("would replay {messages} to {}", clean(&queue)))?;
         }
     }
+    super::tell_passed_over(passed_over);
     Ok(Done::Everything)
 }

@@ -6,8 +6,9 @@ use garenne::core::{FailedMessage, Properties, json};
 use garenne::failed::{FailedCursor, StoredFailure, to_json};
 use serde_json::Value;
 
+use super::ls::cannot_be_json;
 use crate::args::Show;
-use crate::exit::{Done, Trouble};
+use crate::exit::{Done, Trouble, say_fault};
 use crate::interrupt::Interrupt;
 use crate::output::{FAINT, STRONG, Screen, clean, clean_lines, count, styled, time};
 use crate::store::Opened;
@@ -25,25 +26,36 @@ pub(crate) async fn run(show: &Show) -> Result<Done, Trouble> {
     let opened = Opened::of(&show.messages.target).await?;
     let mut cursor = opened.open(&show.messages.selection.query()).await?;
     let shown = all(show, &mut *cursor, &interrupt).await;
+    super::tell_passed_over(cursor.passed_over());
     let closed = cursor.close().await;
     opened.close().await;
-    let shown = shown?;
+    let Shown { number, refused } = shown?;
     closed?;
-    if shown == 0 {
+    if number == 0 {
         return Err(Trouble::failed(
             "no failed message is meant by that; `garenne failed ls` lists them",
         ));
     }
-    Ok(Done::Everything)
+    Ok(if refused {
+        Done::NotEverything
+    } else {
+        Done::Everything
+    })
+}
+
+struct Shown {
+    number: u64,
+    /// Whether there was a record that cannot be JSON.
+    refused: bool,
 }
 
 async fn all(
     show: &Show,
     cursor: &mut dyn FailedCursor,
     interrupt: &Interrupt,
-) -> Result<u64, Trouble> {
+) -> Result<Shown, Trouble> {
     let mut screen = Screen::new();
-    let mut shown = 0;
+    let (mut number, mut refused) = (0, false);
     while !interrupt.is_asked() {
         let Some(StoredFailure { key, record }) = cursor.next().await? else {
             break;
@@ -51,23 +63,31 @@ async fn all(
         if show.body {
             screen.bytes(&record.body)?;
         } else if show.json {
-            let line = to_json(&record).map_err(Trouble::failed)?;
-            screen.json(&Value::Object(line))?;
+            match to_json(&record) {
+                Ok(line) => screen.json(&Value::Object(line))?,
+                Err(error) => {
+                    say_fault(&cannot_be_json(&record, &error));
+                    refused = true;
+                }
+            }
         } else {
-            if shown > 0 {
+            if number > 0 {
                 screen.line("")?;
             }
             one(&record, &mut screen)?;
         }
-        shown += 1;
+        number += 1;
         cursor.keep(key).await?;
     }
-    Ok(shown)
+    Ok(Shown { number, refused })
 }
 
 fn one(record: &FailedMessage, screen: &mut Screen) -> io::Result<()> {
     field(screen, "id", &record.message_id)?;
     field(screen, "queue", &record.queue)?;
+    if let Some(doubt) = record.doubt() {
+        field(screen, "in doubt", doubt)?;
+    }
     let exchange = match record.exchange.as_str() {
         "" => "the default exchange",
         name => name,
