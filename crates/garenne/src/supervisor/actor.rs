@@ -258,8 +258,7 @@ impl ConnectionSupervisor {
                 consume,
                 publish,
                 outage,
-                queues: Vec::new(),
-                alerts: Vec::new(),
+                ..crate::status::Status::default()
             };
         });
     }

@@ -109,6 +109,8 @@ impl ConnectionSupervisor {
             supervisor
                 .board
                 .update(|status| status.phase = Phase::Stopped);
+            // Whoever learns of the end may end the process, and the log with it.
+            crate::system::flush_logging();
             supervisor.stopped.send_replace(supervisor.stopping.clone());
         }));
     }

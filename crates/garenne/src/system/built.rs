@@ -19,6 +19,8 @@ pub struct System {
     pub(super) publisher: Publisher,
     pub(super) tasks: Tasks,
     pub(super) alerts: Vec<AlertChannel>,
+    /// What is to be said about the environment.
+    pub(super) strange: Vec<String>,
     /// Where the publish link is announced.
     pub(super) publish: watch::Sender<Option<Arc<Link>>>,
 }

@@ -7,6 +7,7 @@ use garenne_core::{Fault, OutageWindow, parse_duration};
 
 use super::SystemBuilder;
 use super::logging::Format;
+use super::names;
 use crate::link::{BrokerUrl, Tls};
 
 /// What the environment says about the way to the broker.
@@ -15,6 +16,8 @@ pub(crate) struct BrokerSettings {
     pub(crate) brokers: Option<Vec<BrokerUrl>>,
     pub(crate) tls: Tls,
     pub(crate) faults: Vec<Fault>,
+    /// Variables that begin like ours and that nobody reads.
+    pub(crate) strange: Vec<String>,
 }
 
 /// Reads `AMQP_URL` and `GARENNE_TLS_*`.
@@ -28,6 +31,11 @@ pub(crate) fn broker_settings() -> BrokerSettings {
     BrokerSettings {
         brokers,
         tls: tls(&mut faults),
+        strange: {
+            let unknown = names::unknown();
+            faults.extend(unknown.faults);
+            unknown.strange
+        },
         faults,
     }
 }
@@ -39,6 +47,7 @@ pub(super) fn apply(mut builder: SystemBuilder) -> SystemBuilder {
         builder.brokers = brokers;
     }
     builder.faults.extend(settings.faults);
+    builder.strange = settings.strange;
     builder = builder.tls(settings.tls);
     if let Some(text) = read(&mut builder.faults, "GARENNE_OUTAGE_WINDOW") {
         match text.parse::<OutageWindow>() {

@@ -7,6 +7,7 @@ mod env;
 mod error;
 mod handle;
 mod logging;
+mod names;
 mod run;
 mod sinks;
 
@@ -15,5 +16,6 @@ pub use built::System;
 pub(crate) use env::{broker_settings, host_name, program_name};
 pub use error::BuildError;
 pub use handle::SystemHandle;
-pub use logging::init as init_logging;
+pub(crate) use logging::lost as log_lines_lost;
+pub use logging::{flush_logging, init as init_logging};
 pub(crate) use run::links_runtime;
