@@ -20,8 +20,8 @@ pub(crate) use stderr::lost;
 
 /// How long the end of the process waits for whoever reads standard error.
 const AT_THE_END: Patience = Patience {
-    whole: Duration::from_secs(2),
-    stalled: Duration::from_secs(1),
+    whole: Duration::from_secs(1),
+    stalled: Duration::from_millis(500),
 };
 
 /// How log lines look.
@@ -50,7 +50,7 @@ impl Format {
 ///   whoever reads standard error takes nothing, or is gone, lines without room are lost;
 ///   [`Status::log_lines_lost`](crate::status::Status::log_lines_lost) counts them, and the event
 ///   `log_lines_lost` tells of them when lines go through again.
-/// - A system that ends waits for its last lines, for 2 s at most. A program that ends without one calls
+/// - A system that ends waits for its last lines, for 1 s at most. A program that ends without one calls
 ///   [`flush_logging`].
 /// - The client library is silenced unless `RUST_LOG` names it: it reports every loss once more, and
 ///   writes returned messages with their bodies into the log.
@@ -87,8 +87,8 @@ pub fn init() {
     }
 }
 
-/// Waits until standard error has taken what was logged before, for 2 s at most, and less if it takes
-/// nothing for 1 s. For programs that end without a system, or do more after their system has stopped.
+/// Waits until standard error has taken what was logged before, for 1 s at most, and less if it takes
+/// nothing for 0.5 s. For programs that end without a system, or do more after their system has stopped.
 ///
 /// It blocks the thread.
 pub fn flush_logging() {

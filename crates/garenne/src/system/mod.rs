@@ -10,6 +10,7 @@ mod logging;
 mod names;
 mod run;
 mod sinks;
+mod within;
 
 pub use builder::SystemBuilder;
 pub use built::System;

@@ -33,20 +33,15 @@ const LONGEST: usize = 64;
 
 /// What is wrong with the names of variables.
 #[derive(Debug, Default)]
-pub(crate) struct Unknown {
+pub(super) struct Unknown {
     /// Misspelled names: what they set is lost, and it may be a protection.
-    pub(crate) faults: Vec<Fault>,
+    pub(super) faults: Vec<Fault>,
     /// Names that begin like ours and are like none of them: others may share the environment.
-    pub(crate) strange: Vec<String>,
+    pub(super) strange: Vec<String>,
 }
 
 /// Looks at the names of all variables.
-pub(crate) fn unknown() -> Unknown {
-    let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
-    among(names)
-}
-
-fn among(names: impl Iterator<Item = String>) -> Unknown {
+pub(super) fn unknown(names: impl Iterator<Item = String>) -> Unknown {
     let mut unknown = Unknown::default();
     for name in names.filter(|name| name.len() <= LONGEST && !is_known(name)) {
         let upper = name.to_ascii_uppercase();
@@ -126,7 +121,7 @@ mod tests {
     use super::*;
 
     fn of(names: &[&str]) -> Unknown {
-        among(names.iter().map(|name| (*name).to_owned()))
+        unknown(names.iter().map(|name| (*name).to_owned()))
     }
 
     #[test]
