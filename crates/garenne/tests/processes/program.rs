@@ -52,7 +52,7 @@ async fn beside(system: SystemHandle) {
         .wait_until(|status| status.phase == Phase::Stopping)
         .await;
     STOPPING.send_replace(true);
-    pending().await
+    pending::<()>().await;
 }
 
 async fn handle(message: Delivery<Text>) -> Result<(), Failure> {
@@ -61,6 +61,7 @@ async fn handle(message: Delivery<Text>) -> Result<(), Failure> {
         "ok" => Ok(()),
         "fail" => Err(Failure::permanent(text)),
         "panic" => panic!("{text}"),
+        "cause" => Err(Declined(std::io::Error::other(text.to_owned())).into()),
         // A long line in the log.
         "long" => Err(Failure::discard("x".repeat(100_000))),
         "until-stop" => {
@@ -74,5 +75,20 @@ async fn handle(message: Delivery<Text>) -> Result<(), Failure> {
             pending().await
         }
         other => Err(Failure::permanent(format!("no such message: {other}"))),
+    }
+}
+
+#[derive(Debug)]
+struct Declined(std::io::Error);
+
+impl std::fmt::Display for Declined {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("declined")
+    }
+}
+
+impl std::error::Error for Declined {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.0)
     }
 }

@@ -107,7 +107,7 @@ impl Scene {
 
     /// Every line that the program writes, to its end.
     pub(crate) async fn lines(&mut self) -> Vec<String> {
-        self.read().to_the_end().await
+        self.read().rest().await
     }
 
     /// Begins to read what the program writes.
@@ -147,7 +147,7 @@ impl Reading {
     }
 
     /// All lines that follow.
-    pub(crate) async fn to_the_end(&mut self) -> Vec<String> {
+    pub(crate) async fn rest(mut self) -> Vec<String> {
         let mut lines = Vec::new();
         while let Some(line) = tokio::time::timeout(SOON, self.0.recv())
             .await
