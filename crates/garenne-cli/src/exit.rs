@@ -5,10 +5,11 @@ use std::fmt;
 use std::io;
 use std::process::ExitCode;
 
-use anstyle::{AnsiColor, Style};
 use garenne::admin::AdminError;
 use garenne::failed::{StoreError, StoreErrorKind};
 use garenne::{ConnectError, ConnectErrorKind, PublishError};
+
+use crate::output::{FAULT, clean, styled, tell};
 
 /// Something failed, or is left undone.
 const LEFT: u8 = 1;
@@ -148,20 +149,17 @@ pub(crate) fn end(done: Result<Done, Trouble>) -> ExitCode {
     };
     say_fault(&trouble.text);
     for cause in &trouble.causes {
-        say(&format!("  because {cause}"));
+        tell(&format!("  because {}", clean(cause)));
     }
     ExitCode::from(trouble.code)
 }
 
-/// One line on standard error.
+/// One line on standard error, whoever wrote parts of it.
 pub(crate) fn say(text: &str) {
-    use std::io::Write;
-    // Nobody is left to be told that nobody is left.
-    let _ = writeln!(anstream::stderr(), "{text}");
+    tell(&clean(text));
 }
 
 /// One line on standard error that tells of a fault.
 pub(crate) fn say_fault(text: &str) {
-    let red = Style::new().bold().fg_color(Some(AnsiColor::Red.into()));
-    say(&format!("{red}garenne:{red:#} {text}"));
+    tell(&format!("{} {}", styled(FAULT, "garenne:"), clean(text)));
 }

@@ -33,6 +33,7 @@
 mod unread;
 mod value;
 
+use std::borrow::Cow;
 use std::fmt::{self, Write};
 
 use serde_json::{Map, Value as Json};
@@ -76,8 +77,17 @@ impl std::error::Error for JsonError {}
 #[must_use]
 pub fn to_line(json: &Json) -> String {
     let line = json.to_string();
+    match escape(&line) {
+        Cow::Borrowed(_) => line,
+        Cow::Owned(escaped) => escaped,
+    }
+}
+
+/// The same for JSON that is written already: a line without its end.
+#[must_use]
+pub fn escape(line: &str) -> Cow<'_, str> {
     if !line.contains(is_hidden) {
-        return line;
+        return Cow::Borrowed(line);
     }
     let mut escaped = String::with_capacity(line.len() + 16);
     for c in line.chars() {
@@ -90,7 +100,7 @@ pub fn to_line(json: &Json) -> String {
             escaped.push(c);
         }
     }
-    escaped
+    Cow::Owned(escaped)
 }
 
 /// A header table as a JSON object.

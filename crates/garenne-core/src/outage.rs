@@ -175,6 +175,17 @@ impl Outage {
         }
     }
 
+    /// How long is left until the window is over of the outage that is going on, or of one that begins
+    /// now; `None` where no time says so.
+    #[must_use]
+    pub fn gives_up_in(&self, now: Moment) -> Option<Duration> {
+        match (self.window, self.deadline()) {
+            (_, Some(deadline)) => Some(deadline.saturating_since(now)),
+            (OutageWindow::For(window), None) => Some(window),
+            _ => None,
+        }
+    }
+
     /// Where consumption stands.
     #[must_use]
     pub fn phase(&self) -> Phase {

@@ -23,8 +23,7 @@ mod readable;
 
 pub use list::{Headers, PropertyList};
 pub use raw::{RawValue, Unreadable};
-pub(crate) use readable::is_hidden;
-pub use readable::readable;
+pub use readable::{is_hidden, readable};
 
 pub(crate) use encode::short;
 use list::{DELIVERY_MODE, PRIORITY, TIMESTAMP, split_property};

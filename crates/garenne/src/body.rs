@@ -1,8 +1,14 @@
 //! How the bytes of a message become the value that a handler receives.
 
+mod unlike;
+
 use std::ops::{Deref, DerefMut};
 
+use garenne_core::wire::readable;
 use serde::de::DeserializeOwned;
+use serde_json::error::Category;
+
+use crate::failure::with_causes;
 
 pub use bytes::Bytes;
 
@@ -68,7 +74,7 @@ impl Undecodable {
 // become one through `?`.
 impl<E: std::error::Error> From<E> for Undecodable {
     fn from(error: E) -> Self {
-        Self(error.to_string())
+        Self(with_causes(&error))
     }
 }
 
@@ -79,11 +85,28 @@ impl<E: std::error::Error> From<E> for Undecodable {
 pub struct Json<T>(pub T);
 
 impl<T: DeserializeOwned + 'static> Body for Json<T> {
-    fn decode(bytes: &Bytes, _content_type: Option<&str>) -> Result<Self, Undecodable> {
+    fn decode(bytes: &Bytes, content_type: Option<&str>) -> Result<Self, Undecodable> {
         serde_json::from_slice(bytes)
             .map(Json)
-            .map_err(|e| Undecodable(format!("not the expected JSON: {e}")))
+            .map_err(|error| no_json(bytes, content_type, &error))
     }
+}
+
+/// Why a body is not the JSON that was expected: what it is instead, or where it goes wrong.
+fn no_json(bytes: &[u8], content_type: Option<&str>, error: &serde_json::Error) -> Undecodable {
+    // It is JSON, and of another form.
+    if error.classify() == Category::Data {
+        return Undecodable(format!("not the expected JSON: {error}"));
+    }
+    let what = unlike::json(bytes).unwrap_or_else(|| error.to_string());
+    let other = content_type.filter(|name| !name.to_ascii_lowercase().contains("json"));
+    Undecodable(match other {
+        Some(name) => {
+            let name = readable(name.as_bytes());
+            format!("not the expected JSON: {what}; its content type is `{name}`")
+        }
+        None => format!("not the expected JSON: {what}"),
+    })
 }
 
 impl<T> Deref for Json<T> {
@@ -106,9 +129,13 @@ pub struct Text(pub String);
 
 impl Body for Text {
     fn decode(bytes: &Bytes, _content_type: Option<&str>) -> Result<Self, Undecodable> {
-        let text =
-            std::str::from_utf8(bytes).map_err(|e| Undecodable(format!("not UTF-8 text: {e}")))?;
-        Ok(Self(text.to_owned()))
+        match std::str::from_utf8(bytes) {
+            Ok(text) => Ok(Self(text.to_owned())),
+            Err(error) => {
+                let what = unlike::text(bytes).unwrap_or_else(|| error.to_string());
+                Err(Undecodable(format!("not UTF-8 text: {what}")))
+            }
+        }
     }
 }
 

@@ -7,6 +7,9 @@ use std::time::Duration;
 
 use garenne_core::Wish;
 
+/// An error whose sources never end must not end us.
+const MOST_CAUSES: usize = 16;
+
 /// What a handler returns: a boxed future of `Result<(), Failure>`.
 ///
 /// It is the same type as actix's `ResponseFuture<Result<(), Failure>>`. garenne polls it itself,
@@ -98,7 +101,7 @@ impl Failure {
         Self {
             wish: Wish::Retry,
             error: error.to_string(),
-            chain: sources.map(ToString::to_string).collect(),
+            chain: sources.take(MOST_CAUSES).map(ToString::to_string).collect(),
         }
     }
 }
@@ -107,6 +110,20 @@ impl<E: std::error::Error> From<E> for Failure {
     fn from(error: E) -> Self {
         Self::from_error(&error)
     }
+}
+
+/// The text of an error with those of its sources, for whoever keeps one text only.
+pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let sources = std::iter::successors(error.source(), |e| e.source());
+    for cause in sources.take(MOST_CAUSES).map(ToString::to_string) {
+        // Some errors repeat their sources' texts in their own.
+        if !text.contains(&cause) {
+            text.push_str(": ");
+            text.push_str(&cause);
+        }
+    }
+    text
 }
 
 impl fmt::Debug for Failure {
@@ -147,6 +164,8 @@ mod tests {
             Ok(())
         }
 
+        let both = with_causes(&"x".parse::<u8>().map_err(Outer).unwrap_err());
+        assert_eq!(both, "no amount: invalid digit found in string");
         let failure = handler().unwrap_err();
         assert!(matches!(failure.wish(), Wish::Retry));
         assert_eq!(failure.error(), "no amount");

@@ -77,7 +77,7 @@ pub use publish::{
     PublishError, Publisher, PublisherBuilder, RequestError, SendAll, Sent, WhenDown,
 };
 pub use sink::{ByFactory, FailedMessage, IntoFailSink, LogSink, SinkError};
-pub use system::{BuildError, System, SystemBuilder, SystemHandle, init_logging};
+pub use system::{BuildError, System, SystemBuilder, SystemHandle, flush_logging, init_logging};
 
 // What the guide shows compiles. So does what the README shows, in `garenne-sinks`, which it shows too.
 #[cfg(doctest)]

@@ -84,6 +84,9 @@ pub struct Status {
     pub queues: Vec<QueueStatus>,
     /// One entry per registered alert, in their order.
     pub alerts: Vec<AlertStatus>,
+    /// Lines of the log that standard error did not take in time, since the start of this process:
+    /// whoever reads it stalls or is gone. Zero where the program has set up its own logging.
+    pub log_lines_lost: u64,
 }
 
 /// What one alert told, and what it could not, since the start of this process.
@@ -257,6 +260,7 @@ impl Board {
             .map(|(name, counters)| counters.snapshot(name))
             .collect();
         status.alerts = self.desk.status();
+        status.log_lines_lost = crate::system::log_lines_lost();
         status
     }
 }

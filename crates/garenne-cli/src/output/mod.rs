@@ -6,6 +6,6 @@ mod table;
 mod text;
 
 pub(crate) use progress::Progress;
-pub(crate) use screen::{BAD, FAINT, GOOD, STRONG, Screen, styled};
+pub(crate) use screen::{BAD, FAINT, FAULT, GOOD, STRONG, Screen, ask, styled, tell};
 pub(crate) use table::{Column, Table};
 pub(crate) use text::{clean, clean_lines, count, time};

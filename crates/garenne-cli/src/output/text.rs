@@ -2,45 +2,25 @@
 
 use std::time::SystemTime;
 
+use garenne::core::wire::readable;
 use garenne::core::within_years_of_four_digits;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 /// A text on one line, without anything that a terminal would obey: an error's text or a header can
 /// hold whatever a producer put there.
 pub(crate) fn clean(text: &str) -> String {
-    let mut clean = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '\n' | '\r' | '\t' => clean.push(' '),
-            c if is_harmless(c) => clean.push(c),
-            c => clean.extend(c.escape_default()),
-        }
-    }
-    clean.trim_end().to_owned()
+    let line = text.replace(['\n', '\r', '\t'], " ");
+    readable(line.trim_end().as_bytes()).into_owned()
 }
 
-/// The same with its lines kept.
+/// The same with its lines and tabs kept.
 pub(crate) fn clean_lines(text: &str) -> String {
     let lines = text.split('\n').map(|line| {
         let line = line.strip_suffix('\r').unwrap_or(line);
-        let mut clean = String::with_capacity(line.len());
-        for c in line.chars() {
-            match c {
-                '\t' => clean.push('\t'),
-                c if is_harmless(c) => clean.push(c),
-                c => clean.extend(c.escape_default()),
-            }
-        }
-        clean
+        let words = line.split('\t').map(|word| readable(word.as_bytes()));
+        words.collect::<Vec<_>>().join("\t")
     });
     lines.collect::<Vec<_>>().join("\n")
-}
-
-/// Control characters steer terminals, and marks of direction make texts read as what they are not.
-fn is_harmless(c: char) -> bool {
-    let turns =
-        matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    !c.is_control() && !turns
 }
 
 /// At most so many columns of it; what is cut ends in `…`.

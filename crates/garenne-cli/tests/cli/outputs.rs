@@ -1,6 +1,11 @@
 //! What people see, at the widths that they have.
 
-use crate::support::{Stage, TWO, many};
+use std::io::Write;
+use std::process::Stdio;
+
+use garenne::core::wire::is_hidden;
+
+use crate::support::{Stage, TWO, command, many};
 
 const ESCAPE: char = '\u{1b}';
 
@@ -94,6 +99,66 @@ async fn what_a_producer_wrote_does_not_steer_the_terminal() {
         assert!(!ran.out.contains(ESCAPE), "{}", ran.out);
         assert!(ran.out.contains("\\u{1b}[2Jgone"), "{}", ran.out);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn neither_json_nor_a_fault_steers_the_terminal() {
+    let stage = Stage::new().await;
+    let hostile = TWO.replace(
+        "card declined",
+        "\\u001b[2J\\u009b31m\\u202egone\\nfake line",
+    );
+    stage.park(&hostile).await;
+    let queue = "no\u{1b}]0;title\u{7}\u{9b}\u{202e}such\nqueue";
+    let hostile_lines = std::env::temp_dir().join("no\u{1b}[2Jsuch\u{202e}file");
+    for arguments in [
+        &["failed", "ls", "-q", "orders", "--json"][..],
+        &["failed", "show", "-q", "orders", "-n", "1", "--json"],
+        &["failed", "export", "-q", "orders"],
+        &["failed", "ls", "-q", queue],
+        &["failed", "replay", "-q", queue],
+        &["failed", "export", "-q", queue],
+        &[
+            "failed",
+            "import",
+            "-q",
+            "orders",
+            hostile_lines.to_str().unwrap(),
+        ],
+        &["doctor", "-q", queue],
+        &["topology", "-q", queue],
+    ] {
+        let ran = stage.run(arguments).await;
+        for line in ran.out.lines().chain(ran.err.lines()) {
+            assert!(!line.contains(is_hidden), "{arguments:?}: {line:?}");
+            assert!(
+                !line.starts_with("queue") || arguments[0] == "topology",
+                "{arguments:?}: {line:?}"
+            );
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn standard_error_that_nobody_reads_is_no_fault() {
+    let stage = Stage::new().await;
+    stage.park(TWO).await;
+    let mut sending = command(&stage.url());
+    sending
+        .args(["send", "-q", "orders.failed"])
+        .stdin(Stdio::piped())
+        .stderr(Stdio::piped());
+    let mut sending = sending.spawn().unwrap();
+    drop(sending.stderr.take());
+    let mut stdin = sending.stdin.take().unwrap();
+    let ended = tokio::task::spawn_blocking(move || {
+        // It tells what it did when its input ends; by then nobody reads that.
+        stdin.write_all(b"a line\n").unwrap();
+        drop(stdin);
+        sending.wait().unwrap()
+    });
+    assert_eq!(ended.await.unwrap().code(), Some(0));
+    assert_eq!(stage.depth("orders.failed").await, 3);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::words::cut;
 use crate::outcome::FailReason;
+use crate::wire::is_hidden;
 
 /// How long the kind of an error may be, in bytes.
 const MAX_KIND: usize = 120;
@@ -155,11 +156,11 @@ fn kind_of(error: &str) -> String {
         if !kind.is_empty() {
             kind.push(' ');
         }
-        kind.push_str(if word.contains(|c: char| c.is_numeric()) {
-            "#"
+        if word.contains(|c: char| c.is_numeric()) {
+            kind.push('#');
         } else {
-            word
-        });
+            kind.extend(word.chars().filter(|c| !is_hidden(*c)));
+        }
         if kind.len() > MAX_KIND {
             break;
         }

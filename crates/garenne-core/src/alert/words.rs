@@ -3,7 +3,10 @@
 use std::fmt::Write;
 use std::time::Duration;
 
-/// One line of at most `most` bytes: no control characters, white space folded, the end cut.
+use crate::wire::is_hidden;
+
+/// One line of at most `most` bytes: no control characters and nothing that hides or turns a text, white
+/// space folded, the end cut.
 ///
 /// Errors often quote messages, which strangers write. Whatever such a text contains, it shall not
 /// look like a second alert.
@@ -16,7 +19,7 @@ pub(super) fn one_line(text: &str, most: usize) -> String {
         if !line.is_empty() {
             line.push(' ');
         }
-        line.push_str(word);
+        line.extend(word.chars().filter(|c| !is_hidden(*c)));
         if line.len() > most {
             break;
         }
@@ -104,6 +107,7 @@ mod tests {
             one_line("no\r\n\tstock\u{0}  left\u{1b}[31m", 100),
             "no stock left [31m"
         );
+        assert_eq!(one_line("a\u{202e}b\u{200b}c \u{2066}d", 100), "abc d");
     }
 
     #[test]

@@ -34,8 +34,9 @@ pub fn readable(bytes: &[u8]) -> Cow<'_, str> {
 
 /// Whether a character does something to its neighbours, or cannot be seen: controls, line and
 /// paragraph separators, zero-width characters, marks of direction, invisible operators, fillers,
-/// and tags.
-pub(crate) fn is_hidden(c: char) -> bool {
+/// and tags. [`readable`] escapes them.
+#[must_use]
+pub fn is_hidden(c: char) -> bool {
     c.is_control()
         || matches!(c,
             '\u{ad}'

@@ -47,7 +47,9 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 /// text but for its host. (A program with a logger of its own for the crate `log`, in place of
 /// `tracing`, must not let `ureq` and `ureq_proto` log at `trace`.) A proxy is taken from `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY`.
 ///
-/// What is told contains error texts: they leave your network for the service that you chose.
+/// What is told contains error texts: they leave your network for the service that you chose. They call
+/// nobody there: `@` is written as `＠`, `<` and `>` as `‹` and `›` (for Slack, as the escapes that it
+/// wants). In `"{items}"`, which is for programs, `newest` and `kind` are as they are.
 #[must_use = "an alert is never called unless a system is given it"]
 pub struct WebhookAlert {
     name: Option<String>,

@@ -6,7 +6,7 @@ use garenne::core::alert::Digest;
 use serde_json::{Value, json};
 
 use super::kind::Kind;
-use super::sign;
+use super::{inert, sign};
 
 /// One request, but for what is always the same.
 pub(super) struct Request {
@@ -22,9 +22,14 @@ pub(super) fn request(
     now: SystemTime,
 ) -> Request {
     let mut url = url.to_owned();
+    let inert = match kind {
+        Kind::Slack => inert::at,
+        _ => inert::text,
+    };
+    let told = inert::digest(digest, inert);
     let text = format!(
         "{prefix}{}",
-        digest.text(kind.max_text().saturating_sub(prefix.len()))
+        told.text(kind.max_text().saturating_sub(prefix.len()))
     );
     let since_epoch = now.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
     let body = match kind {
@@ -56,13 +61,12 @@ pub(super) fn request(
     Request { url, body }
 }
 
-/// Feishu takes `<at …>` in a text for a mention. An error that quotes a stranger must not be able to
-/// call everybody.
+/// Feishu takes `<at …>` in a text for a mention, and would in a prefix.
 fn without_tags(text: &str) -> String {
     text.replace('<', "‹").replace('>', "›")
 }
 
-/// Slack's three control characters; `<!channel>` in an error would call everybody.
+/// Slack's three control characters, as it wants them; it shows what they stand for.
 fn escaped(text: &str) -> String {
     text.replace('&', "&amp;")
         .replace('<', "&lt;")
@@ -136,17 +140,63 @@ pub(super) mod tests {
         assert_eq!(body["sign"], "G7XpBpG8NgG02fJOAhX6FRAObIljmFoxVReo8I62pEk=");
     }
 
+    /// What would call somebody in one chat or another, in an error that quotes a stranger.
+    const MENTIONS: &str = "@all @channel @here @everyone <!channel> <!here> <!everyone> <@U123> <@&456> \
+                            <!subteam^S1> <at user_id=\"all\">all</at> <at>Ann</at> <users/all> @13800000000";
+
     #[test]
-    fn an_error_cannot_call_everybody() {
-        for (kind, secret) in [(Kind::Slack, ""), (Kind::Feishu, "")] {
-            let (_, body) = sent(&kind, secret, "<!channel> <at user_id=\"all\">");
-            assert!(!body.to_string().contains('<'), "{body}");
+    fn an_error_calls_nobody_in_any_service() {
+        let head =
+            "alert: order-service on web-1\norders: 12 failures in 5 min (exhausted), newest: ";
+        let told = "＠all ＠channel ＠here ＠everyone ‹!channel› ‹!here› ‹!everyone› ‹＠U123› ‹＠&456› \
+                    ‹!subteam^S1› ‹at user_id=\"all\"›all‹/at› ‹at›Ann‹/at› ‹users/all› ＠13800000000";
+        let slack = "＠all ＠channel ＠here ＠everyone &lt;!channel&gt; &lt;!here&gt; &lt;!everyone&gt; &lt;＠U123&gt; \
+                     &lt;＠&amp;456&gt; &lt;!subteam^S1&gt; &lt;at user_id=\"all\"&gt;all&lt;/at&gt; \
+                     &lt;at&gt;Ann&lt;/at&gt; &lt;users/all&gt; ＠13800000000";
+        let text = format!("{head}{told}");
+        let robot = json!({"msgtype": "text", "text": {"content": text}});
+        let template = |template| Kind::Json(Template::parse(template).unwrap());
+        for (kind, body) in [
+            (Kind::DingTalk, robot.clone()),
+            (Kind::WeCom, robot),
+            (
+                Kind::Feishu,
+                json!({"msg_type": "text", "content": {"text": text}}),
+            ),
+            (Kind::Slack, json!({"text": format!("{head}{slack}")})),
+            // Discord, Google Chat and Teams, Mattermost.
+            (
+                template(r#"{"content": "{text}"}"#),
+                json!({"content": text}),
+            ),
+            (template(r#"{"text": "{text}"}"#), json!({"text": text})),
+            (
+                template(r##"{"channel": "#ops", "text": "look: {text}"}"##),
+                json!({"channel": "#ops", "text": format!("look: {text}")}),
+            ),
+        ] {
+            assert_eq!(sent(&kind, "", MENTIONS).1, body, "{kind:?}");
         }
     }
 
     #[test]
+    fn items_call_nobody_within_a_text_and_are_as_they_are_for_programs() {
+        let template = Template::parse(r#"{"text": "{items}!", "items": "{items}"}"#).unwrap();
+        let (_, body) = sent(&Kind::Json(template), "", MENTIONS);
+        let text = body["text"].as_str().unwrap();
+        assert!(!text.contains(['@', '<', '>']), "{text}");
+        assert_eq!(body["items"][0]["newest"], MENTIONS);
+        assert!(
+            !body["items"][0]["text"]
+                .to_string()
+                .contains(['@', '<', '>']),
+            "{body}"
+        );
+    }
+
+    #[test]
     fn a_text_fits_whatever_happened() {
-        let mut long = digest(&"ü".repeat(250));
+        let mut long = digest(&"@".repeat(500));
         let item = long.items[0].clone();
         long.items = vec![item; 50];
         let address = ("https://h.example", "", "alert: ");

@@ -14,6 +14,7 @@ mod alert;
 mod answer;
 mod body;
 mod http;
+mod inert;
 mod kind;
 mod secret;
 mod sign;

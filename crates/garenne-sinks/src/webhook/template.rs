@@ -4,6 +4,8 @@ use garenne::core::alert::{Digest, Item};
 use garenne::core::secret::shown;
 use serde_json::{Map, Value, json};
 
+use super::inert;
+
 /// What is sent where nobody said otherwise.
 const DEFAULT: &str = r#"{
     "text": "{text}", "time": "{time}", "service": "{service}", "host": "{host}", "severity": "{severity}",
@@ -67,7 +69,7 @@ fn item(item: &Item) -> Value {
         "count": item.count,
         "seconds": item.lasting.as_secs(),
         "newest": item.newest,
-        "text": item.to_string(),
+        "text": inert::text(&item.to_string()),
     });
     value["queue"] = item.subject.queue().into();
     if let Subject::Failures { reason, kind, .. } = &item.subject {
@@ -119,7 +121,7 @@ fn woven(text: &str, values: &[(&str, Value)]) -> String {
                 rest = behind;
             }
             Some((value, behind)) => {
-                woven.push_str(&value.to_string());
+                woven.push_str(&inert::text(&value.to_string()));
                 rest = behind;
             }
             None => {

@@ -8,6 +8,8 @@ use std::time::Duration;
 use actix::Message;
 use garenne_core::alert::Digest;
 
+use crate::failure::with_causes;
+
 /// What people shall be told, as an alert receives it: everything since the last call. It
 /// dereferences to the [`Digest`]; cloning it is cheap.
 ///
@@ -110,7 +112,7 @@ impl AlertError {
 
 impl<E: std::error::Error> From<E> for AlertError {
     fn from(error: E) -> Self {
-        Self::new(error)
+        Self::new(with_causes(&error))
     }
 }
 

@@ -14,10 +14,10 @@ use actix::{Actor, Context, Handler};
 use futures_util::future::LocalBoxFuture;
 use garenne_core::reader::Message;
 use garenne_core::{Caution, Epoch};
-use tracing::{debug, info, warn};
+use tracing::{debug, info};
 
 use super::acks::{Acks, Told};
-use super::in_hand::{InHand, Open};
+use super::in_hand::{InHand, Open, Reminder};
 use super::life::{Live, Ran, received};
 use super::line::Line;
 use super::settle::Settled;
@@ -48,6 +48,7 @@ pub(super) struct ChannelTask<A, B, L> {
     unacked: VecDeque<Arc<Meta>>,
     cancelling: Option<LocalBoxFuture<'static, Result<(), LinkError>>>,
     draining: bool,
+    reminder: Reminder,
     /// An ack got through.
     pub(super) progressed: bool,
 }
@@ -102,6 +103,7 @@ where
             unacked: VecDeque::new(),
             cancelling: None,
             draining: false,
+            reminder: Reminder::default(),
             progressed: false,
             worker,
             live,
@@ -123,13 +125,14 @@ where
                         continue;
                     }
                     Mode::Abandon => {
-                        self.log_abandoned();
+                        self.in_hand.log_abandoned();
                         return End::Abandoned;
                     }
                 },
                 turn = std::future::poll_fn(|cx| self.poll_turn(cx)) => turn,
                 _ = look.tick() => {
                     self.worker.look_after_handler();
+                    self.say_what_is_awaited();
                     continue;
                 }
             };
@@ -163,15 +166,19 @@ where
         self.subscription = None;
         self.draining = true;
         let mut mode = self.worker.hub.mode.clone();
+        let mut look = tokio::time::interval(LOOK_EVERY);
         if *mode.borrow_and_update() == Mode::Abandon {
-            return self.log_abandoned();
+            return self.in_hand.log_abandoned();
         }
         loop {
             tokio::select! {
                 biased;
-                now = Mode::changed(&mut mode) => if now == Mode::Abandon {
-                    return self.log_abandoned();
+                now = Mode::changed(&mut mode) => match now {
+                    Mode::Abandon => return self.in_hand.log_abandoned(),
+                    Mode::Drain => self.reminder.begin(),
+                    Mode::Run => {}
                 },
+                _ = look.tick() => self.say_what_is_awaited(),
                 turn = std::future::poll_fn(|cx| self.poll_turn(cx)) => match turn {
                     Turn::Lost(why) => {
                         self.lost(why);
@@ -309,10 +316,19 @@ where
     /// Takes nothing new, and gives back what has not begun.
     fn drain(&mut self) {
         self.draining = true;
+        self.reminder.begin();
         self.worker.permits.close();
         self.worker.handler.give_back();
         if let Some(subscription) = &self.subscription {
             self.cancelling = Some(Box::pin(self.port.cancel(subscription)));
+        }
+    }
+
+    /// During a stop, now and then.
+    fn say_what_is_awaited(&mut self) {
+        if self.reminder.is_due() && !self.in_hand.is_empty() {
+            let queue = self.worker.queue.name();
+            self.in_hand.log_draining(queue, self.worker.id);
         }
     }
 
@@ -363,33 +379,11 @@ where
             self.line.cut();
             self.worker.counters.on_ended(self.acks.untold());
             if !self.in_hand.is_empty() {
-                self.log_cut_off();
+                let quiet = &self.worker.log.cut_off;
+                self.in_hand.log_cut_off(self.worker.queue.name(), quiet);
             }
         }
         End::Lost(why)
-    }
-
-    /// A message that is alone when this happens again and again is the one that causes it.
-    fn log_cut_off(&self) {
-        let in_hand = self.in_hand.len();
-        let alone = self.in_hand.metas().next().filter(|_| in_hand == 1);
-        let message_id = alone.map(|meta| meta.id_to_show());
-        self.worker.log.cut_off.log(|repeated| {
-            info!(
-                event = "deliveries_cut_off",
-                queue = self.worker.queue.name(),
-                in_hand,
-                message_id = message_id.as_deref(),
-                repeated,
-                "the channel is gone; the broker will hand these messages out again"
-            );
-        });
-    }
-
-    fn log_abandoned(&self) {
-        for meta in self.in_hand.metas() {
-            warn!(event = "message_abandoned", queue = %meta.queue, message_id = &*meta.id_to_show(), attempt = meta.attempt.number(), "not finished by the drain deadline; the broker hands it out again");
-        }
     }
 
     async fn close(&self) {

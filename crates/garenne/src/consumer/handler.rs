@@ -90,21 +90,21 @@ where
                 let watched = AssertUnwindSafe(future)
                     .catch_unwind()
                     .instrument(span.clone());
-                match within(deadline, watched).await {
+                match within(deadline, meta, watched).await {
                     Some(Ok(result)) => Run::Finished(result),
                     Some(Err(panic)) => Run::Panicked(panic_text(&*panic)),
                     // Its future is dropped, so nothing of it hangs on in the actor.
                     None => return Ok(Run::DeadlineExceeded),
                 }
             }
-            Begun::OfActor(result) => match within(deadline, result).await {
+            Begun::OfActor(result) => match within(deadline, meta, result).await {
                 Some(Ok(Ok(result))) => Run::Finished(result),
                 Some(Ok(Err(panic))) => Run::Panicked(panic),
                 Some(Err(_)) => instance.inbox.whose_fault(meta),
                 // Likewise: it is dropped as soon as nobody waits for it.
                 None => return Ok(Run::DeadlineExceeded),
             },
-            Begun::Response(response) => match within(deadline, response).await {
+            Begun::Response(response) => match within(deadline, meta, response).await {
                 Some(Ok(result)) => Run::Finished(result),
                 Some(Err(_)) => instance.inbox.whose_fault(meta),
                 None => Run::DeadlineExceeded,
@@ -189,13 +189,24 @@ where
 
 /// What a future gives by a deadline, which is counted from when it first has to wait: who does not
 /// wait needs no timer.
-async fn within<F: Future + Unpin>(deadline: Duration, mut future: F) -> Option<F::Output> {
+async fn within<F: Future + Unpin>(
+    deadline: Duration,
+    meta: &Meta,
+    mut future: F,
+) -> Option<F::Output> {
     let mut timer = None;
     poll_fn(|cx| {
         if let Poll::Ready(output) = Pin::new(&mut future).poll(cx) {
             return Poll::Ready(Some(output));
         }
-        let timer = timer.get_or_insert_with(|| Box::pin(sleep(deadline)));
+        let timer = timer.get_or_insert_with(|| {
+            let timer = Box::pin(sleep(deadline));
+            // The timer has looked at the clock already.
+            if let Some(now) = timer.deadline().into_std().checked_sub(deadline) {
+                meta.runs_since(now);
+            }
+            timer
+        });
         timer.as_mut().poll(cx).map(|()| None)
     })
     .await

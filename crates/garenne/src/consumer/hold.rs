@@ -1,6 +1,6 @@
 //! Holding a message until somebody else has what must be stored before it may be acked.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use garenne_core::Backoff;
 use tracing::{Span, warn};
@@ -29,6 +29,7 @@ where
     F: Future<Output = Result<T, PublishError>>,
 {
     let mut backoff = Backoff::default();
+    let mut since = None;
     loop {
         let result = tokio::select! {
             biased;
@@ -41,8 +42,15 @@ where
             Err(error) => error,
         };
         let pause = backoff.next(fastrand::f64());
+        let held_ms = ms(since.get_or_insert_with(Instant::now).elapsed());
         span.in_scope(|| {
-            warn!(event = "message_held", %error, "the {what} is not stored yet; holding the message and trying again");
+            warn!(
+                event = "message_held",
+                %error,
+                held_ms,
+                retry_in_ms = ms(pause),
+                "the {what} is not stored yet; holding the message and trying again"
+            );
         });
         // Boxed, because few messages come to it and each has room for it.
         let paused = Box::pin(line.while_alive(pause_or_link(hub, &error, pause)));
@@ -61,4 +69,8 @@ async fn pause_or_link(hub: &Hub, error: &PublishError, pause: Duration) {
     } else {
         tokio::time::sleep(pause).await;
     }
+}
+
+fn ms(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

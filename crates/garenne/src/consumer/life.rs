@@ -10,7 +10,8 @@ use std::sync::atomic::Ordering;
 
 use actix::{Actor, Context, Handler};
 use garenne_core::reader::Message;
-use garenne_core::{Outcome, decide};
+use garenne_core::wire::readable;
+use garenne_core::{Outcome, TextProperty, decide};
 use tokio::sync::TryAcquireError;
 use tracing::{Span, info_span};
 
@@ -92,6 +93,20 @@ fn decoded<B: Body>(meta: &Meta) -> Result<B, Undecodable> {
         B::decode(&meta.bytes, meta.content_type())
     }))
     .unwrap_or_else(|panic| Err(Undecodable::new(panic_text(&*panic))))
+    .map_err(|why| encoded(meta, why))
+}
+
+/// A body may be unreadable because it is encoded, and its message says so. garenne decodes nothing.
+fn encoded(meta: &Meta, why: Undecodable) -> Undecodable {
+    let encoding = meta.list().text(TextProperty::ContentEncoding);
+    let encoding = readable(encoding.unwrap_or_default());
+    if ["", "identity", "utf-8"].contains(&encoding.to_ascii_lowercase().as_str()) {
+        return why;
+    }
+    Undecodable::new(format_args!(
+        "{} (its content-encoding is `{encoding}`)",
+        why.as_str()
+    ))
 }
 
 /// *handled*: the handler's result, its panic, its deadline, or that it never began.

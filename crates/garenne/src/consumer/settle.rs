@@ -67,14 +67,26 @@ pub(super) async fn settle<A, B>(
     };
     match settlement {
         Settlement::Ack => {
-            failed
-                .span
-                .in_scope(|| debug!(event = "message_handled", "handled"));
+            failed.span.in_scope(|| {
+                debug!(
+                    event = "message_handled",
+                    ran_ms = meta.running_ms(),
+                    "handled"
+                );
+            });
             Settled::Ack
         }
         Settlement::Discard => {
             worker.counters.on_discarded();
-            span.in_scope(|| info!(event = "message_discarded", error = %failed.ran.error, "the handler wants this message discarded"));
+            span.in_scope(|| {
+                info!(
+                    event = "message_discarded",
+                    error = %failed.ran.error,
+                    causes = failed.causes(),
+                    ran_ms = meta.running_ms(),
+                    "the handler wants this message discarded"
+                );
+            });
             Settled::Ack
         }
         Settlement::Requeue => {
@@ -109,7 +121,10 @@ impl<A, B> Failed<'_, A, B> {
             warn!(
                 event = "message_retried",
                 error = %self.ran.error,
+                causes = self.causes(),
+                ran_ms = meta.running_ms(),
                 delay_ms = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX),
+                attempts = worker.queue.get_retry().retries() + 1,
                 "attempt {attempt} failed; the next one follows after the delay"
             );
         });
@@ -209,7 +224,8 @@ impl<A, B> Failed<'_, A, B> {
 
     /// Hands the message to the fail sink.
     async fn store(self, reason: FailReason) -> Settled {
-        let Self { worker, .. } = self;
+        let Self { worker, meta, .. } = self;
+        let ran_ms = meta.running_ms();
         let failed = FailedMessage::from(self.record(reason));
         let held = self
             .hold("failed message", || {
@@ -242,6 +258,8 @@ impl<A, B> Failed<'_, A, B> {
                         reason = %reason,
                         attempts = failed.attempts,
                         error = %failed.error,
+                        causes = self.causes(),
+                        ran_ms,
                         "the message failed for good and was stored in {place}"
                     );
                 });
@@ -268,6 +286,12 @@ impl<A, B> Failed<'_, A, B> {
         };
         self.worker.recall.ended(self.meta, ran);
         Settled::Nothing
+    }
+
+    /// The error's sources, for the log.
+    fn causes(&self) -> Option<String> {
+        let causes = &self.ran.chain;
+        (!causes.is_empty()).then(|| causes.join(": "))
     }
 
     fn message_id(&self) -> String {

@@ -5,6 +5,7 @@ use std::fmt;
 use std::ops::Deref;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
+use std::time::Instant;
 
 use bytes::Bytes;
 use garenne_core::delay::arrived;
@@ -29,6 +30,8 @@ pub(crate) struct Meta {
     pub(crate) outbox: Outbox,
     /// A handler has begun with it.
     pub(crate) begun: AtomicBool,
+    /// Since when its handler has waited for something. One that never waits is done with at once.
+    running_since: OnceLock<Instant>,
     /// No handler has it any more: what is left is to store it somewhere, if it is not done with.
     pub(crate) ended: AtomicBool,
     /// Set when the delivery was dropped by a panic: it was this message whose handler panicked.
@@ -88,9 +91,22 @@ impl Meta {
             shown: OnceLock::new(),
             outbox: Outbox::default(),
             begun: AtomicBool::new(false),
+            running_since: OnceLock::new(),
             ended: AtomicBool::new(false),
             unwound: AtomicBool::new(false),
         }
+    }
+
+    /// Its handler has waited since then.
+    pub(crate) fn runs_since(&self, then: Instant) {
+        // A later run of a message that was begun anew counts from the first one.
+        let _ = self.running_since.set(then);
+    }
+
+    /// For how long its handler has run, as far as that is known: in milliseconds.
+    pub(crate) fn running_ms(&self) -> Option<u64> {
+        let since = self.running_since.get()?;
+        u64::try_from(since.elapsed().as_millis()).ok()
     }
 
     /// The properties, to look one up.

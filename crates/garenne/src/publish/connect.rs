@@ -74,6 +74,9 @@ impl PublisherBuilder {
             builder.brokers = brokers;
         }
         builder.faults.extend(settings.faults);
+        for told in settings.strange {
+            tracing::warn!(event = "unknown_variable", "{told}");
+        }
         builder
     }
 

@@ -27,6 +27,7 @@ impl Handler<FailedMessage> for LogSink {
             attempts = failed.attempts,
             reason = %failed.reason,
             error = %failed.error,
+            causes = (!failed.error_chain.is_empty()).then(|| failed.error_chain.join(": ")),
             body_bytes = failed.body.len(),
             "the message failed for good and is kept in this log only"
         );

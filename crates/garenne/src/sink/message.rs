@@ -7,6 +7,8 @@ use std::sync::Arc;
 use actix::Message;
 use garenne_core::FailedMessage as Record;
 
+use crate::failure::with_causes;
+
 /// A message that failed for good, as a fail sink receives it: everything needed to understand it
 /// and to send it again. It dereferences to the record; cloning it is cheap.
 ///
@@ -69,7 +71,7 @@ impl SinkError {
 
 impl<E: std::error::Error> From<E> for SinkError {
     fn from(error: E) -> Self {
-        Self(error.to_string())
+        Self(with_causes(&error))
     }
 }
 

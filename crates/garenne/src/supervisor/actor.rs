@@ -14,6 +14,7 @@ use tokio::sync::{mpsc, watch};
 use tracing::{info, warn};
 
 use super::loss::at_once;
+use super::words::{millis, starting};
 use super::workers::{Registration, WorkerSlot, WorkerThread};
 use super::zombie::Sight;
 use crate::alert::{Desk, Tellers};
@@ -216,7 +217,7 @@ impl ConnectionSupervisor {
         if let Some(news) = self.alarm.ended(ended) {
             self.desk.tell(&news);
         }
-        let lasted_ms = u64::try_from(ended.lasted.as_millis()).unwrap_or(u64::MAX);
+        let lasted_ms = millis(ended.lasted);
         if ended.losses == 0 && ended.attempts == 0 {
             info!(
                 event = "stable",
@@ -260,8 +261,7 @@ impl ConnectionSupervisor {
                 consume,
                 publish,
                 outage,
-                queues: Vec::new(),
-                alerts: Vec::new(),
+                ..crate::status::Status::default()
             };
         });
     }
@@ -289,6 +289,7 @@ impl Actor for ConnectionSupervisor {
         if let Some(mut news) = self.news_in.take() {
             ctx.add_stream(futures_util::stream::poll_fn(move |cx| news.poll_recv(cx)));
         }
+        starting(&self.plan);
         if let Err(error) = self.start_children(ctx) {
             let why = no_thread("the threads of workers", &error);
             return self.stop(StopReason::Internal(why), ctx);

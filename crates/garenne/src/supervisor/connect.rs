@@ -12,6 +12,7 @@ use tracing::warn;
 
 use super::ConnectionSupervisor;
 use super::actor::Plan;
+use super::words::millis;
 use crate::link::{Brokers, Link, LinkError, LinkNews, Purpose, declare_queue};
 
 /// What one attempt brought back: the links that came up, and why not all of them did.
@@ -74,12 +75,17 @@ impl ConnectionSupervisor {
                 // The pause is for both.
                 self.lost_meanwhile = None;
                 if let Some(pause) = self.failed(&error, ctx) {
-                    let retry_in_ms = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
+                    let now = self.now();
+                    let outage = self.outage.summary();
+                    let lasting = outage.as_ref().map(|o| now.saturating_since(o.since));
                     self.log_attempt.log(|repeated| {
                         warn!(
                             event = "link_attempt_failed",
                             %error,
-                            retry_in_ms,
+                            attempts = outage.map(|outage| outage.attempts),
+                            lasting_ms = lasting.map(millis),
+                            retry_in_ms = millis(pause),
+                            gives_up_in_ms = self.outage.gives_up_in(now).map(millis),
                             repeated,
                             "no link to the broker; trying again"
                         );

@@ -8,6 +8,7 @@ use garenne_core::{Next, RestartLimit, StopReason};
 use tracing::warn;
 
 use super::ConnectionSupervisor;
+use super::words::millis;
 use crate::link::{Kind, LinkError, Purpose};
 
 /// A loss after stable consumption is answered at once, but not more often than this. One ack makes
@@ -100,12 +101,13 @@ impl ConnectionSupervisor {
         let (was_stable, epoch) = (slot.was_stable, slot.epoch.0);
         let again = self.when_again(was_stable);
         let retry_in_ms = match again {
-            Again::After(pause) => u64::try_from(pause.as_millis()).ok(),
+            Again::After(pause) => Some(millis(pause)),
             Again::AtOnce | Again::WithTheOther => None,
         };
+        let gives_up_in_ms = self.outage.gives_up_in(self.now()).map(millis);
         let name = purpose.as_str();
         self.slot(purpose).log_lost.log(|repeated| {
-            warn!(event = "link_lost", purpose = name, epoch, %error, retry_in_ms, repeated, "the {name} link is lost; reconnecting");
+            warn!(event = "link_lost", purpose = name, epoch, %error, retry_in_ms, gives_up_in_ms, repeated, "the {name} link is lost; reconnecting");
         });
         let error = error
             .clone()

@@ -4,6 +4,7 @@ mod actor;
 mod connect;
 mod loss;
 mod stop;
+mod words;
 mod workers;
 mod zombie;
 

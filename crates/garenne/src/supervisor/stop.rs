@@ -8,6 +8,7 @@ use garenne_core::alert::{News, Subject};
 use tracing::{error, info, warn};
 
 use super::ConnectionSupervisor;
+use super::words::millis;
 use crate::consumer::Mode;
 use crate::status::Phase;
 
@@ -29,6 +30,8 @@ impl ConnectionSupervisor {
             StopReason::Requested => {
                 info!(
                     event = "stopping",
+                    in_flight = self.board.status().in_flight(),
+                    gives_up_in_ms = millis(self.plan.drain_deadline),
                     "stopping on request; finishing what is in hand"
                 );
                 None
@@ -109,6 +112,8 @@ impl ConnectionSupervisor {
             supervisor
                 .board
                 .update(|status| status.phase = Phase::Stopped);
+            // Whoever learns of the end may end the process, and the log with it.
+            crate::system::flush_logging();
             supervisor.stopped.send_replace(supervisor.stopping.clone());
         }));
     }

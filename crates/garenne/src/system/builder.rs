@@ -55,6 +55,8 @@ pub struct SystemBuilder {
     pub(super) version: String,
     pub(super) confirm_timeout: Duration,
     pub(super) faults: Vec<Fault>,
+    /// What the log says about the environment once it is there.
+    pub(super) strange: Vec<String>,
     pub(super) alerts: Vec<AlertChannel>,
     pub(super) outage_alert_after: Duration,
     queues: Vec<(Queue, StartWorker)>,
@@ -87,6 +89,7 @@ impl SystemBuilder {
             version: String::new(),
             confirm_timeout: CONFIRM_TIMEOUT,
             faults: Vec::new(),
+            strange: Vec::new(),
             alerts: Vec::new(),
             outage_alert_after: OUTAGE_ALERT_AFTER,
             queues: Vec::new(),
@@ -297,6 +300,7 @@ impl SystemBuilder {
             publisher: self.publisher,
             tasks: self.tasks,
             alerts: self.alerts,
+            strange: self.strange,
             publish: self.publish,
             plan: Plan {
                 brokers: self.brokers,

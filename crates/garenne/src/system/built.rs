@@ -19,6 +19,8 @@ pub struct System {
     pub(super) publisher: Publisher,
     pub(super) tasks: Tasks,
     pub(super) alerts: Vec<AlertChannel>,
+    /// What is to be said about the environment.
+    pub(super) strange: Vec<String>,
     /// Where the publish link is announced.
     pub(super) publish: watch::Sender<Option<Arc<Link>>>,
 }
@@ -42,7 +44,9 @@ impl System {
     }
 
     /// Starts the system on threads of its own and returns at once: for tests, and for programs
-    /// that have a main loop already (`#[tokio::main]` included). Signals are left to the program.
+    /// that have a main loop and ways of their own. Signals are left to the program: one that does not
+    /// listen to them dies of the first, and whatever is in hand with it. A program in `#[tokio::main]`
+    /// that only has something to do beside its system uses [`run_async_until`](Self::run_async_until).
     ///
     /// # Errors
     ///

@@ -7,6 +7,7 @@ use garenne_core::{Fault, OutageWindow, parse_duration};
 
 use super::SystemBuilder;
 use super::logging::Format;
+use super::names;
 use crate::link::{BrokerUrl, Tls, is_contents};
 
 /// What the environment says about the way to the broker.
@@ -15,6 +16,8 @@ pub(crate) struct BrokerSettings {
     pub(crate) brokers: Option<Vec<BrokerUrl>>,
     pub(crate) tls: Tls,
     pub(crate) faults: Vec<Fault>,
+    /// Variables that begin like ours and that nobody reads.
+    pub(crate) strange: Vec<String>,
 }
 
 /// Reads `AMQP_URL` and `GARENNE_TLS_*`.
@@ -28,6 +31,12 @@ pub(crate) fn broker_settings() -> BrokerSettings {
     BrokerSettings {
         brokers,
         tls: tls(&mut faults),
+        strange: {
+            let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+            let unknown = names::unknown(names);
+            faults.extend(unknown.faults);
+            unknown.strange
+        },
         faults,
     }
 }
@@ -39,6 +48,7 @@ pub(super) fn apply(mut builder: SystemBuilder) -> SystemBuilder {
         builder.brokers = brokers;
     }
     builder.faults.extend(settings.faults);
+    builder.strange = settings.strange;
     builder = builder.tls(settings.tls);
     if let Some(text) = read(&mut builder.faults, "GARENNE_OUTAGE_WINDOW") {
         match text.parse::<OutageWindow>() {

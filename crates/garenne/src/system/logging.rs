@@ -1,13 +1,28 @@
 //! Logs on standard error: text for people, JSON for collectors.
 
-use std::backtrace::{Backtrace, BacktraceStatus};
+mod fields;
+mod filter;
+mod panics;
+mod stderr;
+
+use std::env::var_os;
 use std::io::IsTerminal;
-use std::panic::PanicHookInfo;
+use std::time::Duration;
 
-use tracing::error;
-use tracing_subscriber::EnvFilter;
+use garenne_core::json;
+use garenne_core::wire::readable;
+use tracing::warn;
 
-use crate::consumer::panic_text;
+use fields::Line;
+use filter::filter;
+use stderr::Patience;
+pub(crate) use stderr::lost;
+
+/// How long the end of the process waits for whoever reads standard error.
+const AT_THE_END: Patience = Patience {
+    whole: Duration::from_secs(1),
+    stalled: Duration::from_millis(500),
+};
 
 /// How log lines look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,80 +44,81 @@ impl Format {
 /// Sets up logging on standard error as `GARENNE_LOG` (`text`, the default, or `json`) and `RUST_LOG`
 /// (`info` by default) say, panics included. Does nothing when the program has set up its own.
 ///
-/// The client library is silenced unless `RUST_LOG` names it: it reports every loss once more, and
-/// writes returned messages with their bodies into the log.
+/// - Text is coloured on a terminal, unless `NO_COLOR` is set.
+/// - Values are escaped, whoever wrote them: none ends a line or steers a terminal.
+/// - **Nobody waits for the log.** Lines go through a queue of 4 MiB that a thread of its own empties. While
+///   whoever reads standard error takes nothing, or is gone, lines without room are lost;
+///   [`Status::log_lines_lost`](crate::status::Status::log_lines_lost) counts them, and the event
+///   `log_lines_lost` tells of them when lines go through again.
+/// - A system that ends waits for its last lines, for 1 s at most. A program that ends without one calls
+///   [`flush_logging`].
+/// - The client library is silenced unless `RUST_LOG` names it: it reports every loss once more, and
+///   writes returned messages with their bodies into the log.
+/// - A `RUST_LOG` that cannot be used is told (`log_filter`), and counts as not set.
 pub fn init() {
-    let filter = EnvFilter::new(directives(std::env::var("RUST_LOG").ok()));
+    let (filter, fault) = filter(var_os("RUST_LOG"));
     let lines = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr);
+        .log_internal_errors(false);
     let installed = match format() {
         Format::Text => lines
-            .with_ansi(std::io::stderr().is_terminal())
+            .with_writer(|| Line::Text)
+            .fmt_fields(fields::text())
+            .with_ansi(is_colourful())
             .with_target(false)
             .try_init(),
         Format::Json => lines
+            .with_writer(|| Line::Json)
             .json()
             .flatten_event(true)
             .with_span_list(false)
             .try_init(),
     };
     // An error means that there is a subscriber already.
-    if installed.is_ok() {
-        std::panic::set_hook(Box::new(log_panic));
+    if installed.is_err() {
+        return;
+    }
+    panics::log();
+    if let Some(fault) = fault {
+        warn!(
+            event = "log_filter",
+            "{fault}; logging as with `RUST_LOG=info`"
+        );
     }
 }
 
+/// Waits until standard error has taken what was logged before, for 1 s at most, and less if it takes
+/// nothing for 0.5 s. For programs that end without a system, or do more after their system has stopped.
+///
+/// It blocks the thread.
+pub fn flush_logging() {
+    stderr::flush(AT_THE_END);
+}
+
 /// How log lines look in this process.
-pub(super) fn format() -> Format {
+fn format() -> Format {
     let wanted = std::env::var("GARENNE_LOG").ok();
     wanted
         .and_then(|text| Format::parse(&text))
         .unwrap_or(Format::Text)
 }
 
-/// A panic as one event, so that it fits into the log whatever its format.
-fn log_panic(panic: &PanicHookInfo<'_>) {
-    let location = panic
-        .location()
-        .map(ToString::to_string)
-        .unwrap_or_default();
-    let thread = std::thread::current();
-    let backtrace = Backtrace::capture();
-    let backtrace =
-        (backtrace.status() == BacktraceStatus::Captured).then(|| backtrace.to_string());
-    error!(
-        event = "panic",
-        thread = thread.name().unwrap_or_default(),
-        location,
-        backtrace,
-        "{}",
-        panic_text(panic.payload())
-    );
+/// Whether a person looks who has not asked for plain text: <https://no-color.org>.
+fn is_colourful() -> bool {
+    let is_plain = var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
+        || var_os("TERM").is_some_and(|value| value == "dumb");
+    std::io::stderr().is_terminal() && !is_plain
 }
 
-fn directives(wanted: Option<String>) -> String {
-    let wanted = wanted
-        .filter(|text| !text.trim().is_empty())
-        .unwrap_or_else(|| "info".to_owned());
-    if wanted.contains("lapin") {
-        wanted
-    } else {
-        format!("{wanted},lapin=off")
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_client_library_is_silent_unless_asked_for() {
-        assert_eq!(directives(None), "info,lapin=off");
-        assert_eq!(directives(Some("debug".to_owned())), "debug,lapin=off");
-        assert_eq!(
-            directives(Some("info,lapin=trace".to_owned())),
-            "info,lapin=trace"
-        );
-    }
+/// The last words of a process, even where logs are off.
+pub(super) fn last_words(text: &str, exit_code: u8) {
+    let line = match format() {
+        Format::Text => format!("garenne: {}\n", readable(text.as_bytes())),
+        Format::Json => {
+            let words =
+                serde_json::json!({ "event": "exit", "exit_code": exit_code, "message": text });
+            format!("{}\n", json::to_line(&words))
+        }
+    };
+    stderr::push(line.as_bytes());
 }

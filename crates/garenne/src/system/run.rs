@@ -14,8 +14,7 @@ use tokio::runtime::Runtime;
 use tokio::sync::watch;
 use tracing::warn;
 
-use super::logging::{self, Format};
-use super::{BuildError, System, SystemHandle};
+use super::{BuildError, System, SystemHandle, logging};
 use crate::alert::Desk;
 use crate::link::Destination;
 use crate::resources::no_thread;
@@ -89,14 +88,19 @@ fn run(
             return;
         }
     };
-    actix::System::with_tokio_rt(|| runtime).block_on(async {
+    let runner = actix::System::with_tokio_rt(|| runtime);
+    runner.block_on(async {
         let System {
             plan,
             publisher,
             tasks,
             publish,
             alerts,
+            strange,
         } = system;
+        for told in strange {
+            warn!(event = "unknown_variable", "{told}");
+        }
         let (desk, tellers) = Desk::new(alerts, &plan.identity);
         let (stopped, stopped_seen) = watch::channel(None);
         let queues = plan
@@ -201,10 +205,11 @@ pub(super) fn block_until_stopped(
 
 /// The last words, on standard error even where logs are off, and the exit code.
 pub(super) fn farewell(reason: &StopReason) -> ExitCode {
-    say(
+    logging::last_words(
         &format!("{reason} (exit code {})", reason.code()),
         reason.code(),
     );
+    logging::flush_logging();
     ExitCode::from(reason.code())
 }
 
@@ -212,23 +217,8 @@ pub(super) fn farewell(reason: &StopReason) -> ExitCode {
 pub(super) fn refuse(error: &BuildError) -> ExitCode {
     let code = StopReason::Configuration(String::new()).code();
     for fault in error.faults() {
-        say(&format!("faulty configuration: {fault}"), code);
+        logging::last_words(&format!("faulty configuration: {fault}"), code);
     }
+    logging::flush_logging();
     ExitCode::from(code)
-}
-
-#[expect(
-    clippy::print_stderr,
-    reason = "whoever reads only the process manager's output must learn the reason"
-)]
-fn say(text: &str, exit_code: u8) {
-    match logging::format() {
-        Format::Text => eprintln!("garenne: {text}"),
-        Format::Json => {
-            eprintln!(
-                "{}",
-                serde_json::json!({ "event": "exit", "exit_code": exit_code, "message": text })
-            );
-        }
-    }
 }

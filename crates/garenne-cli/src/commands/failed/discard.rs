@@ -1,6 +1,6 @@
 //! `garenne failed discard`.
 
-use std::io::{BufRead, IsTerminal, Write};
+use std::io::{BufRead, IsTerminal};
 
 use garenne::failed::{FailedQuery, Flow, discard};
 use serde_json::json;
@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::args::Discard;
 use crate::exit::{Done, Trouble, say};
 use crate::interrupt::Interrupt;
-use crate::output::{Progress, Screen, count};
+use crate::output::{Progress, Screen, ask, count};
 use crate::store::Opened;
 
 pub(crate) async fn run(args: &Discard) -> Result<Done, Trouble> {
@@ -99,9 +99,7 @@ async fn meant(
 async fn agrees(messages: &str) -> Result<bool, Trouble> {
     let question = format!("throw away {messages}, for good? [y/N] ");
     let asking = tokio::task::spawn_blocking(move || {
-        let mut stderr = std::io::stderr();
-        write!(stderr, "{question}")?;
-        stderr.flush()?;
+        ask(&question)?;
         let mut answer = String::new();
         std::io::stdin().lock().read_line(&mut answer)?;
         Ok::<_, std::io::Error>(answer)

@@ -162,11 +162,11 @@ fn body(record: &FailedMessage, screen: &mut Screen) -> io::Result<()> {
     heading(screen, &format!("body, {}", count(bytes, "byte")))?;
     if let Ok(json) = serde_json::from_slice::<Value>(&record.body) {
         let pretty = serde_json::to_string_pretty(&json).unwrap_or_default();
-        return screen.line(&clean_lines(&pretty));
+        return screen.lines(&clean_lines(&pretty));
     }
     match std::str::from_utf8(&record.body) {
         Ok("") => Ok(()),
-        Ok(text) => screen.line(&clean_lines(text)),
+        Ok(text) => screen.lines(&clean_lines(text)),
         Err(_) => dump(&record.body, screen),
     }
 }

@@ -1,0 +1,36 @@
+//! What the log says of a start.
+
+use std::time::Duration;
+
+use tracing::info;
+
+use super::actor::Plan;
+
+/// A duration as events have it.
+pub(super) fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// What starts, where it goes, and how long it tries.
+pub(super) fn starting(plan: &Plan) {
+    let brokers: Vec<_> = plan.brokers.iter().map(ToString::to_string).collect();
+    let queues = plan.queues.iter().map(|queue| {
+        format!(
+            "{} (prefetch {}, workers {})",
+            queue.queue.name(),
+            queue.settings.prefetch,
+            queue.workers
+        )
+    });
+    let queues: Vec<_> = queues.collect();
+    let identity = &plan.identity;
+    info!(
+        event = "starting",
+        service = identity.service,
+        version = Some(&identity.version).filter(|version| !version.is_empty()),
+        brokers = brokers.join(", "),
+        queues = queues.join(", "),
+        outage_window = %plan.window,
+        "starting"
+    );
+}

@@ -1,0 +1,148 @@
+//! What is logged: `RUST_LOG`, and what is wrong with it.
+
+use std::ffi::OsString;
+
+use garenne_core::wire::readable;
+use tracing_subscriber::EnvFilter;
+
+use super::super::names::distance;
+
+/// What is logged where nothing else is said.
+const DEFAULT: &str = "info";
+
+/// What a filter can say about everything.
+const LEVELS: [&str; 6] = ["error", "warn", "info", "debug", "trace", "off"];
+/// Other words for a level, which a filter takes for the name of a module.
+const NO_LEVELS: [&str; 5] = ["warning", "err", "information", "verbose", "none"];
+
+/// So much of a value is quoted.
+const QUOTED: usize = 100;
+
+/// The filter that `wanted` asks for, or the default one and what is wrong with the value.
+pub(super) fn filter(wanted: Option<OsString>) -> (EnvFilter, Option<String>) {
+    let (wanted, fault) = match wanted.map(OsString::into_string) {
+        None => (None, None),
+        Some(Ok(text)) if text.trim().is_empty() => (None, None),
+        Some(Ok(text)) => match fault(&text) {
+            None => (Some(text), None),
+            Some(why) => (
+                None,
+                Some(format!("RUST_LOG is `{}`: {why}", quoted(&text))),
+            ),
+        },
+        Some(Err(_)) => (None, Some("RUST_LOG is not UTF-8 text".to_owned())),
+    };
+    let directives = directives(wanted.as_deref().unwrap_or(DEFAULT));
+    // It has been read before.
+    (EnvFilter::new(directives), fault)
+}
+
+/// The client library is silenced unless the filter names it.
+fn directives(wanted: &str) -> String {
+    if wanted.contains("lapin") {
+        wanted.to_owned()
+    } else {
+        format!("{wanted},lapin=off")
+    }
+}
+
+fn fault(text: &str) -> Option<String> {
+    // A word that is no level is a module, and everything else is silent.
+    for word in text.split(',').map(str::trim) {
+        let word = word.to_lowercase();
+        if let Some(level) = meant(&word) {
+            return Some(format!(
+                "`{}` is not a level; did you mean `{level}`?",
+                quoted(&word)
+            ));
+        }
+    }
+    let error = EnvFilter::try_new(text).err()?;
+    Some(error.to_string())
+}
+
+/// The level that somebody meant who wrote this word.
+fn meant(word: &str) -> Option<&'static str> {
+    if LEVELS.contains(&word) || word.is_empty() || word.parse::<u8>().is_ok() {
+        return None;
+    }
+    if NO_LEVELS.contains(&word) {
+        return Some(match word {
+            "warning" => "warn",
+            "err" => "error",
+            "verbose" => "debug",
+            "none" => "off",
+            _ => "info",
+        });
+    }
+    let near = |level: &&str| distance(word, level) <= usize::from(level.len() > 3);
+    LEVELS.into_iter().find(near)
+}
+
+fn quoted(text: &str) -> String {
+    let text = readable(text.as_bytes());
+    match text.char_indices().nth(QUOTED) {
+        None => text.into_owned(),
+        Some((end, _)) => format!("{}…", &text[..end]),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(wanted: &str) -> (String, Option<String>) {
+        let (filter, fault) = filter(Some(wanted.into()));
+        (filter.to_string(), fault)
+    }
+
+    #[test]
+    fn the_client_library_is_silent_unless_asked_for() {
+        assert_eq!(directives("info"), "info,lapin=off");
+        assert_eq!(directives("info,lapin=trace"), "info,lapin=trace");
+    }
+
+    #[test]
+    fn a_good_filter_is_taken_as_it_is() {
+        for good in [
+            "debug",
+            "OFF",
+            "info,garenne=trace",
+            "garenne",
+            "warn,my_app[span]=debug",
+            "2",
+        ] {
+            assert_eq!(of(good).1, None, "{good}");
+        }
+        assert_eq!(of("").1, None);
+        assert_eq!(
+            filter(None).0.to_string(),
+            filter(Some("info".into())).0.to_string()
+        );
+    }
+
+    #[test]
+    fn a_broken_filter_is_told_and_the_default_logs_everything_from_info() {
+        let default = of("info").0;
+        for broken in [
+            "inof",
+            "warning",
+            "info,garenne=inf",
+            "debgu",
+            "Verbose",
+            "a=b=c",
+            "info,x=trce",
+        ] {
+            let (filter, fault) = of(broken);
+            assert_eq!(filter, default, "{broken}");
+            let fault = fault.unwrap_or_else(|| panic!("{broken} is taken"));
+            assert!(fault.contains(broken), "{fault}");
+        }
+    }
+
+    #[test]
+    fn a_fault_quotes_nothing_that_is_long_or_steers_a_terminal() {
+        let fault = of(&format!("x=\u{1b}[2J{}", "y".repeat(1000))).1.unwrap();
+        assert!(fault.len() < 1000 && !fault.contains('\u{1b}'), "{fault}");
+    }
+}

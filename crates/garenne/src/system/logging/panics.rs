@@ -1,0 +1,43 @@
+//! Panics in the log.
+
+use std::backtrace::{Backtrace, BacktraceStatus};
+use std::panic::PanicHookInfo;
+use std::time::Duration;
+
+use tracing::error;
+
+use super::stderr::{self, Patience};
+use crate::consumer::panic_text;
+
+/// A panic may be the last that the process does, so it waits until it stands in the log. Where nobody
+/// reads, that costs one panic a moment, and those that follow nothing.
+const AT_A_PANIC: Patience = Patience {
+    whole: Duration::from_secs(1),
+    stalled: Duration::from_millis(100),
+};
+
+/// Has every panic of the process logged.
+pub(super) fn log() {
+    std::panic::set_hook(Box::new(on_panic));
+}
+
+/// A panic as one event, so that it fits into the log whatever its format.
+fn on_panic(panic: &PanicHookInfo<'_>) {
+    let location = panic
+        .location()
+        .map(ToString::to_string)
+        .unwrap_or_default();
+    let thread = std::thread::current();
+    let backtrace = Backtrace::capture();
+    let backtrace =
+        (backtrace.status() == BacktraceStatus::Captured).then(|| backtrace.to_string());
+    error!(
+        event = "panic",
+        thread = thread.name().unwrap_or_default(),
+        location,
+        backtrace,
+        "{}",
+        panic_text(panic.payload())
+    );
+    stderr::flush(AT_A_PANIC);
+}

@@ -1,0 +1,200 @@
+//! The names of the variables that garenne reads, and names that somebody may have meant for one of them.
+
+use garenne_core::Fault;
+use garenne_core::wire::readable;
+
+/// What garenne reads in the environment.
+const KNOWN: [&str; 9] = [
+    "GARENNE_ALERT_OUTAGE_AFTER",
+    "GARENNE_DRAIN_DEADLINE",
+    "GARENNE_LOG",
+    "GARENNE_OUTAGE_WINDOW",
+    "GARENNE_PREFETCH",
+    "GARENNE_TLS_CA",
+    "GARENNE_TLS_CERT",
+    "GARENNE_TLS_KEY",
+    "GARENNE_WORKERS",
+];
+
+/// What the test kit and the project's own tests read.
+const OF_TESTS: [&str; 4] = [
+    "GARENNE_API_TEST_",
+    "GARENNE_RABBITMQ",
+    "GARENNE_TEST_",
+    "GARENNE_WRITE_SEEDS",
+];
+
+const PREFIX: &str = "GARENNE_";
+/// Whoever sets something about TLS relies on it.
+const TLS: &str = "GARENNE_TLS_";
+
+/// The longest name that is looked at; ours are shorter.
+const LONGEST: usize = 64;
+
+/// What is wrong with the names of variables.
+#[derive(Debug, Default)]
+pub(super) struct Unknown {
+    /// Misspelled names: what they set is lost, and it may be a protection.
+    pub(super) faults: Vec<Fault>,
+    /// Names that begin like ours and are like none of them: others may share the environment.
+    pub(super) strange: Vec<String>,
+}
+
+/// Looks at the names of all variables.
+pub(super) fn unknown(names: impl Iterator<Item = String>) -> Unknown {
+    let mut unknown = Unknown::default();
+    for name in names.filter(|name| name.len() <= LONGEST && !is_known(name)) {
+        let upper = name.to_ascii_uppercase();
+        let (nearest, far) = nearest(&upper);
+        let is_near = far <= usize::from(nearest.len() > TLS.len()) + 1;
+        if is_near || upper.starts_with(TLS) {
+            let accepted = format!(
+                "`{nearest}`; there is no variable of this name, and its value is not used"
+            );
+            unknown.faults.push(Fault::new(
+                "the name of a variable",
+                readable(name.as_bytes()),
+                accepted,
+            ));
+        } else if upper.starts_with(PREFIX) {
+            unknown.strange.push(format!(
+                "nothing reads the variable `{}`; the nearest that garenne knows is `{nearest}`",
+                readable(name.as_bytes())
+            ));
+        }
+    }
+    // The environment has no order of its own.
+    unknown.faults.sort_by(|a, b| a.value.cmp(&b.value));
+    unknown.strange.sort();
+    unknown
+}
+
+fn is_known(name: &str) -> bool {
+    KNOWN.contains(&name)
+        || OF_TESTS.iter().any(|own| name.starts_with(own))
+        || is_of_kubernetes(name)
+}
+
+/// Kubernetes tells every container of every service beside it: one that is called `garenne` makes
+/// `GARENNE_SERVICE_HOST` and `GARENNE_PORT_5672_TCP_ADDR`.
+fn is_of_kubernetes(name: &str) -> bool {
+    name.contains("_SERVICE_HOST") || name.contains("_SERVICE_PORT") || {
+        let port = name.split("_PORT").nth(1);
+        port.is_some_and(|rest| {
+            rest.is_empty()
+                || rest
+                    .strip_prefix('_')
+                    .is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
+        })
+    }
+}
+
+fn nearest(name: &str) -> (&'static str, usize) {
+    let far = |known: &'static str| (known, distance(name, known));
+    let all = KNOWN.into_iter().map(far);
+    all.min_by_key(|(_, far)| *far)
+        .unwrap_or((KNOWN[0], usize::MAX))
+}
+
+/// How many slips of a hand are between two words: a letter too many, too few, another one, or two that
+/// changed places.
+pub(super) fn distance(a: &str, b: &str) -> usize {
+    let (a, b): (Vec<_>, Vec<_>) = (a.chars().collect(), b.chars().collect());
+    let mut before = vec![0; b.len() + 1];
+    let mut last: Vec<_> = (0..=b.len()).collect();
+    for i in 1..=a.len() {
+        let mut row = vec![i; b.len() + 1];
+        for j in 1..=b.len() {
+            let changed = last[j - 1] + usize::from(a[i - 1] != b[j - 1]);
+            row[j] = changed.min(last[j] + 1).min(row[j - 1] + 1);
+            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
+                row[j] = row[j].min(before[j - 2] + 1);
+            }
+        }
+        before = std::mem::replace(&mut last, row);
+    }
+    last[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(names: &[&str]) -> Unknown {
+        unknown(names.iter().map(|name| (*name).to_owned()))
+    }
+
+    #[test]
+    fn a_misspelled_name_is_a_fault_that_says_the_right_one() {
+        for (wrong, right) in [
+            ("GARENNE_PREFECTH", "GARENNE_PREFETCH"),
+            ("GARENNE_OUTAGEWINDOW", "GARENNE_OUTAGE_WINDOW"),
+            ("GARENNE_DRAIN_DEADLIN", "GARENNE_DRAIN_DEADLINE"),
+            ("GARRENNE_WORKERS", "GARENNE_WORKERS"),
+            ("garenne_log", "GARENNE_LOG"),
+            ("GARENNE_LOGS", "GARENNE_LOG"),
+            ("GARENNE_TLS_CA_FILE", "GARENNE_TLS_CA"),
+            ("GARENNE_TLS_PRIVATE_KEY", "GARENNE_TLS_KEY"),
+        ] {
+            let unknown = of(&[wrong]);
+            assert_eq!(unknown.faults.len(), 1, "{wrong}");
+            let fault = unknown.faults[0].to_string();
+            assert!(
+                fault.contains(wrong) && fault.contains(&format!("`{right}`")),
+                "{fault}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_name_like_none_of_ours_is_told_and_no_fault() {
+        let unknown = of(&["GARENNE_TEAM", "GARENNE_DRAIN_TIMEOUT", "GARENNE_"]);
+        assert!(unknown.faults.is_empty(), "{:?}", unknown.faults);
+        assert_eq!(unknown.strange.len(), 3);
+        assert!(
+            unknown
+                .strange
+                .iter()
+                .any(|told| told.contains("GARENNE_TEAM"))
+        );
+    }
+
+    #[test]
+    fn what_others_set_is_none_of_our_business() {
+        let unknown = of(&[
+            "PATH",
+            "AMQP_URL",
+            "ORDERS_PREFETCH",
+            "GARENNE_RABBITMQ",
+            "GARENNE_SERVICE_HOST",
+            "GARENNE_TLS_SERVICE_PORT_AMQP",
+            "GARENNE_PORT",
+            "GARENNE_PORT_5672_TCP_ADDR",
+            "GARENNE_TLS_PORT_5671_TCP",
+        ]);
+        assert!(
+            unknown.faults.is_empty() && unknown.strange.is_empty(),
+            "{unknown:?}"
+        );
+        let known = of(&KNOWN);
+        assert!(
+            known.faults.is_empty() && known.strange.is_empty(),
+            "{known:?}"
+        );
+    }
+
+    #[test]
+    fn a_slip_of_the_hand_is_one_step() {
+        for (a, b, steps) in [
+            ("info", "info", 0),
+            ("inof", "info", 1),
+            ("inf", "info", 1),
+            ("ifo", "info", 1),
+            ("", "abc", 3),
+            ("kitten", "sitting", 3),
+        ] {
+            assert_eq!(distance(a, b), steps, "{a} {b}");
+            assert_eq!(distance(b, a), steps, "{b} {a}");
+        }
+    }
+}
