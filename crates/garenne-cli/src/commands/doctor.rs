@@ -1,11 +1,11 @@
 //! `garenne doctor`.
 
 use garenne::PublishError;
-use garenne::admin::{BrokerAdmin, Finding};
+use garenne::admin::{BrokerAdmin, Finding, risks};
 use garenne::core::{Entity, Queue};
 use serde_json::json;
 
-use super::topology::{check, name};
+use super::topology::{check, listed, name};
 use crate::args::Doctor;
 use crate::exit::{Done, Trouble, say};
 use crate::output::{BAD, FAINT, GOOD, Screen, clean, count, styled};
@@ -61,6 +61,7 @@ async fn examine(
     let login = format!("logged in to {} as {}", broker.address(), broker.user());
     report.say(Verdict::Good, "connection", &login)?;
     version(broker, report).await?;
+    heartbeat(broker, report)?;
     publishing(broker, report).await?;
     clock(broker, report).await?;
     for queue in queues {
@@ -88,6 +89,18 @@ async fn version(broker: &BrokerAdmin, report: &mut Report) -> Result<(), Troubl
     } else {
         let text = format!("{who}; garenne is tested with RabbitMQ 3.10 and 4.0");
         report.say(Verdict::Note, "version", &text)
+    }
+}
+
+fn heartbeat(broker: &BrokerAdmin, report: &mut Report) -> Result<(), Trouble> {
+    match broker.heartbeat_secs() {
+        0 => report.say(
+            Verdict::Bad,
+            "heartbeat",
+            "none on either side: a link that is cut without a word is never found dead; leave `heartbeat` out of the address, or set it \
+             above 0",
+        ),
+        seconds => report.say(Verdict::Good, "heartbeat", &format!("every {seconds} s")),
     }
 }
 
@@ -131,8 +144,17 @@ async fn clock(broker: &BrokerAdmin, report: &mut Report) -> Result<(), Trouble>
 async fn topology(broker: &BrokerAdmin, queue: &Queue, report: &mut Report) -> Result<(), Trouble> {
     for entity in queue.topology() {
         let (what, name) = name(&entity);
-        let (verdict, text) = explain(broker.inspect(&entity).await?, &entity);
-        report.say(verdict, &format!("{what} {name}"), &text)?;
+        let what = format!("{what} {name}");
+        let finding = broker.inspect(&entity).await?;
+        let risks = match &finding {
+            Finding::Differs { differences } => risks(differences),
+            _ => Vec::new(),
+        };
+        let (verdict, text) = explain(finding, &entity);
+        report.say(verdict, &what, &text)?;
+        for risk in risks {
+            report.say(Verdict::Note, &what, &format!("as it is, {risk}"))?;
+        }
     }
     Ok(())
 }
@@ -151,21 +173,18 @@ fn explain(finding: Finding, entity: &Entity) -> (Verdict, String) {
             )
         }
         Finding::Same { .. } => (Verdict::Good, "there".to_owned()),
-        Finding::Differs {
-            argument,
-            wanted,
-            found,
-        } => (
+        Finding::Differs { differences } => (
             Verdict::Bad,
             format!(
-                "differs in `{argument}`: the service declares `{wanted}`, the broker has `{found}`; \
-                 declare it so, or adopt it with `Declare::Verify`"
+                "differs in {}; declare it so, or adopt it with `Declare::Verify`",
+                listed(&differences)
             ),
         ),
         Finding::Missing => {
             let text = match entity {
                 Entity::Queue(_) => {
-                    "missing; the service makes it when it starts, unless it may not: then `garenne topology --declare`"
+                    "missing; the service makes it when it starts, unless it may not: then `garenne topology --declare`. If it was there before, look for a policy \
+                     with `expires`, and for who deletes it"
                 }
                 _ => "missing",
             };

@@ -5,7 +5,10 @@
 
 mod broker;
 mod checks;
+mod declaring;
 
-pub use crate::link::{Finding, ServerInfo};
+pub use crate::link::risks;
+pub use crate::link::{Difference, Finding, ServerInfo};
 pub use broker::BrokerAdmin;
 pub use checks::AdminError;
+pub use declaring::Declared;

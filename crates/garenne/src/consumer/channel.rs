@@ -48,6 +48,8 @@ pub(super) struct ChannelTask<A, B, L> {
     unacked: VecDeque<Arc<Meta>>,
     cancelling: Option<LocalBoxFuture<'static, Result<(), LinkError>>>,
     draining: bool,
+    /// It drains, and must not end its subscription before it is done.
+    keeps_the_queue: bool,
     /// An ack got through.
     pub(super) progressed: bool,
 }
@@ -94,7 +96,7 @@ where
             line: Line::new(),
             epoch: link.epoch,
             loss: link.loss(),
-            acks: Acks::new(worker.settings.prefetch),
+            acks: Acks::new(caution.full()),
             port,
             subscription: Some(subscription),
             caution,
@@ -102,6 +104,7 @@ where
             unacked: VecDeque::new(),
             cancelling: None,
             draining: false,
+            keeps_the_queue: false,
             progressed: false,
             worker,
             live,
@@ -255,7 +258,7 @@ where
         self.worker.counters.on_delivered();
         if self.draining {
             self.worker.counters.on_requeued();
-            self.acks.give_back(tag);
+            self.give_back(tag);
             return None;
         }
         let redelivered = meta.redelivered;
@@ -283,10 +286,19 @@ where
                 self.unacked.push_back(meta);
                 return self.caution.succeeded(redelivered);
             }
-            Settled::GiveBack => self.acks.give_back(tag),
+            Settled::GiveBack => self.give_back(tag),
             Settled::Nothing => self.worker.counters.on_ended(1),
         }
         None
+    }
+
+    /// The broker shall hand the message out again: now, or with all others when the channel is closed.
+    fn give_back(&mut self, tag: u64) {
+        if self.keeps_the_queue {
+            self.worker.counters.on_ended(1);
+        } else {
+            self.acks.give_back(tag);
+        }
     }
 
     fn wrote(&mut self, told: Told) {
@@ -311,15 +323,27 @@ where
         self.draining = true;
         self.worker.permits.close();
         self.worker.handler.give_back();
+        // Whoever cancels hands the queue to the next consumer, which would begin before this one is done. So
+        // nothing is told to the broker but acks, until the channel is closed. That returns what has not
+        // begun, in its order, and then the next one gets it.
+        self.keeps_the_queue = self.worker.sharing.may_be_single();
+        if self.keeps_the_queue {
+            return;
+        }
         if let Some(subscription) = &self.subscription {
             self.cancelling = Some(Box::pin(self.port.cancel(subscription)));
         }
     }
 
     fn is_drained(&self) -> bool {
-        let ended =
-            self.subscription.is_none() && self.cancelling.is_none() && self.in_hand.is_empty();
-        self.draining && ended && (self.acks.is_empty() || !self.line.is_alive())
+        if !self.draining || self.cancelling.is_some() || !self.in_hand.is_empty() {
+            return false;
+        }
+        let is_told = match self.keeps_the_queue {
+            true => self.acks.untold() == 0,
+            false => self.subscription.is_none() && self.acks.is_empty(),
+        };
+        is_told || !self.line.is_alive()
     }
 
     /// Subscribes again with the full prefetch: `basic.qos` holds for new consumers only.

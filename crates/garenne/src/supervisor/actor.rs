@@ -8,6 +8,7 @@ use actix::{Actor, AsyncContext, Context, Handler, Message, SpawnHandle, StreamH
 use garenne_core::alert::OutageAlarm;
 use garenne_core::{
     Backoff, Ended, Epoch, Moment, Outage, OutageWindow, RestartLimit, STABLE_AFTER, StopReason,
+    Topology,
 };
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
@@ -36,6 +37,8 @@ pub(crate) struct Plan {
     pub(crate) limits: Limits,
     pub(crate) identity: Arc<Identity>,
     pub(crate) queues: Vec<Registration>,
+    /// What is declared besides those.
+    pub(crate) topology: Topology,
     pub(crate) sinks: Sinks,
     /// How long an outage lasts before people are told.
     pub(crate) outage_alert_after: Duration,
@@ -68,6 +71,7 @@ impl Slot {
         self.log_up.log(|repeated| {
             info!(event = "link_up", purpose, epoch = link.epoch.0, broker = %link.broker, repeated, "the {purpose} link is up");
         });
+        link.warn_without_heartbeat();
         self.epoch = link.epoch;
         self.was_stable = false;
         self.announce.send_replace(Some(link));

@@ -1,0 +1,6 @@
+//! Queues that somebody else has declared, with arguments of their own.
+
+mod made;
+mod shared;
+mod streams;
+mod waiting;
