@@ -1,6 +1,7 @@
 //! Queues that somebody else has declared, with arguments of their own.
 
 mod made;
+mod page;
 mod shared;
 mod streams;
 mod waiting;

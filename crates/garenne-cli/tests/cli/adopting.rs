@@ -13,7 +13,8 @@ use crate::support::Stage;
 async fn stage_with_own_queue() -> Stage {
     let broker = Broker::start().await.unwrap();
     let options = ConnectionProperties::default();
-    let connecting = Connection::connect(&broker.url(), options);
+    let url = broker.url();
+    let connecting = Connection::connect(&url, options);
     let connection = connecting.await.unwrap();
     let channel = connection.create_channel().await.unwrap();
     let mut own = FieldTable::default();

@@ -32,10 +32,7 @@ impl fmt::Display for Difference {
         };
         let (ours, theirs) = (shown(&self.wanted), shown(&self.found));
         let argument = &self.argument;
-        write!(
-            f,
-            "`{argument}` (this service declares {ours}, the broker has {theirs})"
-        )
+        write!(f, "`{argument}` (here {ours}, on the broker {theirs})")
     }
 }
 
@@ -247,7 +244,7 @@ mod tests {
         assert_eq!(differences.len(), 5);
         assert_eq!(
             differences[0].to_string(),
-            "`x-queue-type` (this service declares `quorum`, the broker has `classic`)"
+            "`x-queue-type` (here `quorum`, on the broker `classic`)"
         );
         let said = listed(&differences);
         assert!(!said.contains("``"), "{said}");

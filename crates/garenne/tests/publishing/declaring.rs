@@ -6,7 +6,8 @@ use lapin::{Connection, ConnectionProperties};
 
 async fn delete(broker: &Broker, queues: &[&str]) {
     let options = ConnectionProperties::default();
-    let connecting = Connection::connect(&broker.url(), options);
+    let url = broker.url();
+    let connecting = Connection::connect(&url, options);
     let connection = connecting.await.unwrap();
     let channel = connection.create_channel().await.unwrap();
     for queue in queues {

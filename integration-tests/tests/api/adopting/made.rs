@@ -114,9 +114,7 @@ async fn a_clash_of_types_is_told_as_one_and_without_empty_quotes() {
     let said = running.stopped().await.to_string();
     let first = said.split("differs in ").nth(1).expect("it says in what");
     assert!(
-        first.starts_with(
-            "`x-queue-type` (this service declares `quorum`, the broker has `classic`)"
-        ),
+        first.starts_with("`x-queue-type` (here `quorum`, on the broker `classic`)"),
         "{said}"
     );
     assert!(
@@ -124,4 +122,32 @@ async fn a_clash_of_types_is_told_as_one_and_without_empty_quotes() {
         "{said}"
     );
     assert!(!said.contains("``"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clash_over_the_lane_of_the_go_package_names_the_remedy_and_the_remedy_works() {
+    let place = Place::new().await;
+    let other_delay = [
+        ("x-message-ttl", AMQPValue::LongInt(5000)),
+        ("x-dead-letter-exchange", AMQPValue::LongString("".into())),
+        (
+            "x-dead-letter-routing-key",
+            AMQPValue::LongString("orders".into()),
+        ),
+    ];
+    place.client.declare("orders_retry_3", &other_delay).await;
+    let queue = Queue::golang_rabbitmq("orders");
+    let running = Running::started(place.system().consume_fn(queue.clone(), nothing));
+    let reason = running.stopped().await;
+    assert_eq!(reason.code(), 78, "{reason}");
+    let said = reason.to_string();
+    for word in [
+        "`orders_retry_3`",
+        "`x-message-ttl`",
+        ".retry(Retry::every(30.secs()))",
+    ] {
+        assert!(said.contains(word), "{word}: {said}");
+    }
+    let queue = queue.retry(Retry::every(30.secs()));
+    Running::consuming(place.system().consume_fn(queue, nothing)).await;
 }
