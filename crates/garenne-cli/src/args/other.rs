@@ -137,7 +137,8 @@ pub(crate) struct Topology {
 #[command(after_help = with_exit_codes!("\
 Examples:
   garenne doctor
-  garenne doctor --queue orders"))]
+  garenne doctor --queue orders
+  garenne doctor --queue orders --adopt"))]
 pub(crate) struct Doctor {
     /// The broker [default: AMQP_URL, or amqp://localhost:5672]
     #[arg(long, value_name = "URL")]
@@ -145,6 +146,9 @@ pub(crate) struct Doctor {
     /// A queue to look at; may be repeated
     #[arg(long, short, value_name = "QUEUE")]
     pub(crate) queue: Vec<String>,
+    /// The service adopts the queue (`Declare::Verify`): that its arguments differ is no fault
+    #[arg(long)]
+    pub(crate) adopt: bool,
     /// One JSON object a line
     #[arg(long)]
     pub(crate) json: bool,

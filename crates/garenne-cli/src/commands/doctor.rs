@@ -1,7 +1,7 @@
 //! `garenne doctor`.
 
 use garenne::PublishError;
-use garenne::admin::{BrokerAdmin, Finding, risks};
+use garenne::admin::{BrokerAdmin, Difference, Finding, is_usable, risks};
 use garenne::core::{Entity, Queue};
 use serde_json::json;
 
@@ -43,7 +43,7 @@ pub(crate) async fn run(doctor: &Doctor) -> Result<Done, Trouble> {
         bad: 0,
     };
     let broker = BrokerAdmin::connect(doctor.url.as_deref()).await?;
-    let examined = examine(&broker, &queues, &mut report).await;
+    let examined = examine(&broker, &queues, doctor.adopt, &mut report).await;
     broker.close().await;
     examined?;
     if report.bad == 0 {
@@ -56,6 +56,7 @@ pub(crate) async fn run(doctor: &Doctor) -> Result<Done, Trouble> {
 async fn examine(
     broker: &BrokerAdmin,
     queues: &[Queue],
+    adopt: bool,
     report: &mut Report,
 ) -> Result<(), Trouble> {
     let login = format!("logged in to {} as {}", broker.address(), broker.user());
@@ -65,7 +66,7 @@ async fn examine(
     publishing(broker, report).await?;
     clock(broker, report).await?;
     for queue in queues {
-        topology(broker, queue, report).await?;
+        topology(broker, queue, adopt, report).await?;
         reading(broker, queue, report).await?;
     }
     Ok(())
@@ -141,22 +142,36 @@ async fn clock(broker: &BrokerAdmin, report: &mut Report) -> Result<(), Trouble>
     report.say(Verdict::Bad, "clock", &text)
 }
 
-async fn topology(broker: &BrokerAdmin, queue: &Queue, report: &mut Report) -> Result<(), Trouble> {
+async fn topology(
+    broker: &BrokerAdmin,
+    queue: &Queue,
+    adopt: bool,
+    report: &mut Report,
+) -> Result<(), Trouble> {
     for entity in queue.topology() {
         let (what, name) = name(&entity);
         let what = format!("{what} {name}");
-        let finding = broker.inspect(&entity).await?;
-        let risks = match &finding {
-            Finding::Differs { differences } => risks(differences),
-            _ => Vec::new(),
+        let (verdict, text) = match broker.inspect(&entity).await? {
+            Finding::Differs { differences } => {
+                for risk in risks(&differences) {
+                    report.say(Verdict::Note, &what, &format!("as it is, {risk}"))?;
+                }
+                differing(&differences, adopt && is_usable(&name, queue, &differences))
+            }
+            finding => explain(finding, &entity),
         };
-        let (verdict, text) = explain(finding, &entity);
         report.say(verdict, &what, &text)?;
-        for risk in risks {
-            report.say(Verdict::Note, &what, &format!("as it is, {risk}"))?;
-        }
     }
     Ok(())
+}
+
+fn differing(differences: &[Difference], is_adopted: bool) -> (Verdict, String) {
+    let differs = format!("differs in {}", listed(differences));
+    if is_adopted {
+        return (Verdict::Note, format!("{differs}; used as it is"));
+    }
+    let remedy = "declare it so, or adopt it with `Declare::Verify`";
+    (Verdict::Bad, format!("{differs}; {remedy}"))
 }
 
 fn explain(finding: Finding, entity: &Entity) -> (Verdict, String) {
@@ -173,13 +188,6 @@ fn explain(finding: Finding, entity: &Entity) -> (Verdict, String) {
             )
         }
         Finding::Same { .. } => (Verdict::Good, "there".to_owned()),
-        Finding::Differs { differences } => (
-            Verdict::Bad,
-            format!(
-                "differs in {}; declare it so, or adopt it with `Declare::Verify`",
-                listed(&differences)
-            ),
-        ),
         Finding::Missing => {
             let text = match entity {
                 Entity::Queue(_) => {

@@ -84,6 +84,13 @@ async fn doctor_says_what_an_own_queue_lacks_and_that_nobody_sends_heartbeats() 
         ran.out
     );
     assert!(ran.out.contains("heartbeat: every 10 s"), "{}", ran.out);
+    let adopt = ["topology", "-q", "orders", "--declare", "--adopt"];
+    stage.run(&adopt).await.well();
+    let ran = stage
+        .run(&["doctor", "-q", "orders", "--adopt"])
+        .await
+        .well();
+    assert!(ran.out.contains("used as it is"), "{}", ran.out);
 
     let silent = Broker::builder().heartbeat(Duration::ZERO).start();
     let stage = Stage {

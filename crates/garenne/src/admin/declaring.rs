@@ -2,8 +2,9 @@
 
 use garenne_core::{Declare, Entity, Queue};
 
+use super::is_usable;
 use super::{AdminError, BrokerAdmin, Difference, Finding};
-use crate::link::{declare_one, is_stream};
+use crate::link::declare_one;
 
 /// What became of one entity that was to be declared.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,7 +16,7 @@ pub enum Declared {
     There,
     /// It is there, and with which arguments this user may not see.
     Unseen,
-    /// The queue itself is there with other arguments, and is to be adopted as it is.
+    /// It is there with other arguments, and can be used as it is by a service that adopts it.
     Adopted {
         /// In what it differs.
         differences: Vec<Difference>,
@@ -59,19 +60,23 @@ impl BrokerAdmin {
     pub async fn declare_each(&self, queue: &Queue) -> Result<Vec<(Entity, Declared)>, AdminError> {
         let mut all = Vec::new();
         for entity in queue.topology() {
-            let is_main = matches!(&entity, Entity::Queue(it) if it.name == queue.name());
-            let adopts = is_main && queue.get_declare() == Declare::Verify;
+            let name = queue_name(&entity);
+            let adopts = queue.get_declare() == Declare::Verify;
+            let is_main = name == Some(queue.name());
+            let usable = |differences: &[Difference]| {
+                name.is_some_and(|name| is_usable(name, queue, differences))
+            };
             let declared = match self.inspect(&entity).await? {
-                Finding::Same { .. } if is_queue(&entity) => Declared::There,
-                Finding::Differs { differences } if adopts && !is_stream(&differences) => {
+                Finding::Same { .. } if name.is_some() => Declared::There,
+                Finding::Differs { differences } if adopts && usable(&differences) => {
                     Declared::Adopted { differences }
                 }
                 Finding::Differs { differences } => Declared::Differs { differences },
-                Finding::Missing if adopts => Declared::Missing,
+                Finding::Missing if adopts && is_main => Declared::Missing,
                 Finding::Missing => self.try_to_make(&entity, Declared::Made).await?,
                 // A passive declare does not look at an exchange's type.
                 Finding::Same { .. } => self.try_to_make(&entity, Declared::There).await?,
-                Finding::Unseen { .. } if is_queue(&entity) => Declared::Unseen,
+                Finding::Unseen { .. } if name.is_some() => Declared::Unseen,
                 Finding::Unseen { .. } => self.try_to_make(&entity, Declared::Made).await?,
                 Finding::Refused { reason } => Declared::Refused { reason },
             };
@@ -91,6 +96,9 @@ impl BrokerAdmin {
     }
 }
 
-fn is_queue(entity: &Entity) -> bool {
-    matches!(entity, Entity::Queue(_))
+fn queue_name(entity: &Entity) -> Option<&str> {
+    match entity {
+        Entity::Queue(queue) => Some(&queue.name),
+        _ => None,
+    }
 }

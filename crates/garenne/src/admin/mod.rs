@@ -7,8 +7,7 @@ mod broker;
 mod checks;
 mod declaring;
 
-pub use crate::link::risks;
-pub use crate::link::{Difference, Finding, ServerInfo};
+pub use crate::link::{Difference, Finding, ServerInfo, is_usable, risks};
 pub use broker::BrokerAdmin;
 pub use checks::AdminError;
 pub use declaring::Declared;

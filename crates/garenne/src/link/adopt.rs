@@ -116,7 +116,7 @@ async fn see_to(bench: &mut Bench<'_>, own: &QueueEntity, queue: &Queue) -> Resu
         Err(error) => return Err(error),
     }
     if let Seen::Otherwise(differences) = bench.seen(own).await {
-        if own.name != queue.parking_name() && loses_what_it_gets(&differences) {
+        if !is_usable(&own.name, queue, &differences) {
             let entity = Entity::Queue(own.clone());
             return Err(LinkError::differs(&own.name, differences).about(&entity, queue));
         }
@@ -125,7 +125,14 @@ async fn see_to(bench: &mut Bench<'_>, own: &QueueEntity, queue: &Queue) -> Resu
     Ok(())
 }
 
-/// A lane that does not bring its messages back to the queue.
+/// Whether one of a queue's own queues (itself, a lane, its parking queue) that differs can be used as it is: not a
+/// stream, and not a lane that does not bring its messages back.
+#[must_use]
+pub fn is_usable(name: &str, queue: &Queue, differences: &[Difference]) -> bool {
+    let is_lane = name != queue.name() && name != queue.parking_name();
+    !is_stream(differences) && !(is_lane && loses_what_it_gets(differences))
+}
+
 fn loses_what_it_gets(differences: &[Difference]) -> bool {
     differences.iter().any(|it| match it.argument.as_str() {
         "x-dead-letter-exchange" | "x-dead-letter-routing-key" => true,
@@ -139,7 +146,7 @@ fn found<'a>(differences: &'a [Difference], argument: &str) -> Option<&'a str> {
     difference.found.as_deref()
 }
 
-pub(crate) fn is_stream(differences: &[Difference]) -> bool {
+fn is_stream(differences: &[Difference]) -> bool {
     found(differences, QUEUE_TYPE) == Some("stream")
 }
 
@@ -176,7 +183,7 @@ pub fn risks(differences: &[Difference]) -> Vec<&'static str> {
     for it in differences {
         let lack = match (it.argument.as_str(), it.found.as_deref()) {
             (QUEUE_TYPE, Some("classic")) => {
-                "a classic queue is on one node, and nothing ends a message that kills its process again and again"
+                "a classic queue is on one node, and has no delivery limit that ends a message which kills its process again and again"
             }
             ("x-dead-letter-exchange", None) if !is_classic => {
                 "a message that reaches the delivery limit is dropped by the broker"

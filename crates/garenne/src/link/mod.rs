@@ -15,8 +15,8 @@ mod visit;
 mod watch;
 
 pub use address::BrokerUrl;
-pub use adopt::risks;
-pub(crate) use adopt::{Consumers, find_out, is_stream, missing, restore};
+pub(crate) use adopt::{Consumers, find_out, missing, restore};
+pub use adopt::{is_usable, risks};
 pub(crate) use declare::{
     Load, declare_entities, declare_lane, declare_one, declare_queue, declare_topology, load,
     message_count,

@@ -131,3 +131,32 @@ async fn a_consumer_written_by_hand_is_replaced_step_by_step() {
     assert_eq!(parked.data, b"killer");
     assert_eq!(text(&parked, "x-first-death-reason"), "delivery_limit");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_moves_to_a_queue_of_its_own_while_messages_come() {
+    let place = Place::new().await;
+    let own = [("x-queue-type", AMQPValue::LongString("classic".into()))];
+    place.client.declare("orders", &own).await;
+    let publisher = Publisher::connect(place.vhost.url()).await.unwrap();
+    let shop = Topology::new()
+        .exchange("shop", ExchangeKind::Topic)
+        .bind("orders", "shop", "order.#");
+    publisher.declare(shop).await.unwrap();
+    let order = || Outgoing::to_exchange("shop", "order.new", "x");
+    publisher.send(order()).await.unwrap();
+
+    let queue = Queue::quorum("orders.v2").bind("shop", ExchangeKind::Topic, "order.#");
+    let new = Running::consuming(place.system().consume_fn(queue, nothing)).await;
+    let channel = place.client.new_channel().await;
+    let unbound = channel.queue_unbind(
+        "orders".into(),
+        "shop".into(),
+        "order.#".into(),
+        FieldTable::default(),
+    );
+    unbound.await.unwrap();
+    publisher.send(order()).await.unwrap();
+    new.acked(1).await;
+    place.holds("orders", 1).await;
+    publisher.close().await;
+}
