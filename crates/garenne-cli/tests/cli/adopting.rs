@@ -14,7 +14,7 @@ async fn stage_with_own_queue() -> Stage {
     let broker = Broker::start().await.unwrap();
     let options = ConnectionProperties::default();
     let url = broker.url();
-    let connecting = Connection::connect(&url, options);
+    let connecting = Connection::connect_uri(url.parse().unwrap(), options);
     let connection = connecting.await.unwrap();
     let channel = connection.create_channel().await.unwrap();
     let mut own = FieldTable::default();

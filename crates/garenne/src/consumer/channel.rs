@@ -3,10 +3,11 @@
 //! It takes deliveries as they come, drives their lives, and passes on to [`Acks`] how
 //! they ended.
 
+mod ending;
+
 use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::task::{Context as TaskContext, Poll};
 use std::time::Duration;
 
@@ -14,11 +15,11 @@ use actix::{Actor, Context, Handler};
 use futures_util::future::LocalBoxFuture;
 use garenne_core::reader::Message;
 use garenne_core::{Caution, Epoch};
-use tracing::{debug, info, warn};
+use tracing::{debug, info};
 
 use super::acks::{Acks, Told};
 use super::in_hand::{InHand, Open};
-use super::life::{Live, Ran, received};
+use super::life::{Live, received};
 use super::line::Line;
 use super::settle::Settled;
 use super::subscription::End;
@@ -292,15 +293,6 @@ where
         None
     }
 
-    /// The broker shall hand the message out again: now, or with all others when the channel is closed.
-    fn give_back(&mut self, tag: u64) {
-        if self.keeps_the_queue {
-            self.worker.counters.on_ended(1);
-        } else {
-            self.acks.give_back(tag);
-        }
-    }
-
     fn wrote(&mut self, told: Told) {
         self.worker.counters.on_acked(told.acked);
         self.worker.counters.on_ended(told.all());
@@ -316,34 +308,6 @@ where
             self.progressed = true;
             self.worker.report(WorkerNews::Progress(self.epoch));
         }
-    }
-
-    /// Takes nothing new, and gives back what has not begun.
-    fn drain(&mut self) {
-        self.draining = true;
-        self.worker.permits.close();
-        self.worker.handler.give_back();
-        // Whoever cancels hands the queue to the next consumer, which would begin before this one is done. So
-        // nothing is told to the broker but acks, until the channel is closed. That returns what has not
-        // begun, in its order, and then the next one gets it.
-        self.keeps_the_queue = self.worker.sharing.may_be_single();
-        if self.keeps_the_queue {
-            return;
-        }
-        if let Some(subscription) = &self.subscription {
-            self.cancelling = Some(Box::pin(self.port.cancel(subscription)));
-        }
-    }
-
-    fn is_drained(&self) -> bool {
-        if !self.draining || self.cancelling.is_some() || !self.in_hand.is_empty() {
-            return false;
-        }
-        let is_told = match self.keeps_the_queue {
-            true => self.acks.untold() == 0,
-            false => self.subscription.is_none() && self.acks.is_empty(),
-        };
-        is_told || !self.line.is_alive()
     }
 
     /// Subscribes again with the full prefetch: `basic.qos` holds for new consumers only.
@@ -371,54 +335,5 @@ where
             "caution is over"
         );
         Ok(())
-    }
-
-    /// Nothing can be settled any more. The broker will hand out again what is in hand; what is
-    /// known of it is remembered for then.
-    fn lost(&mut self, why: String) -> End {
-        if self.line.is_alive() {
-            let begun = |meta: &&Arc<Meta>| meta.begun.load(Ordering::Relaxed);
-            for meta in self.in_hand.metas().filter(begun) {
-                self.worker.recall.still_running(meta);
-            }
-            for meta in self.unacked.drain(..) {
-                self.worker.recall.ended(&meta, Ran::settled());
-            }
-            self.line.cut();
-            self.worker.counters.on_ended(self.acks.untold());
-            if !self.in_hand.is_empty() {
-                self.log_cut_off();
-            }
-        }
-        End::Lost(why)
-    }
-
-    /// A message that is alone when this happens again and again is the one that causes it.
-    fn log_cut_off(&self) {
-        let in_hand = self.in_hand.len();
-        let alone = self.in_hand.metas().next().filter(|_| in_hand == 1);
-        let message_id = alone.map(|meta| meta.id_to_show());
-        self.worker.log.cut_off.log(|repeated| {
-            info!(
-                event = "deliveries_cut_off",
-                queue = self.worker.queue.name(),
-                in_hand,
-                message_id = message_id.as_deref(),
-                repeated,
-                "the channel is gone; the broker will hand these messages out again"
-            );
-        });
-    }
-
-    fn log_abandoned(&self) {
-        for meta in self.in_hand.metas() {
-            warn!(event = "message_abandoned", queue = %meta.queue, message_id = &*meta.id_to_show(), attempt = meta.attempt.number(), "not finished by the drain deadline; the broker hands it out again");
-        }
-    }
-
-    async fn close(&self) {
-        if self.line.is_alive() {
-            let _ = self.port.close().await;
-        }
     }
 }

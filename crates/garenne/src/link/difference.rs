@@ -274,7 +274,7 @@ mod tests {
     #[test]
     fn a_type_left_to_the_virtual_host_is_no_difference() {
         let queue = QueueEntity {
-            args: garenne_core::Headers::new(),
+            args: Headers::new(),
             kind: garenne_core::QueueKind::Classic,
             ..orders()
         };

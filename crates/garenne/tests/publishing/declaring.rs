@@ -7,7 +7,7 @@ use lapin::{Connection, ConnectionProperties};
 async fn delete(broker: &Broker, queues: &[&str]) {
     let options = ConnectionProperties::default();
     let url = broker.url();
-    let connecting = Connection::connect(&url, options);
+    let connecting = Connection::connect_uri(url.parse().unwrap(), options);
     let connection = connecting.await.unwrap();
     let channel = connection.create_channel().await.unwrap();
     for queue in queues {

@@ -58,14 +58,18 @@ async fn two_replicas(kind: QueueKind, sees: Sees) {
     };
     let queue = queue.declare(declare);
     let notes = Seen::default();
+    let publisher = Publisher::connect(&url).await.unwrap();
+    place.client.declare("taken", &[]).await;
     let replica = |me: char| {
-        let notes = notes.clone();
+        let (notes, publisher) = (notes.clone(), publisher.clone());
         SystemBuilder::new(&url).consume_fn(queue.clone(), move |order: Delivery<Text>| {
-            let notes = notes.clone();
+            let (notes, publisher) = (notes.clone(), publisher.clone());
             async move {
                 let number = order.parse::<usize>()?;
                 notes.note(Note::Began(me, number));
-                tokio::time::sleep(2.millis()).await;
+                // What takes a moment: a round trip to the broker.
+                let took = Outgoing::to_queue("taken", Text(number.to_string()));
+                publisher.send(took).await?;
                 notes.note(Note::Ended(me, number));
                 Ok::<(), Failure>(())
             }
