@@ -88,6 +88,18 @@ impl Client {
             .unwrap_or_else(|error| panic!("failed to declare {queue}: {error}"));
     }
 
+    /// Deletes a queue, with what is in it.
+    ///
+    /// # Panics
+    ///
+    /// When the broker refuses.
+    pub async fn delete(&self, queue: &str) {
+        let deleted = self.channel.queue_delete(queue.into(), Default::default());
+        deleted
+            .await
+            .unwrap_or_else(|error| panic!("failed to delete {queue}: {error}"));
+    }
+
     /// Publishes one message and waits for its confirm.
     ///
     /// # Panics

@@ -2,6 +2,7 @@
 //! RabbitMQ.
 
 mod abandoning;
+mod adopting;
 mod bodies;
 mod building;
 mod carrying;

@@ -56,6 +56,11 @@ impl Trouble {
         Self::new(LEFT, text)
     }
 
+    /// The broker refuses.
+    pub(crate) fn refused(text: impl fmt::Display) -> Self {
+        Self::new(REFUSED, text)
+    }
+
     /// The arguments do not fit together.
     pub(crate) fn usage(text: impl fmt::Display) -> Self {
         Self::new(USAGE, text)

@@ -54,6 +54,12 @@ impl Caution {
         if self.to_survive == 0 { self.full } else { 1 }
     }
 
+    /// The prefetch when there is no caution.
+    #[must_use]
+    pub const fn full(&self) -> u16 {
+        self.full
+    }
+
     /// A message was delivered. `Some` with the full prefetch when that ends the caution.
     pub fn delivered(&mut self, redelivered: bool) -> Option<u16> {
         if redelivered { None } else { self.end() }

@@ -98,9 +98,10 @@ pub enum Declare {
     /// Create what is missing. Needs the right to configure.
     #[default]
     Create,
-    /// Create nothing; see that everything exists, and say what protection it lacks.
+    /// Adopt the queue: it must be there, and is used as it is. What protection it lacks is said. Lanes and parking
+    /// queue that are missing are made; where the rights do not allow that, they must be there.
     Verify,
-    /// Look at nothing. What is missing shows when it is needed.
+    /// Look at nothing. A lane or a parking queue that is missing is made when a message needs it.
     Off,
 }
 

@@ -83,3 +83,7 @@ pub use system::{BuildError, System, SystemBuilder, SystemHandle, flush_logging,
 #[cfg(doctest)]
 #[doc = include_str!("../../../MIGRATING.md")]
 mod migrating {}
+
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/replace-an-existing-consumer.md")]
+mod replacing {}

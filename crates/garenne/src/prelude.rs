@@ -2,7 +2,9 @@
 
 pub use actix::{Actor, AsyncContext, Context, Handler};
 pub use garenne_core::alert::Pace;
-pub use garenne_core::{Declare, DurationExt, ExchangeKind, OutageWindow, Queue, Retry};
+pub use garenne_core::{
+    Declare, DurationExt, ExchangeKind, OutageWindow, Queue, QueueKind, Retry, Topology,
+};
 
 pub use crate::{
     Alert, AlertChannel, AlertError, Body, Bytes, Dedup, Delays, Delivery, FailedMessage, Failure,

@@ -13,15 +13,15 @@ use std::error::Error;
 
 use garenne::prelude::*;
 use garenne_broker::Broker;
-use lapin::options::QueueDeclareOptions;
-use lapin::types::FieldTable;
-use lapin::{Connection, ConnectionProperties};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let broker = Broker::start().await?;
-    declare(&broker, "readings").await?;
-    let publisher = Publisher::connect(broker.url()).await?;
+    // A queue is declared by whoever comes first, here by who sends. Its consumer says the same of it.
+    let publisher = Publisher::builder(broker.url())
+        .declare(Queue::quorum("readings"))
+        .connect()
+        .await?;
 
     let readings = (1..=1000).map(|n| Outgoing::to_queue("readings", Json(n)));
     let sent = publisher.send_all(readings).finish().await;
@@ -57,18 +57,5 @@ async fn main() -> Result<(), Box<dyn Error>> {
     }
 
     publisher.close().await;
-    Ok(())
-}
-
-/// What the consumers' service does, or `garenne topology --declare`: here this program stands in.
-async fn declare(broker: &Broker, queue: &str) -> Result<(), Box<dyn Error>> {
-    let options = ConnectionProperties::default();
-    let connection = Connection::connect_uri(broker.url().parse()?, options).await?;
-    let channel = connection.create_channel().await?;
-    let options = QueueDeclareOptions::durable();
-    channel
-        .queue_declare(queue.into(), options, FieldTable::default())
-        .await?;
-    connection.close(200, "done".into()).await?;
     Ok(())
 }

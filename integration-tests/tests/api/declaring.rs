@@ -111,14 +111,7 @@ async fn a_user_who_may_only_read_and_write_can_work_with_verify() {
         .stop()
         .await;
 
-    let (node, vhost) = (place.vhost.node(), place.vhost.name());
-    let user = format!("reader-{vhost}");
-    node.add_user(&user, "secret").await;
-    let permit = format!(
-        "rabbit_auth_backend_internal:set_permissions(<<\"{user}\">>, <<\"{vhost}\">>, <<\"^$\">>, <<\".*\">>, <<\".*\">>, <<\"test\">>)"
-    );
-    node.eval(&permit).await.unwrap();
-    let url = node.url_for(&user, "secret", vhost);
+    let url = place.reader_url().await;
     let attempts = Seen::default();
     let queue = Queue::quorum("orders")
         .declare(Declare::Verify)

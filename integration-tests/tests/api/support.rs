@@ -72,6 +72,18 @@ impl Place {
         self.client.take_all(queue).await.remove(0)
     }
 
+    /// The address with a user who may read and write here, and declare nothing.
+    pub(super) async fn reader_url(&self) -> String {
+        let (node, vhost) = (self.vhost.node(), self.vhost.name());
+        let user = format!("reader-{vhost}");
+        node.add_user(&user, "secret").await;
+        let permit = format!(
+            "rabbit_auth_backend_internal:set_permissions(<<\"{user}\">>, <<\"{vhost}\">>, <<\"^$\">>, <<\".*\">>, <<\".*\">>, <<\"test\">>)"
+        );
+        node.eval(&permit).await.expect("the node sets permissions");
+        node.url_for(&user, "secret", vhost)
+    }
+
     /// See [`take_ids`].
     pub(super) async fn take_ids(&self, queue: &str) -> BTreeMap<String, usize> {
         take_ids(&self.client, queue).await
@@ -179,6 +191,12 @@ impl Running {
         let done =
             |status: &Status| status.queues[0].acked == messages && status.queues[0].in_flight == 0;
         self.until(&what, done).await.queues.remove(0)
+    }
+
+    /// Waits until two systems have acked so many messages together.
+    pub(super) async fn acked_by_both(&self, other: &Self, messages: u64) {
+        let others = other.counts().acked;
+        self.acked(messages - others).await;
     }
 
     /// Waits until it has stopped by itself.

@@ -11,7 +11,9 @@ use super::queue::QueueId;
 use super::settle::Unacked;
 use super::values::integer;
 use super::{ChannelKey, ConsumerId, Engine, Name, Outcome, reply_to};
-use crate::exception::{Exception, access_refused, not_allowed, not_implemented, short};
+use crate::exception::{
+    Exception, access_refused, not_allowed, not_implemented, precondition_failed, short,
+};
 use crate::wire::Output;
 
 /// Someone who gets the messages of a queue.
@@ -115,6 +117,18 @@ impl Engine {
             return Ok(());
         };
         check_consumer(&queue.resource(), &consume.arguments)?;
+        let offset = "x-stream-offset";
+        if consume.arguments.inner().contains_key(offset) {
+            let kind = if queue.is_quorum() {
+                "quorum"
+            } else {
+                "classic"
+            };
+            return Err(precondition_failed(format!(
+                "invalid arg '{offset}' for {} of queue type rabbit_{kind}_queue",
+                queue.resource()
+            )));
+        }
         if queue.is_quorum() && global {
             return Err(not_implemented(format!(
                 "{} does not support global qos",

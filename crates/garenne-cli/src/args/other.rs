@@ -100,12 +100,15 @@ impl QueueShape {
 
 /// Show what a queue needs on the broker, or declare it
 ///
-/// A service with few rights does not declare its queues itself (`Declare::Verify`); then this does.
+/// A service with few rights does not declare its queues itself (`Declare::Verify`); then this does. What cannot be
+/// made keeps nothing else from being made: it says what is left, and exits with 1 where a queue is there with
+/// other arguments, with 78 where the broker refuses.
 #[derive(Args, Debug)]
 #[command(after_help = with_exit_codes!("\
 Examples:
   garenne topology --queue orders
   garenne topology --queue orders --declare
+  garenne topology --queue orders --declare --adopt
   garenne topology --queue orders --json"))]
 pub(crate) struct Topology {
     /// The broker to declare on [default: AMQP_URL, or amqp://localhost:5672]
@@ -117,6 +120,9 @@ pub(crate) struct Topology {
     /// Declare it: make what is missing
     #[arg(long)]
     pub(crate) declare: bool,
+    /// Take the queue itself as it is, whatever its arguments; make its lanes and its parking queue
+    #[arg(long, requires = "declare")]
+    pub(crate) adopt: bool,
     /// One JSON object a line
     #[arg(long)]
     pub(crate) json: bool,
@@ -131,7 +137,8 @@ pub(crate) struct Topology {
 #[command(after_help = with_exit_codes!("\
 Examples:
   garenne doctor
-  garenne doctor --queue orders"))]
+  garenne doctor --queue orders
+  garenne doctor --queue orders --adopt"))]
 pub(crate) struct Doctor {
     /// The broker [default: AMQP_URL, or amqp://localhost:5672]
     #[arg(long, value_name = "URL")]
@@ -139,6 +146,9 @@ pub(crate) struct Doctor {
     /// A queue to look at; may be repeated
     #[arg(long, short, value_name = "QUEUE")]
     pub(crate) queue: Vec<String>,
+    /// The service adopts the queue (`Declare::Verify`): that its arguments differ is no fault
+    #[arg(long)]
+    pub(crate) adopt: bool,
     /// One JSON object a line
     #[arg(long)]
     pub(crate) json: bool,

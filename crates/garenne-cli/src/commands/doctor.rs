@@ -1,11 +1,11 @@
 //! `garenne doctor`.
 
 use garenne::PublishError;
-use garenne::admin::{BrokerAdmin, Finding};
+use garenne::admin::{BrokerAdmin, Difference, Finding, is_usable, risks};
 use garenne::core::{Entity, Queue};
 use serde_json::json;
 
-use super::topology::{check, name};
+use super::topology::{check, listed, name};
 use crate::args::Doctor;
 use crate::exit::{Done, Trouble, say};
 use crate::output::{BAD, FAINT, GOOD, Screen, clean, count, styled};
@@ -43,7 +43,7 @@ pub(crate) async fn run(doctor: &Doctor) -> Result<Done, Trouble> {
         bad: 0,
     };
     let broker = BrokerAdmin::connect(doctor.url.as_deref()).await?;
-    let examined = examine(&broker, &queues, &mut report).await;
+    let examined = examine(&broker, &queues, doctor.adopt, &mut report).await;
     broker.close().await;
     examined?;
     if report.bad == 0 {
@@ -56,15 +56,17 @@ pub(crate) async fn run(doctor: &Doctor) -> Result<Done, Trouble> {
 async fn examine(
     broker: &BrokerAdmin,
     queues: &[Queue],
+    adopt: bool,
     report: &mut Report,
 ) -> Result<(), Trouble> {
     let login = format!("logged in to {} as {}", broker.address(), broker.user());
     report.say(Verdict::Good, "connection", &login)?;
     version(broker, report).await?;
+    heartbeat(broker, report)?;
     publishing(broker, report).await?;
     clock(broker, report).await?;
     for queue in queues {
-        topology(broker, queue, report).await?;
+        topology(broker, queue, adopt, report).await?;
         reading(broker, queue, report).await?;
     }
     Ok(())
@@ -88,6 +90,18 @@ async fn version(broker: &BrokerAdmin, report: &mut Report) -> Result<(), Troubl
     } else {
         let text = format!("{who}; garenne is tested with RabbitMQ 3.10 and 4.0");
         report.say(Verdict::Note, "version", &text)
+    }
+}
+
+fn heartbeat(broker: &BrokerAdmin, report: &mut Report) -> Result<(), Trouble> {
+    match broker.heartbeat_secs() {
+        0 => report.say(
+            Verdict::Bad,
+            "heartbeat",
+            "none on either side: a link that is cut without a word is never found dead; leave `heartbeat` out of the address, or set it \
+             above 0",
+        ),
+        seconds => report.say(Verdict::Good, "heartbeat", &format!("every {seconds} s")),
     }
 }
 
@@ -128,13 +142,36 @@ async fn clock(broker: &BrokerAdmin, report: &mut Report) -> Result<(), Trouble>
     report.say(Verdict::Bad, "clock", &text)
 }
 
-async fn topology(broker: &BrokerAdmin, queue: &Queue, report: &mut Report) -> Result<(), Trouble> {
+async fn topology(
+    broker: &BrokerAdmin,
+    queue: &Queue,
+    adopt: bool,
+    report: &mut Report,
+) -> Result<(), Trouble> {
     for entity in queue.topology() {
         let (what, name) = name(&entity);
-        let (verdict, text) = explain(broker.inspect(&entity).await?, &entity);
-        report.say(verdict, &format!("{what} {name}"), &text)?;
+        let what = format!("{what} {name}");
+        let (verdict, text) = match broker.inspect(&entity).await? {
+            Finding::Differs { differences } => {
+                for risk in risks(&differences) {
+                    report.say(Verdict::Note, &what, &format!("as it is, {risk}"))?;
+                }
+                differing(&differences, adopt && is_usable(&name, queue, &differences))
+            }
+            finding => explain(finding, &entity),
+        };
+        report.say(verdict, &what, &text)?;
     }
     Ok(())
+}
+
+fn differing(differences: &[Difference], is_adopted: bool) -> (Verdict, String) {
+    let differs = format!("differs in {}", listed(differences));
+    if is_adopted {
+        return (Verdict::Note, format!("{differs}; used as it is"));
+    }
+    let remedy = "declare it so, or adopt it with `Declare::Verify`";
+    (Verdict::Bad, format!("{differs}; {remedy}"))
 }
 
 fn explain(finding: Finding, entity: &Entity) -> (Verdict, String) {
@@ -151,21 +188,11 @@ fn explain(finding: Finding, entity: &Entity) -> (Verdict, String) {
             )
         }
         Finding::Same { .. } => (Verdict::Good, "there".to_owned()),
-        Finding::Differs {
-            argument,
-            wanted,
-            found,
-        } => (
-            Verdict::Bad,
-            format!(
-                "differs in `{argument}`: the service declares `{wanted}`, the broker has `{found}`; \
-                 declare it so, or adopt it with `Declare::Verify`"
-            ),
-        ),
         Finding::Missing => {
             let text = match entity {
                 Entity::Queue(_) => {
-                    "missing; the service makes it when it starts, unless it may not: then `garenne topology --declare`"
+                    "missing; the service makes it when it starts, unless it may not: then `garenne topology --declare`. If it was there before, look for a policy \
+                     with `expires`, and for who deletes it"
                 }
                 _ => "missing",
             };

@@ -1,7 +1,7 @@
 //! `garenne topology`.
 
-use garenne::admin::BrokerAdmin;
-use garenne::core::{Entity, Headers, Queue, Value, json};
+use garenne::admin::{BrokerAdmin, Declared, Difference, risks};
+use garenne::core::{Declare, Entity, Headers, Queue, Value, json};
 use serde_json::{Value as Json, json};
 
 use crate::args::Topology;
@@ -24,7 +24,7 @@ pub(crate) async fn run(topology: &Topology) -> Result<Done, Trouble> {
         }
     }
     if topology.declare {
-        declare(topology, &queues).await?;
+        return declare(topology, &queues).await;
     }
     Ok(Done::Everything)
 }
@@ -43,20 +43,78 @@ pub(super) fn check(queues: &[Queue]) -> Result<(), Trouble> {
     }
 }
 
-async fn declare(topology: &Topology, queues: &[Queue]) -> Result<(), Trouble> {
+async fn declare(topology: &Topology, queues: &[Queue]) -> Result<Done, Trouble> {
     let broker = BrokerAdmin::connect(topology.url.as_deref()).await?;
-    let mut declared = Ok(());
-    for queue in queues {
-        declared = broker.declare(queue).await;
-        if declared.is_err() {
-            break;
-        }
-    }
     let address = broker.address().to_owned();
+    let declared = declare_all(&broker, topology, queues).await;
     broker.close().await;
-    declared?;
-    say(&format!("declared on {address}"));
-    Ok(())
+    let all = declared?;
+    for (entity, declared) in &all {
+        let (what, name) = name(entity);
+        say(&clean(&format!("{what} {name}: {}", told(declared))));
+    }
+    let left = all.iter().filter(|(_, it)| !it.is_good()).count();
+    if left == 0 {
+        say(&format!("declared on {address}"));
+        return Ok(Done::Everything);
+    }
+    let is_refusal = |it: &Declared| matches!(it, Declared::Refused { .. } | Declared::Missing);
+    let text = format!(
+        "{left} of {} cannot be used as they are on {address}",
+        all.len()
+    );
+    if all.iter().any(|(_, it)| is_refusal(it)) {
+        return Err(Trouble::refused(text));
+    }
+    Err(Trouble::failed(text))
+}
+
+async fn declare_all(
+    broker: &BrokerAdmin,
+    topology: &Topology,
+    queues: &[Queue],
+) -> Result<Vec<(Entity, Declared)>, Trouble> {
+    let mode = if topology.adopt {
+        Declare::Verify
+    } else {
+        Declare::Create
+    };
+    let mut all = Vec::new();
+    for queue in queues {
+        all.extend(broker.declare_each(&queue.clone().declare(mode)).await?);
+    }
+    Ok(all)
+}
+
+/// What became of an entity.
+fn told(declared: &Declared) -> String {
+    match declared {
+        Declared::Made => "made".to_owned(),
+        Declared::There => "there as wanted".to_owned(),
+        Declared::Unseen => "there; this user may not see with which arguments".to_owned(),
+        Declared::Adopted { differences } => {
+            let mut told = format!("adopted; differs in {}", listed(differences));
+            for risk in risks(differences) {
+                told.push_str("; ");
+                told.push_str(risk);
+            }
+            told
+        }
+        Declared::Differs { differences } => format!(
+            "LEFT: differs in {}; adopt the queue (`--adopt`, and `Declare::Verify` in the service), declare it so, or delete it when it is \
+             empty",
+            listed(differences)
+        ),
+        Declared::Missing => "LEFT: not there; without --adopt it is made".to_owned(),
+        Declared::Refused { reason } => format!("LEFT: {reason}"),
+        _ => "unknown".to_owned(),
+    }
+}
+
+/// Differences as one text.
+pub(super) fn listed(differences: &[Difference]) -> String {
+    let shown: Vec<_> = differences.iter().map(Difference::to_string).collect();
+    shown.join(", ")
 }
 
 /// What an entity is, and its name.
@@ -81,7 +139,7 @@ fn shown(entity: &Entity, screen: &mut Screen) -> Result<(), Trouble> {
     let what = styled(STRONG, &format!("{what:<8}"));
     screen.line(&format!("{what} {}", clean(&name)))?;
     let arguments = match entity {
-        Entity::Queue(queue) => listed(&queue.args),
+        Entity::Queue(queue) => arguments_of(&queue.args),
         Entity::Exchange(exchange) => vec![format!("type={}", exchange.kind)],
         Entity::Binding(binding) => vec![format!("routing-key={}", binding.routing_key)],
         Entity::ExchangeBinding(binding) => vec![format!("routing-key={}", binding.routing_key)],
@@ -92,7 +150,7 @@ fn shown(entity: &Entity, screen: &mut Screen) -> Result<(), Trouble> {
     Ok(())
 }
 
-fn listed(arguments: &Headers) -> Vec<String> {
+fn arguments_of(arguments: &Headers) -> Vec<String> {
     let shown = |value: &Value| match value {
         Value::Text(text) if text.is_empty() => "\"\"".to_owned(),
         Value::Text(text) => text.clone(),

@@ -5,6 +5,7 @@
     reason = "a test that cannot go on has failed"
 )]
 
+mod adopting;
 mod database;
 mod database_faults;
 mod database_moves;

@@ -190,7 +190,14 @@ impl BrokerAdmin {
         let queue = queue.clone().declare(Declare::Create);
         declare_queue(&self.link, &queue)
             .await
+            .map(drop)
             .map_err(|error| AdminError::of(&error))
+    }
+
+    /// How often each side of the connection shows that it lives, in seconds; 0 when neither does.
+    #[must_use]
+    pub fn heartbeat_secs(&self) -> u16 {
+        self.link.heartbeat_secs()
     }
 
     /// Closes the connection, within 2 s.

@@ -5,7 +5,9 @@
 
 mod broker;
 mod checks;
+mod declaring;
 
-pub use crate::link::{Finding, ServerInfo};
+pub use crate::link::{Difference, Finding, ServerInfo, is_usable, risks};
 pub use broker::BrokerAdmin;
 pub use checks::AdminError;
+pub use declaring::Declared;

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use actix::{
     Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler, Supervised, WrapFuture,
 };
-use garenne_core::{Backoff, Caution};
+use garenne_core::Backoff;
 use tokio::sync::Notify;
 use tracing::warn;
 
@@ -20,7 +20,7 @@ use super::subscription::End;
 use super::{Mode, Worker, WorkerNews, WorkerReport};
 use crate::body::Body;
 use crate::delivery::Delivery;
-use crate::link::{Link, LinkError, declare_queue};
+use crate::link::{Link, LinkError, declare_queue, find_out};
 
 /// A subscription that lasted this long on a link that lives was a good one: the next may follow at
 /// once.
@@ -92,16 +92,11 @@ where
     }
 
     fn serve(&mut self, ctx: &mut Context<Self>) {
-        let full = self.worker.settings.prefetch;
-        let caution = if self.cautious {
-            Caution::new(full)
-        } else {
-            Caution::off(full)
-        };
+        let cautious = self.cautious;
         let serving = serve(
             Rc::clone(&self.worker),
             Rc::clone(&self.lingering),
-            caution,
+            cautious,
             self.pause,
             self.redeclare,
         );
@@ -238,7 +233,7 @@ enum Served {
 async fn serve<A, B>(
     worker: Rc<Worker<A, B>>,
     lingering: Rc<Lingering>,
-    caution: Caution,
+    cautious: bool,
     pause: Duration,
     redeclare: bool,
 ) -> Served
@@ -257,9 +252,10 @@ where
         lingering.all_ended(&worker).await;
         return Served::Stopped;
     };
-    if redeclare && let Err(error) = declare_queue(&link, &worker.queue).await {
+    if let Err(error) = get_to_know(&worker, &link, redeclare).await {
         return refused(&link, error);
     }
+    let caution = worker.caution(cautious);
     let subscribing = ChannelTask::subscribe(Rc::clone(&worker), live, &link, caution);
     let mut task = match link.while_up(subscribing).await {
         Ok(task) => task,
@@ -289,6 +285,25 @@ where
         lingering.all_ended(&worker).await;
     }
     Served::Subscribed { end, lasted }
+}
+
+/// Finds out what must be known of the queue before it is consumed.
+async fn get_to_know<A, B>(
+    worker: &Worker<A, B>,
+    link: &Link,
+    redeclare: bool,
+) -> Result<(), LinkError> {
+    let Worker { queue, sharing, .. } = worker;
+    if redeclare {
+        let consumers = declare_queue(link, queue).await?;
+        // It may have been deleted and made anew.
+        sharing.forget();
+        sharing.learn(consumers);
+    }
+    if sharing.is_unknown() {
+        sharing.learn(find_out(link, queue).await?);
+    }
+    Ok(())
 }
 
 /// There is no subscription. Where the link went, that is the link's loss and not the queue's fault; and

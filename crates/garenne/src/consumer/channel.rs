@@ -3,10 +3,11 @@
 //! It takes deliveries as they come, drives their lives, and passes on to [`Acks`] how
 //! they ended.
 
+mod ending;
+
 use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::task::{Context as TaskContext, Poll};
 use std::time::Duration;
 
@@ -18,7 +19,7 @@ use tracing::{debug, info};
 
 use super::acks::{Acks, Told};
 use super::in_hand::{InHand, Open, Reminder};
-use super::life::{Live, Ran, received};
+use super::life::{Live, received};
 use super::line::Line;
 use super::settle::Settled;
 use super::subscription::End;
@@ -49,6 +50,8 @@ pub(super) struct ChannelTask<A, B, L> {
     cancelling: Option<LocalBoxFuture<'static, Result<(), LinkError>>>,
     draining: bool,
     reminder: Reminder,
+    /// It drains, and must not end its subscription before it is done.
+    keeps_the_queue: bool,
     /// An ack got through.
     pub(super) progressed: bool,
 }
@@ -95,7 +98,7 @@ where
             line: Line::new(),
             epoch: link.epoch,
             loss: link.loss(),
-            acks: Acks::new(worker.settings.prefetch),
+            acks: Acks::new(caution.full()),
             port,
             subscription: Some(subscription),
             caution,
@@ -104,6 +107,7 @@ where
             cancelling: None,
             draining: false,
             reminder: Reminder::default(),
+            keeps_the_queue: false,
             progressed: false,
             worker,
             live,
@@ -262,7 +266,7 @@ where
         self.worker.counters.on_delivered();
         if self.draining {
             self.worker.counters.on_requeued();
-            self.acks.give_back(tag);
+            self.give_back(tag);
             return None;
         }
         let redelivered = meta.redelivered;
@@ -290,7 +294,7 @@ where
                 self.unacked.push_back(meta);
                 return self.caution.succeeded(redelivered);
             }
-            Settled::GiveBack => self.acks.give_back(tag),
+            Settled::GiveBack => self.give_back(tag),
             Settled::Nothing => self.worker.counters.on_ended(1),
         }
         None
@@ -313,29 +317,12 @@ where
         }
     }
 
-    /// Takes nothing new, and gives back what has not begun.
-    fn drain(&mut self) {
-        self.draining = true;
-        self.reminder.begin();
-        self.worker.permits.close();
-        self.worker.handler.give_back();
-        if let Some(subscription) = &self.subscription {
-            self.cancelling = Some(Box::pin(self.port.cancel(subscription)));
-        }
-    }
-
     /// During a stop, now and then.
     fn say_what_is_awaited(&mut self) {
         if self.reminder.is_due() && !self.in_hand.is_empty() {
             let queue = self.worker.queue.name();
             self.in_hand.log_draining(queue, self.worker.id);
         }
-    }
-
-    fn is_drained(&self) -> bool {
-        let ended =
-            self.subscription.is_none() && self.cancelling.is_none() && self.in_hand.is_empty();
-        self.draining && ended && (self.acks.is_empty() || !self.line.is_alive())
     }
 
     /// Subscribes again with the full prefetch: `basic.qos` holds for new consumers only.
@@ -363,32 +350,5 @@ where
             "caution is over"
         );
         Ok(())
-    }
-
-    /// Nothing can be settled any more. The broker will hand out again what is in hand; what is
-    /// known of it is remembered for then.
-    fn lost(&mut self, why: String) -> End {
-        if self.line.is_alive() {
-            let begun = |meta: &&Arc<Meta>| meta.begun.load(Ordering::Relaxed);
-            for meta in self.in_hand.metas().filter(begun) {
-                self.worker.recall.still_running(meta);
-            }
-            for meta in self.unacked.drain(..) {
-                self.worker.recall.ended(&meta, Ran::settled());
-            }
-            self.line.cut();
-            self.worker.counters.on_ended(self.acks.untold());
-            if !self.in_hand.is_empty() {
-                let quiet = &self.worker.log.cut_off;
-                self.in_hand.log_cut_off(self.worker.queue.name(), quiet);
-            }
-        }
-        End::Lost(why)
-    }
-
-    async fn close(&self) {
-        if self.line.is_alive() {
-            let _ = self.port.close().await;
-        }
     }
 }

@@ -7,8 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use garenne_core::reader::FRAME_HEAD;
 use garenne_core::{
-    Declare, FailReason, FailedMessage as Record, Outcome, Properties, Settlement, original,
-    retry_copy,
+    FailReason, FailedMessage as Record, Outcome, Properties, Settlement, original, retry_copy,
 };
 use tokio::sync::oneshot;
 use tracing::{Span, debug, error, info, warn};
@@ -181,7 +180,7 @@ impl<A, B> Failed<'_, A, B> {
         })
     }
 
-    /// Publishes the copy. Should somebody have deleted its lane, that is put back, once.
+    /// Publishes the copy. Should its lane not be there, it is made, once.
     async fn publish(
         &self,
         delay: Duration,
@@ -190,9 +189,8 @@ impl<A, B> Failed<'_, A, B> {
         if let Err(too_large) = self.fits(delay, properties) {
             return Ok(Err(too_large));
         }
-        let may_declare = self.worker.queue.get_declare() == Declare::Create;
         let mut result = self.send(delay, properties, false).await;
-        if may_declare && matches!(result, Err(PublishError::Unroutable { .. })) {
+        if matches!(result, Err(PublishError::Unroutable { .. })) {
             result = self.send(delay, properties, true).await;
         }
         match result {

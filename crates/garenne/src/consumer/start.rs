@@ -28,6 +28,7 @@ where
                 counters,
                 recall,
                 log,
+                sharing,
                 cautious,
             } = start;
             let worker = Worker {
@@ -39,6 +40,7 @@ where
                 counters,
                 recall,
                 log,
+                sharing,
                 handler: HandlerCell::<A, B>::new(factory),
                 permits: Semaphore::new(settings.concurrency.into()),
             };

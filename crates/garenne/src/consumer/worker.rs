@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::{Actor, Context, Handler};
-use garenne_core::Queue;
+use garenne_core::{Caution, Queue, QueueKind};
 use tokio::sync::Semaphore;
 use tracing::error;
 
 use super::handler::HandlerCell;
-use super::{Hub, Recall, WorkerId, WorkerNews, WorkerReport};
+use super::{Hub, Recall, Sharing, WorkerId, WorkerNews, WorkerReport};
 use crate::delivery::{Delivery, Source};
 use crate::quiet::QueueLog;
 use crate::status::QueueCounters;
@@ -32,6 +32,7 @@ pub(crate) struct Worker<A, B> {
     pub(crate) counters: Arc<QueueCounters>,
     pub(crate) recall: Arc<Recall>,
     pub(crate) log: Arc<QueueLog>,
+    pub(crate) sharing: Arc<Sharing>,
     pub(crate) handler: HandlerCell<A, B>,
     /// One for each handler that may run at once. Closed when the worker drains: what waits for one
     /// has not begun.
@@ -47,6 +48,25 @@ where
     /// The handler panicked or hung.
     pub(crate) fn handler_died(&self, why: &str) {
         self.hub.desk.handler_died(&self.name, why);
+    }
+
+    /// How carefully its next subscription begins.
+    ///
+    /// A subscription's prefetch cannot be changed, so caution ends with a new subscription. Where that would
+    /// hand the queue to another consumer there is no caution; but on a quorum queue, whose limit
+    /// counts every return, the worker holds no more than its handlers work on.
+    pub(super) fn caution(&self, cautious: bool) -> Caution {
+        let Settings {
+            prefetch,
+            concurrency,
+            ..
+        } = self.settings;
+        match (self.sharing.may_be_single(), self.queue.kind()) {
+            (true, QueueKind::Quorum) => Caution::off(prefetch.min(concurrency)),
+            (true, QueueKind::Classic) => Caution::off(prefetch),
+            (false, _) if cautious => Caution::new(prefetch),
+            (false, _) => Caution::off(prefetch),
+        }
     }
 
     /// Replaces a handler actor that hangs.

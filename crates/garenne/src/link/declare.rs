@@ -2,26 +2,29 @@
 
 use std::time::Duration;
 
-use garenne_core::{Declare, Entity, ExchangeKind, Queue, QueueEntity, QueueKind};
+use garenne_core::topology::Part;
+use garenne_core::{Declare, Entity, ExchangeKind, Queue, QueueEntity, Topology};
 use lapin::Channel;
 use lapin::options::{
     ExchangeBindOptions, ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions,
 };
-use lapin::types::{AMQPValue, FieldTable};
-use tracing::{info, warn};
+use lapin::types::FieldTable;
 
+use super::adopt::{Consumers, Seen, adopt, warn_of};
+use super::difference::{Difference, Guess, Step};
 use super::{Link, LinkError, call};
 use crate::wire::{short, table};
 
-/// Declares or verifies what a queue needs, as its [`Declare`] mode says.
-pub(crate) async fn declare_queue(link: &Link, queue: &Queue) -> Result<(), LinkError> {
+/// Declares, adopts or leaves alone what a queue needs, as its [`Declare`] mode says. Says who of its
+/// consumers gets messages, as far as that could be seen.
+pub(crate) async fn declare_queue(link: &Link, queue: &Queue) -> Result<Consumers, LinkError> {
     link.while_up(declare_all(link, queue)).await
 }
 
-async fn declare_all(link: &Link, queue: &Queue) -> Result<(), LinkError> {
+async fn declare_all(link: &Link, queue: &Queue) -> Result<Consumers, LinkError> {
     let mut bench = Bench::new(link);
     match queue.get_declare() {
-        Declare::Off => Ok(()),
+        Declare::Off => Ok(Consumers::Unknown),
         Declare::Create => {
             let mut topology = queue.topology();
             // A queue that is there already and cannot be used shall be found before anything is made
@@ -30,17 +33,35 @@ async fn declare_all(link: &Link, queue: &Queue) -> Result<(), LinkError> {
                 topology.sort_by_key(|entity| !is_queue(entity, queue.name()));
             }
             for entity in topology {
-                bench.declare(&entity).await?;
+                let declared = bench.declare(&entity).await;
+                declared.map_err(|error| error.about(&entity, queue))?;
             }
-            Ok(())
+            // No garenne declares a queue with a single active consumer, or a stream.
+            Ok(Consumers::All)
         }
-        Declare::Verify => {
-            for entity in queue.topology() {
-                bench.verify(&entity).await?;
-            }
-            Ok(())
-        }
+        Declare::Verify => adopt(&mut bench, queue).await,
     }
+}
+
+/// Declares what a program needs besides the queues that it consumes.
+pub(crate) async fn declare_topology(link: &Link, topology: &Topology) -> Result<(), LinkError> {
+    let mut bench = Bench::new(link);
+    let all = async {
+        for part in topology.parts() {
+            match part {
+                Part::Queue(queue) => drop(declare_all(link, queue).await?),
+                Part::Entity(entity) => bench.declare(entity).await?,
+                _ => {}
+            }
+        }
+        Ok(())
+    };
+    link.while_up(all).await
+}
+
+/// Declares one entity.
+pub(crate) async fn declare_one(link: &Link, entity: &Entity) -> Result<(), LinkError> {
+    link.while_up(Bench::new(link).declare(entity)).await
 }
 
 /// Declares or verifies these entities, as `declare` says.
@@ -63,7 +84,7 @@ pub(crate) async fn declare_entities(
     link.while_up(all).await
 }
 
-fn is_queue(entity: &Entity, name: &str) -> bool {
+pub(super) fn is_queue(entity: &Entity, name: &str) -> bool {
     matches!(entity, Entity::Queue(queue) if queue.name == name)
 }
 
@@ -79,16 +100,30 @@ pub(crate) async fn declare_lane(
 
 /// How many messages wait in a queue; asked passively, so it changes nothing.
 pub(crate) async fn message_count(link: &Link, queue: &str) -> Result<u32, LinkError> {
+    Ok(load(link, queue).await?.messages)
+}
+
+/// What waits in a queue, and how many consumers it has.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Load {
+    pub(crate) messages: u32,
+    pub(crate) consumers: u32,
+}
+
+/// Asks passively, so it changes nothing.
+pub(crate) async fn load(link: &Link, queue: &str) -> Result<Load, LinkError> {
     let channel = link.open_channel().await?;
     let answer = call(
         "asking for the queue's depth",
         channel.queue_declare(short(queue), PASSIVE, FieldTable::default()),
     )
     .await?;
-    Ok(answer.message_count())
+    Ok(Load {
+        messages: answer.message_count(),
+        consumers: answer.consumer_count(),
+    })
 }
 
-const QUEUE_TYPE: &str = "x-queue-type";
 pub(super) const PASSIVE: QueueDeclareOptions = QueueDeclareOptions {
     passive: true,
     durable: false,
@@ -96,13 +131,8 @@ pub(super) const PASSIVE: QueueDeclareOptions = QueueDeclareOptions {
     auto_delete: false,
     nowait: false,
 };
-const DURABLE: QueueDeclareOptions = QueueDeclareOptions {
-    passive: false,
-    durable: true,
-    exclusive: false,
-    auto_delete: false,
-    nowait: false,
-};
+/// How often a queue is declared again to find out how it was declared: there are not that many arguments.
+const GUESSES: usize = 32;
 
 /// Where declares are made: a channel that is replaced whenever a refused declare has closed it.
 pub(super) struct Bench<'a> {
@@ -185,59 +215,47 @@ impl<'a> Bench<'a> {
 
     async fn declare_queue(&mut self, queue: &QueueEntity) -> Result<(), LinkError> {
         match self.compare(queue).await? {
-            None => Ok(()),
-            Some(difference) => Err(LinkError::configuration(difference.explain(queue))),
+            differences if differences.is_empty() => Ok(()),
+            differences => Err(LinkError::differs(&queue.name, differences)),
         }
     }
 
-    /// Declares the queue; if it is there with other arguments, says in what it differs.
+    /// Declares the queue; if it is there otherwise, finds out in what. A broker names one argument at a
+    /// time, so the queue is declared again and again, each time as it says.
     pub(super) async fn compare(
         &mut self,
         queue: &QueueEntity,
-    ) -> Result<Option<Difference>, LinkError> {
-        let Err(error) = self.try_declare(&queue.name, table(&queue.args)).await else {
-            return Ok(None);
-        };
-        let Some(mut difference) = Difference::read(&error.to_string()) else {
-            return Err(error);
-        };
-        // A queue without a type has the virtual host's default one, which may have been another when
-        // the queue was made.
-        if !queue.args.contains_key(QUEUE_TYPE) {
-            let mut typed = queue.args.clone();
-            typed.insert(QUEUE_TYPE.to_owned(), queue.kind.as_str().into());
-            if self.try_declare(&queue.name, table(&typed)).await.is_ok() {
-                return Ok(None);
+    ) -> Result<Vec<Difference>, LinkError> {
+        let mut guess = Guess::new(queue);
+        for _ in 0..GUESSES {
+            let Err(error) = self.try_declare(&queue.name, &guess).await else {
+                break;
+            };
+            match guess.correct(&error.text, queue) {
+                Step::Closer => {}
+                Step::Stuck => break,
+                Step::Other if guess.has_differences() => break,
+                Step::Other => return Err(error),
             }
         }
-        // The broker names the first argument that differs, which need not be the one that matters.
-        let other = match queue.kind {
-            QueueKind::Quorum => QueueKind::Classic,
-            QueueKind::Classic => QueueKind::Quorum,
-        };
-        let mut plain = FieldTable::default();
-        plain.insert(
-            QUEUE_TYPE.into(),
-            AMQPValue::LongString(other.as_str().into()),
-        );
-        if self.try_declare(&queue.name, plain).await.is_ok() {
-            difference = Difference {
-                argument: QUEUE_TYPE.to_owned(),
-                ours: queue.kind.as_str().to_owned(),
-                theirs: other.as_str().to_owned(),
-            };
-        }
-        Ok(Some(difference))
+        Ok(guess.differences())
     }
 
-    async fn try_declare(&mut self, queue: &str, arguments: FieldTable) -> Result<(), LinkError> {
+    async fn try_declare(&mut self, queue: &str, guess: &Guess) -> Result<(), LinkError> {
+        let options = QueueDeclareOptions {
+            durable: guess.durable,
+            auto_delete: guess.auto_delete,
+            ..QueueDeclareOptions::default()
+        };
+        let arguments = table(&guess.arguments);
         let declaring = self
             .channel()
             .await?
-            .queue_declare(short(queue), DURABLE, arguments);
+            .queue_declare(short(queue), options, arguments);
         call(&format!("declaring queue `{queue}`"), declaring)
             .await
             .map(drop)
+            .map_err(LinkError::with_limit)
     }
 
     /// Finds out whether a queue is there.
@@ -247,24 +265,17 @@ impl<'a> Bench<'a> {
         call(&format!("looking for queue `{queue}`"), asking)
             .await
             .map(drop)
-            .map_err(|e| e.missing(queue))
     }
 
-    /// Checks that an entity is there; of a queue that is there with other arguments, says what it
-    /// lacks. That takes the right to configure; without it the arguments stay unknown.
+    /// Checks that an entity is there; of a queue that is there otherwise, says in what it differs. That
+    /// takes the right to configure; without it the arguments stay unknown.
     pub(super) async fn verify(&mut self, entity: &Entity) -> Result<(), LinkError> {
         match entity {
             Entity::Queue(queue) => {
-                self.look_for(&queue.name).await?;
-                match self.compare(queue).await {
-                    Ok(None) => {}
-                    Ok(Some(difference)) => {
-                        let explained = difference.explain(queue);
-                        warn!(event = "queue_adopted", queue = %queue.name, "{explained}");
-                    }
-                    Err(error) => {
-                        info!(event = "queue_unknown", queue = %queue.name, %error, "the queue is there, but what it was declared with cannot be seen");
-                    }
+                let found = self.look_for(&queue.name).await;
+                found.map_err(|error| error.missing(&queue.name))?;
+                if let Seen::Otherwise(differences) = self.seen(queue).await {
+                    warn_of(queue, &differences);
                 }
                 Ok(())
             }
@@ -291,13 +302,13 @@ impl<'a> Bench<'a> {
 }
 
 impl LinkError {
-    /// Whether something that it takes is not there.
+    /// Whether something that it takes is not there. A queue whose node is down is not missing.
     pub(crate) fn is_missing(&self) -> bool {
-        self.text.contains("NOT_FOUND")
+        self.text.contains("NOT_FOUND - no ")
     }
 
-    /// Under `Declare::Verify`, what is not there must be made by somebody else.
-    fn missing(self, name: &str) -> Self {
+    /// What is not there and may not be made must be made by somebody else.
+    pub(super) fn missing(self, name: &str) -> Self {
         if self.is_missing() {
             return Self::configuration(format!(
                 "{self}; create `{name}` on the broker, or let this service do it with `Declare::Create`"
@@ -305,43 +316,15 @@ impl LinkError {
         }
         self
     }
-}
 
-/// One argument in which an entity on the broker differs from ours, read from RabbitMQ's 406.
-pub(super) struct Difference {
-    pub(super) argument: String,
-    pub(super) ours: String,
-    pub(super) theirs: String,
-}
-
-impl Difference {
-    /// Reads `… inequivalent arg 'x' for queue 'q' in vhost '/': received 'ours' but current is 'theirs'`,
-    /// where either side may also be `none` or a typed value.
-    fn read(text: &str) -> Option<Self> {
-        let (_, rest) = text.split_once("inequivalent arg '")?;
-        let (argument, rest) = rest.split_once('\'')?;
-        let (_, rest) = rest.split_once("received ")?;
-        let (ours, theirs) = rest.split_once(" but current is ")?;
-        // Either side is `none`, `'value'` or `the value 'value' of type 'type'`.
-        let plain = |s: &str| s.split('\'').nth(1).unwrap_or(s).trim().to_owned();
-        Some(Self {
-            argument: argument.to_owned(),
-            ours: plain(ours),
-            theirs: plain(theirs),
-        })
-    }
-
-    fn explain(&self, queue: &QueueEntity) -> String {
-        let QueueEntity { name, kind, .. } = queue;
-        let Self {
-            argument,
-            ours,
-            theirs,
-        } = self;
-        format!(
-            "queue `{name}` exists and differs in `{argument}`: this service declares `{ours}`, the broker has `{theirs}` \
-             (as a whole, this service declares a {kind} queue); declare it as the broker has it, adopt it as it is with `Declare::Verify`, or delete it when it is empty"
-        )
+    /// A limit of the broker keeps a queue from being made.
+    fn with_limit(self) -> Self {
+        if self.text.contains("queue limit") {
+            return self.with_advice(
+                "raise the limit (`rabbitmqctl set_vhost_limits`, or `cluster_queue_limit` in its configuration), or delete queues that nobody needs",
+            );
+        }
+        self
     }
 }
 
@@ -351,39 +334,5 @@ pub(super) fn exchange_kind(kind: ExchangeKind) -> lapin::ExchangeKind {
         ExchangeKind::Fanout => lapin::ExchangeKind::Fanout,
         ExchangeKind::Topic => lapin::ExchangeKind::Topic,
         ExchangeKind::Headers => lapin::ExchangeKind::Headers,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_difference_is_read_from_the_brokers_text() {
-        for (text, argument, ours, theirs) in [
-            (
-                "PRECONDITION_FAILED - inequivalent arg 'x-queue-type' for queue 'orders' in vhost '/': received 'quorum' but current is 'classic'",
-                "x-queue-type",
-                "quorum",
-                "classic",
-            ),
-            (
-                "PRECONDITION_FAILED - inequivalent arg 'x-message-ttl' for queue 'q' in vhost '/': received the value '20000' of type 'signedint' but current is none",
-                "x-message-ttl",
-                "20000",
-                "none",
-            ),
-        ] {
-            let difference = Difference::read(text).unwrap();
-            assert_eq!(
-                (
-                    difference.argument.as_str(),
-                    difference.ours.as_str(),
-                    difference.theirs.as_str()
-                ),
-                (argument, ours, theirs)
-            );
-        }
-        assert!(Difference::read("PRECONDITION_FAILED - unknown delivery tag 7").is_none());
     }
 }

@@ -7,6 +7,7 @@ use garenne_core::reader::ReadError;
 use lapin::ErrorKind;
 
 use super::advice::{of_certificate, of_close};
+use super::difference::Difference;
 use crate::resources::remedy;
 
 /// What went wrong with a link, in words for the operator.
@@ -16,6 +17,8 @@ pub(crate) struct LinkError {
     /// AMQP's reply code, if it was the broker who said no; else 0.
     pub(crate) code: u16,
     pub(super) text: String,
+    /// In what a queue differs, until somebody has put it into words.
+    pub(super) differences: Vec<Difference>,
 }
 
 /// Whether the same attempt can succeed later without anybody changing anything.
@@ -37,6 +40,7 @@ impl LinkError {
             kind: Kind::Configuration,
             code: 0,
             text,
+            differences: Vec::new(),
         }
     }
 
@@ -45,6 +49,7 @@ impl LinkError {
             kind: Kind::Transient,
             code: 0,
             text: text.into(),
+            differences: Vec::new(),
         }
     }
 
@@ -107,6 +112,7 @@ impl LinkError {
             kind: protocol_kind(code, &text),
             code,
             text,
+            differences: Vec::new(),
         }
     }
 
@@ -184,7 +190,8 @@ fn unreached(error: &io::Error) -> Option<&'static str> {
 fn protocol_kind(code: u16, text: &str) -> Kind {
     let waits = ["is down", "connection limit", "limit of", "is reached"];
     let configuration = match code {
-        403 => true,
+        // The consumer that has it may be the one that this one replaces.
+        403 => !text.contains(EXCLUSIVE_USE),
         404 => false,
         406 => text.contains("inequivalent arg") || text.contains("invalid arg"),
         530 => !waits.iter().any(|w| text.contains(w)),
@@ -198,6 +205,9 @@ fn protocol_kind(code: u16, text: &str) -> Kind {
     }
 }
 
+/// What RabbitMQ says of a queue that another consumer has for itself.
+const EXCLUSIVE_USE: &str = "in exclusive use";
+
 /// What to do about what the broker says to who consumes.
 fn advice(code: u16, text: &str) -> Option<&'static str> {
     if let Some(advice) = of_close(code, text) {
@@ -207,13 +217,15 @@ fn advice(code: u16, text: &str) -> Option<&'static str> {
         320 => {
             "the broker stops, or somebody closed the connection there; nothing is to be done here"
         }
-        403 if text.contains("exclusive use") => {
-            "another consumer has the queue for itself; stop it, or let it consume without `exclusive`"
+        403 if text.contains(EXCLUSIVE_USE) => {
+            "another consumer has the queue for itself (`exclusive`), perhaps one that this service replaces; this service goes on trying until it is gone. \
+             If it stays, stop it, or let it consume without `exclusive`"
         }
         403 => "grant this service's user the right to read the queue",
         404 => "it was deleted, or its node is down; this service goes on trying",
         405 => {
-            "the queue belongs to another connection (`exclusive`); declare it without, or consume another one"
+            "the queue belongs to another connection (`exclusive`) and goes with it; this service goes on trying. If it stays, declare it without \
+             `exclusive`, or consume another one"
         }
         406 if text.contains("timed out") => {
             "a handler took longer than the broker's `consumer_timeout`; set the queue's deadline below it, or raise it"
@@ -310,6 +322,21 @@ mod tests {
                 Transient,
             ),
             (404, "NOT_FOUND - no queue 'q' in vhost '/'", Transient),
+            (
+                403,
+                "ACCESS_REFUSED - queue 'q' in vhost '/' in exclusive use",
+                Transient,
+            ),
+            (
+                405,
+                "RESOURCE_LOCKED - cannot obtain exclusive access to locked queue 'q' in vhost '/'",
+                Transient,
+            ),
+            (
+                406,
+                "PRECONDITION_FAILED - cannot declare queue 'q': queue limit in vhost '/' (3) is reached",
+                Transient,
+            ),
             (
                 320,
                 "CONNECTION_FORCED - broker forced connection closure with reason 'shutdown'",

@@ -5,7 +5,7 @@ use lapin::options::ExchangeDeclareOptions;
 use lapin::types::FieldTable;
 
 use super::declare::{Bench, PASSIVE, exchange_kind};
-use super::{Link, LinkError, call};
+use super::{Difference, Link, LinkError, call};
 use crate::wire::short;
 
 /// What there is on the broker, compared with what there should be.
@@ -19,14 +19,10 @@ pub enum Finding {
         /// How many consumers it has.
         consumers: Option<u32>,
     },
-    /// It is there with another argument.
+    /// It is there with other arguments.
     Differs {
-        /// The first argument that differs.
-        argument: String,
-        /// What this program would declare.
-        wanted: String,
-        /// What the broker has.
-        found: String,
+        /// All that could be found out; the type of the queue first.
+        differences: Vec<Difference>,
     },
     /// It is not there.
     Missing,
@@ -89,15 +85,11 @@ async fn look_at_queue(bench: &mut Bench<'_>, queue: &QueueEntity) -> Result<Fin
         Err(error) => return finding_of(error),
     };
     match bench.compare(queue).await {
-        Ok(None) => Ok(Finding::Same {
+        Ok(differences) if differences.is_empty() => Ok(Finding::Same {
             messages: Some(there.message_count()),
             consumers: Some(there.consumer_count()),
         }),
-        Ok(Some(difference)) => Ok(Finding::Differs {
-            argument: difference.argument,
-            wanted: difference.ours,
-            found: difference.theirs,
-        }),
+        Ok(differences) => Ok(Finding::Differs { differences }),
         Err(error) if is_refusal(&error) => Ok(Finding::Unseen {
             reason: error.to_string(),
         }),
@@ -107,7 +99,7 @@ async fn look_at_queue(bench: &mut Bench<'_>, queue: &QueueEntity) -> Result<Fin
 
 /// What an answer says that is no yes. Anything else is trouble with the link.
 fn finding_of(error: LinkError) -> Result<Finding, LinkError> {
-    if error.to_string().contains("NOT_FOUND") {
+    if error.is_missing() {
         Ok(Finding::Missing)
     } else if is_refusal(&error) {
         Ok(Finding::Refused {

@@ -29,7 +29,10 @@ pub(crate) async fn bind_destination(
                 bench.declare(&binding).await
             }
             // Its binding cannot be asked for over AMQP 0-9-1.
-            Declare::Verify => bench.look_for(destination.name()).await,
+            Declare::Verify => {
+                let name = destination.name();
+                bench.look_for(name).await.map_err(|e| e.missing(name))
+            }
             Declare::Off => Ok(()),
         }
     };

@@ -1,10 +1,12 @@
 //! Links: AMQP connections with one purpose, one incarnation number and a watcher each.
 
 mod address;
+mod adopt;
 mod advice;
 mod candidates;
 mod declare;
 mod dial;
+mod difference;
 mod error;
 mod greeting;
 mod inspect;
@@ -17,8 +19,14 @@ mod watch;
 
 pub use address::BrokerUrl;
 pub(crate) use address::plain_text_faults;
-pub(crate) use declare::{declare_entities, declare_lane, declare_queue, message_count};
+pub(crate) use adopt::{Consumers, find_out, missing, restore};
+pub use adopt::{is_usable, risks};
+pub(crate) use declare::{
+    Load, declare_entities, declare_lane, declare_one, declare_queue, declare_topology, load,
+    message_count,
+};
 pub(crate) use dial::Brokers;
+pub use difference::Difference;
 pub(crate) use error::{Kind, LinkError, timed_out};
 pub use greeting::ServerInfo;
 pub(crate) use greeting::greeting;
@@ -39,6 +47,7 @@ use garenne_core::Epoch;
 use lapin::{Channel, Connection, ErrorKind};
 use tokio::sync::watch as watch_channel;
 use tokio::time::timeout;
+use tracing::warn;
 
 use dial::SocketGuard;
 use error::GONE;
@@ -112,6 +121,23 @@ impl Link {
     /// The size of the largest frame that both sides agreed on, in bytes.
     pub(crate) fn frame_max(&self) -> usize {
         self.io.frame_max()
+    }
+
+    /// How often each side shows that it lives, in seconds; 0 when neither does.
+    pub(crate) fn heartbeat_secs(&self) -> u16 {
+        self.connection.configuration().heartbeat()
+    }
+
+    /// Says that nobody will notice when the other side is gone without a word.
+    pub(crate) fn warn_without_heartbeat(&self) {
+        if self.heartbeat_secs() == 0 {
+            warn!(
+                event = "no_heartbeat",
+                purpose = self.purpose.as_str(),
+                "neither this service nor the broker sends heartbeats: a link that is cut without a word is found dead only when something is \
+                 written, or never; leave `heartbeat` out of the address, or set it above 0 on either side"
+            );
+        }
     }
 
     pub(crate) fn is_up(&self) -> bool {

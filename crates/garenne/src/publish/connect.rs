@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use garenne_core::Fault;
+use garenne_core::{Fault, Topology};
 
 use super::keeper::{Destination, Home};
 use super::room::{MAX_BYTES, MAX_MESSAGES, Room};
@@ -39,6 +39,7 @@ pub struct PublisherBuilder {
     connect_within: Duration,
     max_messages: usize,
     max_bytes: u32,
+    topology: Topology,
     faults: Vec<Fault>,
 }
 
@@ -53,6 +54,7 @@ impl PublisherBuilder {
             connect_within: Duration::ZERO,
             max_messages: MAX_MESSAGES,
             max_bytes: MAX_BYTES,
+            topology: Topology::new(),
             faults,
         }
     }
@@ -133,6 +135,28 @@ impl PublisherBuilder {
         Self { max_bytes, ..self }
     }
 
+    /// Declares these queues, exchanges and bindings over every new link, before anything is sent; each call adds
+    /// some. That takes the right to configure them. Something that is there otherwise is a fault: it ends
+    /// the first connect at once, and after a loss the link is made again and again until it is mended.
+    ///
+    /// ```no_run
+    /// # use garenne::prelude::*;
+    /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+    /// let publisher = Publisher::from_env()
+    ///     .declare(Queue::quorum("orders"))
+    ///     .declare(Topology::new().exchange("events", ExchangeKind::Topic))
+    ///     .connect()
+    ///     .await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn declare(self, topology: impl Into<Topology>) -> Self {
+        Self {
+            topology: self.topology.and(topology),
+            ..self
+        }
+    }
+
     /// Connects, on a thread of the publisher's own.
     ///
     /// It answers within a bounded time, beyond what [`PublisherBuilder::connect_within`] allows: 10 s at most
@@ -156,6 +180,7 @@ impl PublisherBuilder {
             name: format!("{} on {} (publish)", self.service, host_name()),
             brokers: self.brokers,
             tls: self.tls,
+            topology: self.topology,
         };
         let home = Home::found(runtime, destination, self.connect_within);
         let home = home.await.map_err(|error| ConnectError::of(&error))?;
@@ -177,6 +202,7 @@ impl PublisherBuilder {
             let fault = Fault::new("messages in the window", self.max_messages, accepted);
             self.faults.push(fault);
         }
+        self.faults.extend(self.topology.faults());
         if self.max_bytes == 0 {
             let fault = Fault::new("bytes in the window", 0, "1 or more");
             self.faults.push(fault);

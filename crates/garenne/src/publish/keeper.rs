@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use garenne_core::{Backoff, Epoch, Moment, RestartLimit, STABLE_AFTER};
+use garenne_core::{Backoff, Epoch, Moment, RestartLimit, STABLE_AFTER, Topology};
 use tokio::runtime::{Handle, Runtime};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::sync::watch;
@@ -12,6 +12,7 @@ use tracing::{debug, info, warn};
 
 use crate::link::{
     BrokerUrl, Brokers, Kind, Link, LinkError, LinkEvent, LinkNews, LinkWatch, Purpose, Tls,
+    declare_topology,
 };
 use crate::quiet::Quiet;
 
@@ -23,6 +24,8 @@ pub(super) struct Destination {
     pub(super) brokers: Vec<BrokerUrl>,
     pub(super) tls: Tls,
     pub(super) name: String,
+    /// Declared over every new link before anybody gets it.
+    pub(super) topology: Topology,
 }
 
 /// Keeps one publish link: whatever takes it away, it is made again, until the publisher is closed.
@@ -174,6 +177,7 @@ impl Keeper {
             self.log.up.log(|repeated| {
                 info!(event = "link_up", purpose = "publish", epoch, %broker, repeated, "the publish link is up");
             });
+            kept.link.warn_without_heartbeat();
             let since = Instant::now();
             self.announce.send_replace(Some(Arc::clone(&kept.link)));
             let lost = tokio::select! {
@@ -229,7 +233,12 @@ impl Keeper {
     /// One attempt, given up when the publisher is closed.
     async fn dial(&mut self) -> Result<Kept, LinkError> {
         self.epoch = self.epoch.next();
-        let Destination { brokers, tls, name } = &self.destination;
+        let Destination {
+            brokers,
+            tls,
+            name,
+            topology,
+        } = &self.destination;
         let brokers = Brokers { urls: brokers, tls };
         let dialling = brokers.dial(name, &self.runtime, Purpose::Publish, self.epoch);
         let link = tokio::select! {
@@ -238,6 +247,10 @@ impl Keeper {
         };
         let (sender, news) = unbounded_channel();
         self.runtime.spawn(link.watch(sender));
+        tokio::select! {
+            declared = declare_topology(&link, topology) => declared?,
+            _ = self.closing.wait_for(|closing| *closing) => return Err(is_closed()),
+        }
         Ok(Kept { link, news })
     }
 

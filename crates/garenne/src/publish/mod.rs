@@ -1,6 +1,7 @@
 //! Publishing with confirms: one owner task per confirm channel.
 
 mod connect;
+mod declaring;
 mod delays;
 mod entrance;
 mod error;

@@ -184,17 +184,24 @@ impl Publisher {
         }
     }
 
-    /// The publish link, for what a message needs before it is sent. One that is down is waited for as
-    /// long as the message may wait.
     /// The size of the largest frame, in bytes; `None` while there is no link.
     pub(crate) fn frame_max(&self) -> Option<usize> {
         let link = self.shared.links.borrow();
         link.as_ref().map(|link| link.frame_max())
     }
 
+    /// The publish link, for what a message needs before it is sent. One that is down is waited for as
+    /// long as the message may wait.
     pub(super) async fn link(&self, message: &Outgoing) -> Result<Arc<Link>, PublishError> {
+        self.link_when_up(message.when_down).await
+    }
+
+    pub(super) async fn link_when_up(
+        &self,
+        when_down: Option<WhenDown>,
+    ) -> Result<Arc<Link>, PublishError> {
         let mut links = self.shared.links.clone();
-        let when_down = message.when_down.unwrap_or(self.when_down);
+        let when_down = when_down.unwrap_or(self.when_down);
         let patience = match when_down {
             WhenDown::FailFast => Duration::ZERO,
             WhenDown::WaitUpTo(wait) | WhenDown::Buffer { max_age: wait, .. } => wait,

@@ -14,7 +14,7 @@ use tracing::warn;
 
 use super::owner::{ConfirmChannel, Limits, channel, own};
 use super::{Job, Patience, PublishError};
-use crate::link::{LinkWatch, declare_lane, declare_queue};
+use crate::link::{LinkWatch, declare_lane, restore};
 
 /// Publishes retry copies, each persistent, mandatory and confirmed, and sees to it that the lane
 /// is there. It never retries by itself: who holds the original decides how long to hold it.
@@ -156,16 +156,16 @@ impl Lane {
         Ok(())
     }
 
-    /// Somebody deleted it: puts it back, with all that belongs to its queue.
+    /// It is not there, or somebody deleted it: makes it, with all that belongs to its queue.
     async fn restore(&self, consume: &LinkWatch) -> Result<(), PublishError> {
-        warn!(event = "lane_missing", lane = %self.name, "the retry lane is gone; declaring it again");
+        warn!(event = "lane_missing", lane = %self.name, "the retry lane is not there; declaring it");
         self.declared.set(None);
         let link = consume.borrow().clone();
         let Some(link) = link else {
             return Err(self.undeclared("the consume link is down"));
         };
-        let declared = declare_queue(&link, &self.queue).await;
-        declared.map_err(|e| self.undeclared(e))
+        let restored = restore(&link, &self.queue).await;
+        restored.map_err(|e| self.undeclared(e))
     }
 
     fn job(&self, copy: RetryCopy) -> Job {

@@ -1,11 +1,11 @@
 //! The parking queue: `<queue>.failed` on the same broker.
 
 use bytes::Bytes;
-use garenne_core::{Declare, Queue};
+use garenne_core::Queue;
 use tracing::warn;
 
 use super::FailedMessage;
-use crate::link::{LinkWatch, declare_queue};
+use crate::link::{LinkWatch, restore};
 use crate::publish::{ConfirmChannel, Job, Patience, PublishError};
 
 /// What the properties of a parked message may take of a frame besides the record's headers.
@@ -35,17 +35,17 @@ impl Parking {
         failed: &FailedMessage,
     ) -> Result<(), PublishError> {
         match self.publish(queue, failed).await {
-            // Somebody deleted the parking queue: put it back, once, and park again.
-            Err(PublishError::Unroutable { .. }) if queue.get_declare() == Declare::Create => {
+            // It was never there, or somebody deleted it: make it, once, and park again.
+            Err(PublishError::Unroutable { .. }) => {
                 let parking = queue.parking_name();
-                warn!(event = "parking_queue_missing", queue = %parking, "the parking queue is gone; declaring it again");
+                warn!(event = "parking_queue_missing", queue = %parking, "the parking queue is not there; declaring it");
                 let link = self.consume.borrow().clone();
                 let down = |reason: String| PublishError::Disconnected {
                     reason,
                     sent: false,
                 };
                 let link = link.ok_or_else(|| down("the consume link is down".to_owned()))?;
-                declare_queue(&link, queue)
+                restore(&link, queue)
                     .await
                     .map_err(|e| down(e.to_string()))?;
                 self.publish(queue, failed).await

@@ -8,6 +8,7 @@ use actix::{Actor, AsyncContext, Context, Handler, Message, SpawnHandle, StreamH
 use garenne_core::alert::OutageAlarm;
 use garenne_core::{
     Backoff, Ended, Epoch, Moment, Outage, OutageWindow, RestartLimit, STABLE_AFTER, StopReason,
+    Topology,
 };
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
@@ -39,6 +40,8 @@ pub(crate) struct Plan {
     pub(crate) identity: Arc<Identity>,
     pub(crate) replies: Arc<Replies>,
     pub(crate) queues: Vec<Registration>,
+    /// What is declared besides those.
+    pub(crate) topology: Topology,
     pub(crate) sinks: Sinks,
     /// How long an outage lasts before people are told.
     pub(crate) outage_alert_after: Duration,
@@ -71,6 +74,7 @@ impl Slot {
         self.log_up.log(|repeated| {
             info!(event = "link_up", purpose, epoch = link.epoch.0, broker = %link.broker, repeated, "the {purpose} link is up");
         });
+        link.warn_without_heartbeat();
         self.epoch = link.epoch;
         self.was_stable = false;
         self.announce.send_replace(Some(link));

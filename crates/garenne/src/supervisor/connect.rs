@@ -13,12 +13,14 @@ use tracing::warn;
 use super::ConnectionSupervisor;
 use super::actor::Plan;
 use super::words::millis;
-use crate::link::{Brokers, Link, LinkError, LinkNews, Purpose, declare_queue};
+use crate::link::{Brokers, Link, LinkError, LinkNews, Purpose, declare_queue, declare_topology};
 
 /// What one attempt brought back: the links that came up, and why not all of them did.
 struct Attempt {
     links: Vec<Arc<Link>>,
     error: Option<LinkError>,
+    /// The broker is there, and what the queues need is not.
+    unready: bool,
 }
 
 impl ConnectionSupervisor {
@@ -53,6 +55,7 @@ impl ConnectionSupervisor {
             let attempt = attempt.unwrap_or_else(|_| Attempt {
                 links: Vec::new(),
                 error: Some(LinkError::transient("the attempt to connect panicked")),
+                unready: false,
             });
             supervisor.attempted(attempt, ctx);
         }));
@@ -78,6 +81,11 @@ impl ConnectionSupervisor {
                     let now = self.now();
                     let outage = self.outage.summary();
                     let lasting = outage.as_ref().map(|o| now.saturating_since(o.since));
+                    let what = if attempt.unready {
+                        "the broker is there, but not what the queues need; trying again"
+                    } else {
+                        "no link to the broker; trying again"
+                    };
                     self.log_attempt.log(|repeated| {
                         warn!(
                             event = "link_attempt_failed",
@@ -87,7 +95,7 @@ impl ConnectionSupervisor {
                             retry_in_ms = millis(pause),
                             gives_up_in_ms = self.outage.gives_up_in(now).map(millis),
                             repeated,
-                            "no link to the broker; trying again"
+                            "{what}"
                         );
                     });
                     self.connect_later(pause, ctx);
@@ -120,16 +128,30 @@ async fn connect(
     let mut links = Vec::new();
     for (purpose, epoch) in missing {
         match connect_one(&plan, &runtime, &news, purpose, epoch).await {
-            Ok(link) => links.push(link),
+            Ok((link, Ok(()))) => links.push(link),
+            Ok((link, Err(error))) => {
+                let unready = link.is_up();
+                let error = Some(error);
+                return Attempt {
+                    links,
+                    error,
+                    unready,
+                };
+            }
             Err(error) => {
                 return Attempt {
                     links,
                     error: Some(error),
+                    unready: false,
                 };
             }
         }
     }
-    Attempt { links, error: None }
+    Attempt {
+        links,
+        error: None,
+        unready: false,
+    }
 }
 
 /// So many queues are declared at the same time: the broker works on each in a channel of its own.
@@ -141,7 +163,7 @@ async fn connect_one(
     news: &UnboundedSender<LinkNews>,
     purpose: Purpose,
     epoch: Epoch,
-) -> Result<Arc<Link>, LinkError> {
+) -> Result<(Arc<Link>, Result<(), LinkError>), LinkError> {
     let name = plan.identity.link_name(purpose.as_str());
     let brokers = Brokers {
         urls: &plan.brokers,
@@ -150,14 +172,27 @@ async fn connect_one(
     let link = brokers.dial(&name, runtime, purpose, epoch).await?;
     // Watched from the first moment: what happens while the topology is declared counts as well.
     runtime.spawn(link.watch(news.clone()));
-    if purpose == Purpose::Consume {
-        let declares = (0..plan.queues.len()).map(|index| {
-            let (link, queue) = (Arc::clone(&link), Arc::clone(&plan.queues[index].queue));
-            async move { declare_queue(&link, &queue).await }
-        });
-        // In order: the fault that is told is the first queue's that has one.
-        let declared = stream::iter(declares).buffered(DECLARES);
-        declared.try_collect::<()>().await?;
-    }
-    Ok(link)
+    let declared = match purpose {
+        Purpose::Consume => declare(plan, &link).await,
+        Purpose::Publish => Ok(()),
+    };
+    Ok((link, declared))
+}
+
+/// Declares what all queues need.
+async fn declare(plan: &Plan, link: &Arc<Link>) -> Result<(), LinkError> {
+    declare_topology(link, &plan.topology).await?;
+    let declares = (0..plan.queues.len()).map(|index| {
+        let registration = &plan.queues[index];
+        let (link, queue) = (Arc::clone(link), Arc::clone(&registration.queue));
+        let sharing = Arc::clone(&registration.sharing);
+        async move {
+            let consumers = declare_queue(&link, &queue).await?;
+            sharing.learn(consumers);
+            Ok::<_, LinkError>(())
+        }
+    });
+    // In order: the fault that is told is the first queue's that has one.
+    let declared = stream::iter(declares).buffered(DECLARES);
+    declared.try_collect::<()>().await
 }

@@ -9,7 +9,9 @@ use garenne_core::{Epoch, Queue, RestartLimit, StopReason};
 use tracing::{error, warn};
 
 use super::ConnectionSupervisor;
-use crate::consumer::{Hub, Recall, Resubscribe, Settings, WorkerId, WorkerNews, WorkerReport};
+use crate::consumer::{
+    Hub, Recall, Resubscribe, Settings, Sharing, WorkerId, WorkerNews, WorkerReport,
+};
 use crate::publish::RetryPublisher;
 use crate::quiet::QueueLog;
 use crate::sink::{FailSink, Parking};
@@ -23,6 +25,7 @@ pub(crate) struct Registration {
     pub(crate) counters: Arc<QueueCounters>,
     pub(crate) recall: Arc<Recall>,
     pub(crate) log: Arc<QueueLog>,
+    pub(crate) sharing: Arc<Sharing>,
     pub(crate) start: StartWorker,
 }
 
@@ -39,6 +42,7 @@ pub(crate) struct WorkerStart {
     pub(crate) counters: Arc<QueueCounters>,
     pub(crate) recall: Arc<Recall>,
     pub(crate) log: Arc<QueueLog>,
+    pub(crate) sharing: Arc<Sharing>,
     pub(crate) cautious: bool,
 }
 
@@ -147,6 +151,7 @@ impl ConnectionSupervisor {
             counters: Arc::clone(&registration.counters),
             recall: Arc::clone(&registration.recall),
             log: Arc::clone(&registration.log),
+            sharing: Arc::clone(&registration.sharing),
             cautious,
         };
         (registration.start)(start, &thread.arbiter.handle())

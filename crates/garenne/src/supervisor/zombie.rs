@@ -1,15 +1,16 @@
-//! The zombie watch: a consumer that is connected, subscribed, and gets nothing although messages
-//! wait is subscribed anew.
+//! What is looked at once a minute. A consumer that is connected, subscribed, and gets nothing although
+//! messages wait is subscribed anew. Lanes and parking queues that are gone are made again.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actix::{ActorFutureExt, AsyncContext, Context, WrapFuture};
+use garenne_core::{Declare, Queue};
 use tracing::{debug, warn};
 
 use super::ConnectionSupervisor;
 use crate::consumer::Resubscribe;
-use crate::link::message_count;
+use crate::link::{Link, LinkError, Load, load, missing, restore};
 
 /// How often queues are looked at.
 const EVERY: Duration = Duration::from_secs(60);
@@ -20,6 +21,17 @@ pub(super) struct Sight {
     delivered: u64,
     /// Messages were waiting and none was in hand.
     starved: bool,
+}
+
+impl Sight {
+    /// Where only one consumer gets messages, and others consume as well, it may be theirs to get them: one that
+    /// stands by starves of nothing.
+    fn of(delivered: u64, in_flight: u64, load: Load, may_stand_by: bool) -> Self {
+        Self {
+            delivered,
+            starved: load.messages > 0 && in_flight == 0 && !may_stand_by,
+        }
+    }
 }
 
 impl ConnectionSupervisor {
@@ -33,16 +45,17 @@ impl ConnectionSupervisor {
         };
         let plan = Arc::clone(&self.plan);
         let looking = self.runtime.spawn(async move {
-            let mut waiting = Vec::new();
+            let mut loads = Vec::new();
             for registration in &plan.queues {
-                waiting.push(message_count(&link, registration.queue.name()).await);
+                loads.push(load(&link, registration.queue.name()).await);
+                put_back(&link, &registration.queue).await;
             }
-            waiting
+            loads
         });
-        ctx.spawn(looking.into_actor(self).map(|waiting, supervisor, _| {
-            for (queue, count) in waiting.into_iter().flatten().enumerate() {
-                match count {
-                    Ok(count) => supervisor.look_at(queue, count),
+        ctx.spawn(looking.into_actor(self).map(|loads, supervisor, _| {
+            for (queue, load) in loads.into_iter().flatten().enumerate() {
+                match load {
+                    Ok(load) => supervisor.look_at(queue, load),
                     Err(error) => debug!(queue, %error, "cannot ask for the queue's depth"),
                 }
             }
@@ -50,24 +63,68 @@ impl ConnectionSupervisor {
     }
 
     /// Starved twice in a row, with not a single delivery in between, is a zombie.
-    fn look_at(&mut self, queue: usize, waiting: u32) {
+    fn look_at(&mut self, queue: usize, load: Load) {
         let registration = &self.plan.queues[queue];
         let status = registration.counters.snapshot(registration.queue.name());
-        let now = Sight {
-            delivered: status.delivered,
-            starved: waiting > 0 && status.in_flight == 0,
-        };
+        let others = load.consumers > registration.workers.into();
+        let may_stand_by = registration.sharing.may_be_single() && others;
+        let now = Sight::of(status.delivered, status.in_flight, load, may_stand_by);
         let before = self.sights.insert(queue, now);
         if now.starved && before == Some(now) {
             warn!(
                 event = "zombie",
                 queue = registration.queue.name(),
-                waiting,
+                waiting = load.messages,
                 "messages wait and none is delivered; subscribing anew"
             );
             for worker in self.workers.values().filter(|worker| worker.queue == queue) {
                 worker.actor.do_send(Resubscribe);
             }
         }
+    }
+}
+
+/// Makes lanes and parking queues again that were there when the link was made, and tells of it: what they
+/// held is lost.
+async fn put_back(link: &Link, queue: &Queue) {
+    if queue.get_declare() == Declare::Off {
+        return;
+    }
+    let gone = match missing(link, queue).await {
+        Ok(gone) if gone.is_empty() => return,
+        Ok(gone) => gone,
+        Err(error) => {
+            debug!(queue = queue.name(), %error, "cannot look at the queue's lanes");
+            return;
+        }
+    };
+    let restored: Result<(), LinkError> = restore(link, queue).await;
+    warn!(
+        event = "queue_gone",
+        queue = queue.name(),
+        gone = gone.join(", "),
+        error = restored.err().map(tracing::field::display),
+        "queues are gone that this service needs, with what they held; making them again. Look for a policy with `expires`, and for who deleted them"
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_consumer_that_stands_by_is_no_zombie_and_one_that_gets_nothing_is() {
+        let waiting = Load {
+            messages: 7,
+            consumers: 2,
+        };
+        assert!(Sight::of(3, 0, waiting, false).starved);
+        assert!(!Sight::of(3, 0, waiting, true).starved);
+        assert!(!Sight::of(3, 1, waiting, false).starved);
+        let empty = Load {
+            messages: 0,
+            ..waiting
+        };
+        assert!(!Sight::of(3, 0, empty, false).starved);
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::{Actor, Context, Handler};
-use garenne_core::{Declare, Fault, OutageWindow, PREFETCH, Queue, WORKERS};
+use garenne_core::{Declare, Fault, OutageWindow, PREFETCH, Queue, Topology, WORKERS};
 
 use super::alerting::OUTAGE_ALERT_AFTER;
 use super::{BuildError, System, env, logging, run};
@@ -60,6 +60,7 @@ pub struct SystemBuilder {
     pub(super) alerts: Vec<AlertChannel>,
     pub(super) outage_alert_after: Duration,
     queues: Vec<(Queue, StartWorker)>,
+    topology: Topology,
     pub(super) sinks: Sinks,
     pub(super) replies: Replies,
     publisher: Publisher,
@@ -93,6 +94,7 @@ impl SystemBuilder {
             alerts: Vec::new(),
             outage_alert_after: OUTAGE_ALERT_AFTER,
             queues: Vec::new(),
+            topology: Topology::new(),
             sinks: Sinks::default(),
             replies: Replies::default(),
         };
@@ -143,6 +145,26 @@ impl SystemBuilder {
         E: Into<Failure> + 'static,
     {
         self.consume(queue, move || FnHandler::<F, B>::new(function.clone()))
+    }
+
+    /// Also declares these queues, exchanges and bindings, for what handlers send to: at the start and after every
+    /// outage, before the queues that it consumes. Each call adds some. That takes the right to
+    /// configure them.
+    ///
+    /// ```no_run
+    /// # use garenne::prelude::*;
+    /// # async fn charge(order: Delivery<Text>) -> Result<(), Failure> { Ok(()) }
+    /// SystemBuilder::from_env()
+    ///     .consume_fn(Queue::quorum("orders"), charge)
+    ///     .declare(Queue::quorum("invoices"))
+    ///     .declare(Topology::new().exchange("events", ExchangeKind::Topic))
+    ///     .run();
+    /// ```
+    pub fn declare(self, topology: impl Into<Topology>) -> Self {
+        Self {
+            topology: self.topology.and(topology),
+            ..self
+        }
     }
 
     /// The system's publisher, for handlers that send messages: clone it into their factory. It works
@@ -263,6 +285,7 @@ impl SystemBuilder {
         faults.extend(plain_text_faults(&self.brokers, &self.tls));
         faults.extend(self.replies.faults());
         faults.extend(self.shared_names());
+        faults.extend(self.topology.faults());
         faults.extend(self.alerts.iter().flat_map(AlertChannel::all_faults));
         let mut names = std::collections::HashSet::new();
         let mut registrations = Vec::new();
@@ -288,6 +311,7 @@ impl SystemBuilder {
                 counters: Arc::new(QueueCounters::default()),
                 recall: Arc::new(Recall::default()),
                 log: Arc::new(QueueLog::new(workers)),
+                sharing: Arc::default(),
                 queue: Arc::new(queue),
                 start,
             });
@@ -314,6 +338,7 @@ impl SystemBuilder {
                     version: self.version,
                 }),
                 queues: registrations,
+                topology: self.topology,
                 sinks: self.sinks,
                 replies: Arc::new(self.replies),
                 outage_alert_after: self.outage_alert_after,

@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod abandoned;
 #[cfg(test)]
+mod declaring;
+#[cfg(test)]
 mod down;
 #[cfg(test)]
 mod many;

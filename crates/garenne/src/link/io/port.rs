@@ -10,7 +10,7 @@ use garenne_core::reader::Message;
 use lapin::options::{
     BasicCancelOptions, BasicConsumeOptions, BasicGetOptions, BasicQosOptions, ConfirmSelectOptions,
 };
-use lapin::types::{FieldTable, ShortString};
+use lapin::types::{AMQPValue, FieldTable, ShortString};
 use lapin::{Channel, Consumer};
 
 use super::inbox::{Inbox, Incoming};
@@ -106,7 +106,8 @@ impl Port {
         }
     }
 
-    /// Consumes from a queue with this prefetch: `basic.qos` holds for consumers that begin after it.
+    /// Consumes from a queue with this prefetch: `basic.qos` holds for consumers that begin after it. A
+    /// stream is refused: it takes no priority, not even 0, which every other queue takes for none.
     pub(crate) async fn consume(
         &self,
         queue: &str,
@@ -115,7 +116,23 @@ impl Port {
         let qos = self.channel.basic_qos(prefetch, BasicQosOptions::default());
         call("setting the prefetch", qos).await?;
         let options = BasicConsumeOptions::default();
-        self.begin_to_consume(queue, options).await
+        let mut arguments = FieldTable::default();
+        arguments.insert("x-priority".into(), AMQPValue::LongInt(0));
+        let begun = self.begin_to_consume(queue, options, arguments).await;
+        begun.map_err(|error| error.of_consumer(queue))
+    }
+
+    /// Asks for a consumer that wants a priority, which no stream gives it, and an offset, which only a stream
+    /// could. A prefetch of 1 is for a broker that takes no offence.
+    pub(crate) async fn consume_with_offset(&self, queue: &str) -> Result<Subscription, LinkError> {
+        let qos = self.channel.basic_qos(1, BasicQosOptions::default());
+        call("setting the prefetch", qos).await?;
+        let mut arguments = FieldTable::default();
+        arguments.insert("x-priority".into(), AMQPValue::LongInt(0));
+        let offset = AMQPValue::LongString("next".into());
+        arguments.insert("x-stream-offset".into(), offset);
+        let options = BasicConsumeOptions::default();
+        self.begin_to_consume(queue, options, arguments).await
     }
 
     /// Consumes replies to what is published on this channel. They need no acks.
@@ -124,15 +141,16 @@ impl Port {
             no_ack: true,
             ..BasicConsumeOptions::default()
         };
-        self.begin_to_consume(address, options).await
+        let arguments = FieldTable::default();
+        self.begin_to_consume(address, options, arguments).await
     }
 
     async fn begin_to_consume(
         &self,
         queue: &str,
         options: BasicConsumeOptions,
+        arguments: FieldTable,
     ) -> Result<Subscription, LinkError> {
-        let arguments = FieldTable::default();
         let consuming = self
             .channel
             .basic_consume(short(queue), "".into(), options, arguments);

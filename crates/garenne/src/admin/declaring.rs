@@ -1,0 +1,104 @@
+//! Declaring what a queue needs, as far as that is possible.
+
+use garenne_core::{Declare, Entity, Queue};
+
+use super::is_usable;
+use super::{AdminError, BrokerAdmin, Difference, Finding};
+use crate::link::declare_one;
+
+/// What became of one entity that was to be declared.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Declared {
+    /// It was missing, or cannot be asked for, and is there now.
+    Made,
+    /// It was there as wanted.
+    There,
+    /// It is there, and with which arguments this user may not see.
+    Unseen,
+    /// It is there with other arguments, and can be used as it is by a service that adopts it.
+    Adopted {
+        /// In what it differs.
+        differences: Vec<Difference>,
+    },
+    /// It is there with other arguments, and stays as it is.
+    Differs {
+        /// In what it differs.
+        differences: Vec<Difference>,
+    },
+    /// The queue itself is to be adopted, and is not there.
+    Missing,
+    /// The broker does not let it be made.
+    Refused {
+        /// What it says.
+        reason: String,
+    },
+}
+
+impl Declared {
+    /// Whether a service finds what it needs.
+    #[must_use]
+    pub const fn is_good(&self) -> bool {
+        matches!(
+            self,
+            Self::Made | Self::There | Self::Unseen | Self::Adopted { .. }
+        )
+    }
+}
+
+impl BrokerAdmin {
+    /// Declares everything that the queue needs, one after the other: what cannot be made keeps nothing else from
+    /// being made. With [`Declare::Verify`] the queue itself is adopted: looked at, and not made.
+    ///
+    /// # Errors
+    ///
+    /// [`AdminError`] when the broker does not answer. That it refuses is a [`Declared`].
+    ///
+    /// # Cancel safety
+    ///
+    /// When the future is dropped, a part may have been made. Declaring again makes the rest.
+    pub async fn declare_each(&self, queue: &Queue) -> Result<Vec<(Entity, Declared)>, AdminError> {
+        let mut all = Vec::new();
+        for entity in queue.topology() {
+            let name = queue_name(&entity);
+            let adopts = queue.get_declare() == Declare::Verify;
+            let is_main = name == Some(queue.name());
+            let usable = |differences: &[Difference]| {
+                name.is_some_and(|name| is_usable(name, queue, differences))
+            };
+            let declared = match self.inspect(&entity).await? {
+                Finding::Same { .. } if name.is_some() => Declared::There,
+                Finding::Differs { differences } if adopts && usable(&differences) => {
+                    Declared::Adopted { differences }
+                }
+                Finding::Differs { differences } => Declared::Differs { differences },
+                Finding::Missing if adopts && is_main => Declared::Missing,
+                Finding::Missing => self.try_to_make(&entity, Declared::Made).await?,
+                // A passive declare does not look at an exchange's type.
+                Finding::Same { .. } => self.try_to_make(&entity, Declared::There).await?,
+                Finding::Unseen { .. } if name.is_some() => Declared::Unseen,
+                Finding::Unseen { .. } => self.try_to_make(&entity, Declared::Made).await?,
+                Finding::Refused { reason } => Declared::Refused { reason },
+            };
+            all.push((entity, declared));
+        }
+        Ok(all)
+    }
+
+    async fn try_to_make(&self, entity: &Entity, made: Declared) -> Result<Declared, AdminError> {
+        match declare_one(self.link(), entity).await {
+            Ok(()) => Ok(made),
+            Err(error) if self.link().is_up() => Ok(Declared::Refused {
+                reason: error.to_string(),
+            }),
+            Err(error) => Err(AdminError::of(&error)),
+        }
+    }
+}
+
+fn queue_name(entity: &Entity) -> Option<&str> {
+    match entity {
+        Entity::Queue(queue) => Some(&queue.name),
+        _ => None,
+    }
+}

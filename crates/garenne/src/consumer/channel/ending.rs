@@ -1,0 +1,86 @@
+//! How the task of a channel ends: drained, abandoned, or because the channel is lost.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use actix::{Actor, Context, Handler};
+
+use super::ChannelTask;
+use crate::body::Body;
+use crate::consumer::life::Ran;
+use crate::consumer::settle::Settled;
+use crate::consumer::subscription::End;
+use crate::delivery::{Delivery, Meta};
+
+impl<A, B, L> ChannelTask<A, B, L>
+where
+    A: Actor<Context = Context<A>> + Handler<Delivery<B>>,
+    A::Result: 'static,
+    B: Body,
+    L: Future<Output = Settled>,
+{
+    /// Takes nothing new, and gives back what has not begun.
+    pub(super) fn drain(&mut self) {
+        self.draining = true;
+        self.reminder.begin();
+        self.worker.permits.close();
+        self.worker.handler.give_back();
+        // Whoever cancels hands the queue to the next consumer, which would begin before this one is done. So
+        // nothing is told to the broker but acks, until the channel is closed. That returns what has not
+        // begun, in its order, and then the next one gets it.
+        self.keeps_the_queue = self.worker.sharing.may_be_single();
+        if self.keeps_the_queue {
+            return;
+        }
+        if let Some(subscription) = &self.subscription {
+            self.cancelling = Some(Box::pin(self.port.cancel(subscription)));
+        }
+    }
+
+    pub(super) fn is_drained(&self) -> bool {
+        if !self.draining || self.cancelling.is_some() || !self.in_hand.is_empty() {
+            return false;
+        }
+        let is_told = match self.keeps_the_queue {
+            true => self.acks.untold() == 0,
+            false => self.subscription.is_none() && self.acks.is_empty(),
+        };
+        is_told || !self.line.is_alive()
+    }
+
+    /// The broker shall hand the message out again: now, or with all others when the channel is closed.
+    pub(super) fn give_back(&mut self, tag: u64) {
+        if self.keeps_the_queue {
+            self.worker.counters.on_ended(1);
+        } else {
+            self.acks.give_back(tag);
+        }
+    }
+
+    /// Nothing can be settled any more. The broker will hand out again what is in hand; what is
+    /// known of it is remembered for then.
+    pub(super) fn lost(&mut self, why: String) -> End {
+        if self.line.is_alive() {
+            let begun = |meta: &&Arc<Meta>| meta.begun.load(Ordering::Relaxed);
+            for meta in self.in_hand.metas().filter(begun) {
+                self.worker.recall.still_running(meta);
+            }
+            for meta in self.unacked.drain(..) {
+                self.worker.recall.ended(&meta, Ran::settled());
+            }
+            self.line.cut();
+            self.worker.counters.on_ended(self.acks.untold());
+            if !self.in_hand.is_empty() {
+                let quiet = &self.worker.log.cut_off;
+                self.in_hand.log_cut_off(self.worker.queue.name(), quiet);
+            }
+        }
+        End::Lost(why)
+    }
+
+    pub(super) async fn close(&self) {
+        if self.line.is_alive() {
+            let _ = self.port.close().await;
+        }
+    }
+}

@@ -1,0 +1,350 @@
+//! Queues that somebody else has declared: used as they are, with what garenne needs beside them.
+
+use garenne_core::{Declare, Entity, Queue, QueueEntity};
+use tracing::{info, warn};
+
+use super::declare::{Bench, declare_queue, is_queue};
+use super::difference::{Difference, QUEUE_TYPE, listed};
+use super::{Link, LinkError};
+
+/// Who of a queue's consumers gets messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Consumers {
+    /// All of them.
+    All,
+    /// One, until it is gone (`x-single-active-consumer`). Whoever cancels hands the queue to the next.
+    SingleActive,
+    /// It could not be seen, so it may be one.
+    Unknown,
+}
+
+/// How a queue is there.
+pub(super) enum Seen {
+    AsWanted,
+    Otherwise(Vec<Difference>),
+    /// Its arguments can be seen only by who may configure it.
+    Unseen,
+}
+
+/// Uses a queue as it is. What is missing of its lanes and its parking queue is made, where the rights
+/// allow; nothing is, unless the queue is there.
+pub(super) async fn adopt(bench: &mut Bench<'_>, queue: &Queue) -> Result<Consumers, LinkError> {
+    let mut topology = queue.topology();
+    topology.sort_by_key(|entity| !is_queue(entity, queue.name()));
+    let mut consumers = Consumers::Unknown;
+    for entity in &topology {
+        match entity {
+            Entity::Queue(main) if main.name == queue.name() => {
+                consumers = adopt_main(bench, main).await?;
+            }
+            Entity::Queue(own) => see_to(bench, own, queue).await?,
+            other => bench.verify(other).await?,
+        }
+    }
+    Ok(consumers)
+}
+
+async fn adopt_main(bench: &mut Bench<'_>, main: &QueueEntity) -> Result<Consumers, LinkError> {
+    let there = bench.look_for(&main.name).await;
+    there.map_err(|error| error.missing(&main.name))?;
+    match bench.seen(main).await {
+        Seen::AsWanted => Ok(Consumers::All),
+        Seen::Unseen => Ok(Consumers::Unknown),
+        Seen::Otherwise(differences) => {
+            if is_stream(&differences) {
+                return Err(LinkError::stream(&main.name));
+            }
+            warn_of(main, &differences);
+            let single = found(&differences, "x-single-active-consumer") == Some("true");
+            Ok(if single {
+                Consumers::SingleActive
+            } else {
+                Consumers::All
+            })
+        }
+    }
+}
+
+/// Makes what is missing of a queue's lanes and its parking queue, when a message has shown that it is.
+/// Where garenne declares the queue itself, it is declared too.
+pub(crate) async fn restore(link: &Link, queue: &Queue) -> Result<(), LinkError> {
+    if queue.get_declare() == Declare::Create {
+        return declare_queue(link, queue).await.map(drop);
+    }
+    let mut bench = Bench::new(link);
+    let making = async {
+        for entity in queue.topology() {
+            match &entity {
+                Entity::Queue(own) if own.name != queue.name() => {
+                    see_to(&mut bench, own, queue).await?;
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    };
+    link.while_up(making).await
+}
+
+/// The lanes and the parking queue that are not there.
+pub(crate) async fn missing(link: &Link, queue: &Queue) -> Result<Vec<String>, LinkError> {
+    let mut bench = Bench::new(link);
+    let looking = async {
+        let mut missing = Vec::new();
+        for entity in queue.topology() {
+            let Entity::Queue(own) = entity else { continue };
+            match bench.look_for(&own.name).await {
+                Err(error) if error.is_missing() => missing.push(own.name),
+                other => other?,
+            }
+        }
+        Ok(missing)
+    };
+    link.while_up(looking).await
+}
+
+/// A lane or the parking queue: made when it is missing, and looked at when it is there.
+async fn see_to(bench: &mut Bench<'_>, own: &QueueEntity, queue: &Queue) -> Result<(), LinkError> {
+    match bench.look_for(&own.name).await {
+        Ok(()) => {}
+        Err(error) if error.is_missing() => {
+            let made = bench.declare(&Entity::Queue(own.clone())).await;
+            made.map_err(|error| error.not_made(&own.name, queue.name()))?;
+            info!(event = "queue_made", queue = %own.name, "made for the adopted queue `{}`", queue.name());
+            return Ok(());
+        }
+        Err(error) => return Err(error),
+    }
+    if let Seen::Otherwise(differences) = bench.seen(own).await {
+        if !is_usable(&own.name, queue, &differences) {
+            let entity = Entity::Queue(own.clone());
+            return Err(LinkError::differs(&own.name, differences).about(&entity, queue));
+        }
+        warn_of(own, &differences);
+    }
+    Ok(())
+}
+
+/// Whether one of a queue's own queues (itself, a lane, its parking queue) that differs can be used as it is: not a
+/// stream, and not a lane that does not bring its messages back.
+#[must_use]
+pub fn is_usable(name: &str, queue: &Queue, differences: &[Difference]) -> bool {
+    let is_lane = name != queue.name() && name != queue.parking_name();
+    !(is_stream(differences) || is_lane && loses_what_it_gets(differences))
+}
+
+fn loses_what_it_gets(differences: &[Difference]) -> bool {
+    differences.iter().any(|it| match it.argument.as_str() {
+        "x-dead-letter-exchange" | "x-dead-letter-routing-key" => true,
+        "x-message-ttl" => it.found.is_none(),
+        _ => false,
+    })
+}
+
+fn found<'a>(differences: &'a [Difference], argument: &str) -> Option<&'a str> {
+    let difference = differences.iter().find(|it| it.argument == argument)?;
+    difference.found.as_deref()
+}
+
+fn is_stream(differences: &[Difference]) -> bool {
+    found(differences, QUEUE_TYPE) == Some("stream")
+}
+
+impl Bench<'_> {
+    pub(super) async fn seen(&mut self, queue: &QueueEntity) -> Seen {
+        match self.compare(queue).await {
+            Ok(differences) if differences.is_empty() => Seen::AsWanted,
+            Ok(differences) => Seen::Otherwise(differences),
+            Err(error) => {
+                info!(event = "queue_unknown", queue = %queue.name, %error, "the queue is there, but what it was declared with cannot be seen");
+                Seen::Unseen
+            }
+        }
+    }
+}
+
+/// Says in what a queue that is used as it is differs, and what that means for its messages.
+pub(super) fn warn_of(queue: &QueueEntity, differences: &[Difference]) {
+    let lacks = risks(differences).join("; ");
+    warn!(
+        event = "queue_adopted",
+        queue = %queue.name,
+        lacks = (!lacks.is_empty()).then_some(&lacks),
+        "queue `{}` is used as it is; it differs in {}", queue.name, listed(differences)
+    );
+}
+
+/// What the differences of a queue that is used as it is mean for its messages: what they take away from what
+/// garenne promises, and what they add to the risks.
+#[must_use]
+pub fn risks(differences: &[Difference]) -> Vec<&'static str> {
+    let is_classic = found(differences, QUEUE_TYPE) == Some("classic");
+    let mut lacks = Vec::new();
+    for it in differences {
+        let lack = match (it.argument.as_str(), it.found.as_deref()) {
+            (QUEUE_TYPE, Some("classic")) => {
+                "a classic queue is on one node, and has no delivery limit that ends a message which kills its process again and again"
+            }
+            ("x-dead-letter-exchange", None) if !is_classic => {
+                "a message that reaches the delivery limit is dropped by the broker"
+            }
+            ("x-dead-letter-strategy", None) if !is_classic => {
+                "what the broker itself dead-letters may get lost on its way"
+            }
+            ("x-message-ttl", Some(_)) => {
+                "messages expire in it before they are handled, retries included"
+            }
+            ("x-expires", Some(_)) => {
+                "the broker deletes it, with its messages, when nobody uses it"
+            }
+            ("x-max-length" | "x-max-length-bytes", Some(_)) => {
+                "while it is full, the broker refuses or drops messages; a retry that finds it full comes back minutes later, or is lost"
+            }
+            ("x-single-active-consumer", Some("true")) => {
+                "one consumer at a time gets messages; its prefetch does not change, and on a quorum queue it is no more than the concurrency"
+            }
+            ("durable", Some("false")) => "it is gone when its broker restarts",
+            ("auto_delete", Some("true")) => "it is gone with its last consumer",
+            _ => continue,
+        };
+        if !lacks.contains(&lack) {
+            lacks.push(lack);
+        }
+    }
+    lacks
+}
+
+impl LinkError {
+    /// A queue is there with other arguments. Who knows what it is for says what to do: see
+    /// [`LinkError::about`].
+    pub(super) fn differs(queue: &str, differences: Vec<Difference>) -> Self {
+        let mut error = Self::configuration(format!(
+            "queue `{queue}` exists and differs in {}; use it as it is with `Declare::Verify`, or delete it when it is empty",
+            listed(&differences)
+        ));
+        error.differences = differences;
+        error
+    }
+
+    pub(super) fn stream(queue: &str) -> Self {
+        Self::configuration(format!(
+            "queue `{queue}` is a stream, and garenne does not consume streams: an ack removes nothing from one, so no \
+             message could be retried or parked; consume it with a stream client, or bind a quorum queue to the exchange that fills it"
+        ))
+    }
+
+    /// Says of a stream what it is; a broker only says that a consumer may not ask for what garenne asks for.
+    pub(super) fn of_consumer(self, queue: &str) -> Self {
+        if self.text.contains(STREAM) {
+            return Self::stream(queue);
+        }
+        self
+    }
+
+    /// Says of a queue that differs what it is for, and what to do about it.
+    pub(super) fn about(self, entity: &Entity, queue: &Queue) -> Self {
+        let Entity::Queue(QueueEntity { name, kind, .. }) = entity else {
+            return self;
+        };
+        if self.differences.is_empty() {
+            return self;
+        }
+        let differences = listed(&self.differences);
+        let is_lane = *name != queue.parking_name();
+        let text = if name == queue.name() {
+            if is_stream(&self.differences) {
+                return Self::stream(name);
+            }
+            format!(
+                "queue `{name}` exists and differs in {differences} (as a whole, this service declares a {kind} queue); \
+                 adopt it as it is with `Declare::Verify`, which makes its lanes and its parking queue, declare it as the broker has it, or \
+                 delete it when it is empty"
+            )
+        } else if queue.get_golang_rabbitmq().is_some() && is_lane {
+            format!(
+                "queue `{name}`, the lane that `{}` shares with programs on the Go package, exists and differs in {differences}; give the queue \
+                 another delay than the package's 20 s (`.retry(Retry::every(30.secs()))`), so that it has a lane of its own, or delete `{name}` \
+                 when it is empty",
+                queue.name()
+            )
+        } else if is_lane {
+            format!(
+                "queue `{name}`, a lane of `{}`, exists and differs in {differences}; give the queue another delay (`.retry(Retry::every(..))`), \
+                 so that it has another lane, or delete `{name}` when it is empty",
+                queue.name()
+            )
+        } else {
+            format!(
+                "queue `{name}`, the parking queue of `{}`, exists and differs in {differences}; use it as it is with `Declare::Verify`, or \
+                 delete it when it is empty",
+                queue.name()
+            )
+        };
+        Self {
+            text,
+            differences: Vec::new(),
+            ..self
+        }
+    }
+
+    /// The rights do not allow to make what an adopted queue needs.
+    fn not_made(self, name: &str, queue: &str) -> Self {
+        self.with_advice(&format!(
+            "`{name}` is missing and cannot be made by this user; let one who may do it (`garenne topology --queue {queue} --adopt --declare`), \
+             or give this one the right to configure it"
+        ))
+    }
+}
+
+/// Finds out who of a queue's consumers gets messages, where its arguments cannot be seen. That takes the
+/// right to read from it, as consuming does. Of a classic queue nothing shows it.
+pub(crate) async fn find_out(link: &Link, queue: &Queue) -> Result<Consumers, LinkError> {
+    let name = queue.name();
+    let found = match link.while_up(kind_of(link, name)).await {
+        Ok(Some(STREAM)) => return Err(LinkError::stream(name)),
+        Ok(Some(QUORUM)) => link.while_up(consumers_of_quorum(link, name)).await,
+        Ok(_) => Ok(Consumers::Unknown),
+        Err(error) => Err(error),
+    };
+    Ok(found.unwrap_or_else(|error| {
+        // Whatever it is, who consumes hears of it next.
+        info!(event = "queue_unknown", queue = name, %error, "whether the queue has a single active consumer cannot be seen");
+        Consumers::Unknown
+    }))
+}
+
+const STREAM: &str = "rabbit_stream_queue";
+const QUORUM: &str = "rabbit_quorum_queue";
+const CLASSIC: &str = "rabbit_classic_queue";
+
+/// What kind of queue it is. A consumer that wants a priority and an offset is refused by all: a stream takes no
+/// priority, and no other queue an offset. The refusal names the kind.
+async fn kind_of(link: &Link, queue: &str) -> Result<Option<&'static str>, LinkError> {
+    let port = link.open_port(format!("queue `{queue}`")).await?;
+    match port.consume_with_offset(queue).await {
+        // Closing the channel gives back what came.
+        Ok(_subscription) => port.close().await.map(|()| None),
+        Err(error) => {
+            let is_named = |kind: &&str| error.text.contains(*kind);
+            match [STREAM, QUORUM, CLASSIC].into_iter().find(is_named) {
+                Some(kind) => Ok(Some(kind)),
+                None => Err(error),
+            }
+        }
+    }
+}
+
+/// A quorum queue with a single active consumer does not let itself be read from, message by message; any other
+/// does. What was read comes back when the channel is closed.
+async fn consumers_of_quorum(link: &Link, queue: &str) -> Result<Consumers, LinkError> {
+    let mut port = link.open_port(format!("queue `{queue}`")).await?;
+    match port.get(queue, false).await {
+        Ok(_) => {}
+        Err(error) if error.text.contains("single active consumer") => {
+            return Ok(Consumers::SingleActive);
+        }
+        Err(error) => return Err(error),
+    }
+    port.close().await?;
+    Ok(Consumers::All)
+}

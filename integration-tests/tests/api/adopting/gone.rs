@@ -1,0 +1,47 @@
+//! Lanes and parking queues that vanish under a running service.
+
+use garenne::prelude::*;
+use integration_tests::eventually;
+
+use crate::api::logs;
+use crate::api::support::{Place, Running, nothing};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_policy_that_deletes_lanes_and_parking_queue_is_told_of_and_they_are_made_again() {
+    let place = Place::new().await;
+    let name = format!("vanishing-{}", place.vhost.name());
+    let running =
+        Running::consuming(place.system().consume_fn(Queue::quorum(&name), nothing)).await;
+    let vhost = place.vhost.name();
+    let policy = |expires: &str| {
+        format!(
+            "rabbit_policy:parse_set(<<\"{vhost}\">>, <<\"tidy\">>, <<\".*\">>, <<\"{{\\\"expires\\\":{expires}}}\">>, <<\"0\">>, <<\"queues\">>, <<\"test\">>)"
+        )
+    };
+    let node = place.vhost.node();
+    node.eval(&policy("100")).await.unwrap();
+    let (parking, lane) = (format!("{name}.failed"), format!("{name}.retry.20s"));
+    let own = [parking.as_str(), lane.as_str()];
+    eventually(240.secs(), "the policy has deleted them", async || {
+        for queue in own {
+            if place.vhost.queue(queue).await.is_ok() {
+                return Err(format!("{queue} is there"));
+            }
+        }
+        Ok(())
+    })
+    .await;
+    node.eval(&policy("3600000")).await.unwrap();
+    // They are looked for once a minute.
+    eventually(240.secs(), "they are there again", async || {
+        for queue in own {
+            place.vhost.queue(queue).await?;
+        }
+        Ok(())
+    })
+    .await;
+    let told = logs::lines_with(&["WARN", "queue_gone", &parking, "`expires`"]);
+    assert!(!told.is_empty());
+    place.send(&name, ["x"]).await;
+    running.acked(1).await;
+}
