@@ -113,7 +113,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::super::database::Database;
-    use super::*;
 
     /// Stands in every password here, and nowhere else.
     const MARK: &str = "zq7";
