@@ -183,16 +183,11 @@ pub(crate) fn original_of(
 /// The properties under which a message is stored again: persistent, without what belongs to the
 /// broker or to an earlier copy, and with what would act on the copy put aside.
 pub(crate) fn put_aside(original: Properties) -> Properties {
-    acting_put_aside(original, |name| !is_foreign(name))
-}
-
-/// The same with the headers that are kept.
-pub(crate) fn acting_put_aside(original: Properties, is_kept: impl Fn(&str) -> bool) -> Properties {
     let mut copy = Properties {
         delivery_mode: Some(PERSISTENT),
         ..original
     };
-    copy.retain_headers(is_kept);
+    copy.retain_headers(|name| !is_foreign(name));
     if let Some(unread) = unread::put_aside(&mut copy.unread) {
         copy.headers.insert(header::ORIG_UNREAD.to_owned(), unread);
     }

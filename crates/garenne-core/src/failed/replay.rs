@@ -2,7 +2,8 @@
 
 use super::FailedMessage;
 use crate::attempt::{Attempt, RETRY_NUMS};
-use crate::copy::{acting_put_aside, put_aside};
+use crate::copy::{acting, put_aside};
+use crate::death::ToldDeaths;
 use crate::header;
 use crate::properties::Properties;
 use crate::unread::TextProperty;
@@ -45,6 +46,13 @@ impl FailedMessage {
         copy
     }
 
+    /// [`FailedMessage::replay_properties`] of a message whose own headers leave no room for those of a
+    /// replay in a frame: nothing of its own is left out, and so nobody can tell that it is a replay.
+    #[must_use]
+    pub fn bare_replay_properties(&self) -> Properties {
+        put_aside(self.properties.clone())
+    }
+
     /// How many times the message had been replayed before it failed here.
     #[must_use]
     pub fn replays(&self) -> i32 {
@@ -56,21 +64,23 @@ impl FailedMessage {
     /// The properties under which a message that was read out of a parking queue is put into it
     /// again, so that the broker counts its returns from zero.
     ///
-    /// A record of garenne's stays as it is, but for what would act on the copy: it would expire, be refused
-    /// as somebody else's, or go to other queues too. What garenne did not park gets a record, made of
-    /// `x-death`, because a broker takes no deaths from a client; [doubt](FailedMessage::doubt) goes with
-    /// it.
+    /// It stays as it is, wherever that is possible. A record is written on what the broker has parked,
+    /// because a broker takes no `x-death` from a client; on what would act on the copy: it would expire, be
+    /// refused as somebody else's, or go to other queues too; and on what is in
+    /// [doubt](FailedMessage::doubt), which goes with the record.
     ///
     /// `max_header_bytes` is that of [`FailedMessage::parking_properties`]. `None`: the copy would lack
-    /// something, because it does not fit.
+    /// something, because the record does not fit.
     #[must_use]
     pub fn parked_again(&self, parked: &Properties, max_header_bytes: usize) -> Option<Properties> {
-        let has_record = parked.headers.contains_key(header::FAIL_REASON);
-        let again = if has_record && self.doubt().is_none() {
-            acting_put_aside(parked.clone(), |name| !header::is_the_brokers(name))
-        } else {
-            self.parking_properties(usize::MAX)
-        };
-        (again.encoded_len() <= max_header_bytes && again.can_be_sent()).then_some(again)
+        let is_plain = !ToldDeaths::of(parked).are_told && acting(parked).is_none();
+        if is_plain && self.doubt().is_none() && parked.can_be_sent() {
+            let mut again = parked.clone();
+            again.retain_headers(|name| !header::is_the_brokers(name));
+            again.delivery_mode = Some(2);
+            return Some(again);
+        }
+        let again = self.parking_properties(usize::MAX);
+        (again.encoded_len() <= max_header_bytes).then_some(again)
     }
 }

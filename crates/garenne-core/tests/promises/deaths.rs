@@ -346,10 +346,17 @@ fn what_acts_on_a_copy_of_a_parked_message_is_put_aside_and_the_record_stays_as_
 #[test]
 fn a_copy_that_would_lack_something_is_none() {
     let mut parked = Properties::default();
-    parked
-        .headers
-        .insert("filler".into(), "f".repeat(4000).into());
-    let record = parked_in_orders(&parked);
-    assert_eq!(record.parked_again(&parked, 4088), None);
-    assert!(record.parked_again(&parked, 1 << 17).is_some());
+    let filler = "f".repeat(4000);
+    parked.headers.insert("filler".into(), filler.into());
+    let plain = parked_in_orders(&parked).parked_again(&parked, 4088);
+    let as_it_is = Properties {
+        delivery_mode: Some(2),
+        ..parked.clone()
+    };
+    assert_eq!(plain, Some(as_it_is), "it needs no record");
+    let died = vec![death("orders", "expired", "shop", "k")];
+    let died = with_deaths(parked, died);
+    let record = parked_in_orders(&died);
+    assert_eq!(record.parked_again(&died, 4088), None);
+    assert!(record.parked_again(&died, 1 << 17).is_some());
 }

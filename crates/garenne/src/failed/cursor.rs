@@ -292,7 +292,14 @@ impl ParkingCursor {
             return Err(error);
         }
         given_back.map_err(|e| of_link(&e))?;
-        self.replacing.fault().map_or(Ok(self.seen), Err)
+        match (self.replacing.fault(), self.seen) {
+            (None, seen) => Ok(seen),
+            (Some(fault), Seen::All) => Err(fault),
+            (Some(fault), Seen::Part) => Err(StoreError::new(
+                fault.kind(),
+                format_args!("{fault}; and not everything was looked at, run it again"),
+            )),
+        }
     }
 
     /// What was cut short by the limit has been seen as far as it was wanted.

@@ -28,6 +28,9 @@ const WINDOW_BYTES: usize = 32 * 1024 * 1024;
 /// How many failures a report describes; all of them are counted.
 const DESCRIBED: usize = 20;
 
+/// What a frame has besides its payload.
+const FRAME_OVERHEAD: usize = 8;
+
 /// Sends failed messages again, each to the queue that it failed in, and then removes it from its
 /// store.
 ///
@@ -275,7 +278,8 @@ impl Run<'_> {
     fn send(&mut self, stored: StoredFailure) {
         self.pace.begun();
         let StoredFailure { key, record } = stored;
-        let message = outgoing(&record, self.replay.body.clone());
+        let frame_max = self.publisher.frame_max();
+        let message = outgoing(&record, self.replay.body.clone(), frame_max);
         let publisher = self.publisher.clone();
         let bytes = record.body.len();
         self.bytes += bytes;
@@ -351,8 +355,13 @@ impl Run<'_> {
     }
 }
 
-fn outgoing(record: &FailedMessage, body: Option<Bytes>) -> Outgoing {
-    let properties = record.replay_properties(&new_message_id());
+/// The message as it is sent again, in frames of this size.
+fn outgoing(record: &FailedMessage, body: Option<Bytes>, frame_max: Option<usize>) -> Outgoing {
+    let mut properties = record.replay_properties(&new_message_id());
+    let room = frame_max.map_or(usize::MAX, |max| max.saturating_sub(FRAME_OVERHEAD));
+    if properties.encoded_len() > room {
+        properties = record.bare_replay_properties();
+    }
     let body = body.unwrap_or_else(|| Bytes::from_owner(Arc::clone(&record.body)));
     Outgoing::of_parts("", record.queue.clone(), properties, body)
 }

@@ -91,7 +91,7 @@ async fn meant(
         cursor.keep(stored.key).await?;
     }
     super::tell_passed_over(cursor.passed_over());
-    cursor.close().await?;
+    super::closed(cursor.close().await)?;
     Ok(number)
 }
 

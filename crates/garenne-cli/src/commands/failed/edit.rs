@@ -57,7 +57,7 @@ async fn the_one(opened: &Opened, query: &FailedQuery, id: &str) -> Result<Faile
         cursor.keep(stored.key).await?;
         found.push(stored.record);
     }
-    cursor.close().await?;
+    super::closed(cursor.close().await)?;
     let number = found.len();
     match (found.pop(), number) {
         (Some(record), 1) => Ok(record),

@@ -34,7 +34,7 @@ pub(crate) async fn run(export: &Export) -> Result<Done, Trouble> {
     opened.close().await;
     let Written { lines, refused } = written?;
     say(&format!("exported {}", count(lines, "message")));
-    if interrupt.is_asked() || seen? == Seen::Part {
+    if interrupt.is_asked() || super::closed(seen)? == Seen::Part {
         say(
             "not everything was exported; run it again, or narrow it with --where, --since or --limit",
         );

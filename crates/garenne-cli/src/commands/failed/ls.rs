@@ -32,7 +32,7 @@ pub(crate) async fn run(list: &List) -> Result<Done, Trouble> {
     let seen = cursor.close().await;
     opened.close().await;
     let listed = listed?;
-    if seen? == Seen::Part {
+    if super::closed(seen)? == Seen::Part {
         say(
             "not everything was looked at; narrow it with --where, --since or --limit, or run it again",
         );

@@ -8,11 +8,11 @@ mod ls;
 mod replay;
 mod show;
 
-use garenne::failed::PassedOver;
+use garenne::failed::{PassedOver, Seen, StoreError, StoreErrorKind};
 
 use crate::args::FailedCommand;
-use crate::exit::{Done, Trouble, say};
-use crate::output::count;
+use crate::exit::{Done, Trouble, say, say_fault};
+use crate::output::{clean, count};
 
 pub(crate) async fn run(command: FailedCommand) -> Result<Done, Trouble> {
     match command {
@@ -23,6 +23,18 @@ pub(crate) async fn run(command: FailedCommand) -> Result<Done, Trouble> {
         FailedCommand::Edit(edit) => edit::run(&edit).await,
         FailedCommand::Export(export) => export::run(&export).await,
         FailedCommand::Import(import) => import::run(&import).await,
+    }
+}
+
+/// What came of closing a cursor. A message that cannot be kept as it should is still there, and was looked
+/// at like all others: that is told, and no failure.
+fn closed(closed: Result<Seen, StoreError>) -> Result<Seen, Trouble> {
+    match closed {
+        Err(error) if error.kind() == StoreErrorKind::NotStored => {
+            say_fault(&clean(&error.to_string()));
+            Ok(Seen::All)
+        }
+        closed => Ok(closed?),
     }
 }
 

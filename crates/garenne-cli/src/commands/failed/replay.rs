@@ -136,7 +136,7 @@ async fn preview(
         cursor.keep(stored.key).await?;
     }
     let passed_over = cursor.passed_over();
-    cursor.close().await?;
+    super::closed(cursor.close().await)?;
     let mut screen = Screen::new();
     if as_json {
         screen.json(&json!({ "would_replay": queues, "in_doubt": passed_over.withheld }))?;

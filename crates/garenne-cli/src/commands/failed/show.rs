@@ -30,7 +30,7 @@ pub(crate) async fn run(show: &Show) -> Result<Done, Trouble> {
     let closed = cursor.close().await;
     opened.close().await;
     let Shown { number, refused } = shown?;
-    closed?;
+    super::closed(closed)?;
     if number == 0 {
         return Err(Trouble::failed(
             "no failed message is meant by that; `garenne failed ls` lists them",
