@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::outage::GaveUp;
+use crate::wire::readable;
 
 /// Why the system stopped.
 ///
@@ -36,12 +37,14 @@ impl StopReason {
 
 impl fmt::Display for StopReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Requested => f.write_str("stopped on request"),
-            Self::GaveUp(gave_up) => gave_up.fmt(f),
-            Self::Configuration(fault) => write!(f, "faulty configuration: {fault}"),
-            Self::Internal(error) => write!(f, "internal error: {error}"),
-        }
+        let text = match self {
+            Self::Requested => return f.write_str("stopped on request"),
+            Self::GaveUp(gave_up) => gave_up.to_string(),
+            Self::Configuration(fault) => format!("faulty configuration: {fault}"),
+            Self::Internal(error) => format!("internal error: {error}"),
+        };
+        // It has words of the broker, of a panic or of whoever set a variable, and `main` prints it.
+        f.write_str(&readable(text.as_bytes()))
     }
 }
 

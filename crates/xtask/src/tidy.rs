@@ -50,9 +50,42 @@ const MAY_SLEEP: [&str; 6] = [
     "integration-tests/peers/lapin/src/recover.rs",
 ];
 
+/// Who may write to a standard stream, or ask what it is. Whoever reads it may stall or be gone, and what is
+/// written may hold what a stranger wrote: these know.
+const MAY_PRINT: [&str; 12] = [
+    "crates/garenne/src/system/logging.rs",
+    "crates/garenne/src/system/logging/stderr.rs",
+    "crates/garenne-broker/src/bin/garenne-broker/main.rs",
+    "crates/garenne-cli/src/commands/failed/export.rs",
+    "crates/garenne-cli/src/output/progress.rs",
+    "crates/garenne-cli/src/output/screen.rs",
+    "crates/garenne-testing/examples/rabbit-node.rs",
+    "examples/failed-orders/src/main.rs",
+    "examples/golang-rabbitmq/src/shared.rs",
+    "examples/order-service/src/orders.rs",
+    "examples/producer/src/main.rs",
+    "examples/quickstart/src/main.rs",
+];
+
+/// What writes to a standard stream; and what panics when nobody reads it, which nothing may.
+const STREAMS: [&str; 2] = ["stdout()", "stderr()"];
+const PRINTS: [&str; 4] = ["eprintln!(", "eprint!(", "println!(", "print!("];
+
+/// Programs that measure: a person looks on, or nothing is lost.
+const MEASURES: [&str; 3] = [
+    "crates/garenne/examples/",
+    "crates/garenne-broker/examples/",
+    "crates/xtask/",
+];
+
+/// The file that knows the names of the variables that garenne reads.
+const NAMES: &str = "crates/garenne/src/system/names.rs";
+
 /// Checks every rule and tells all that is against them.
 pub(crate) fn check() -> Result<(), String> {
     let mut faults = Vec::new();
+    let known =
+        fs::read_to_string(root().join(NAMES)).map_err(|e| format!("cannot read {NAMES}: {e}"))?;
     for file in rust_files(&root()) {
         let name = file
             .strip_prefix(root())
@@ -61,6 +94,7 @@ pub(crate) fn check() -> Result<(), String> {
             .to_string();
         let text = fs::read_to_string(&file).map_err(|e| format!("cannot read {name}: {e}"))?;
         faults.extend(look_at(&name, &text));
+        faults.extend(unknown_variables(&name, &text, &known));
     }
     faults.extend(impure_dependencies()?);
     faults.extend(undocumented_examples()?);
@@ -96,6 +130,12 @@ fn look_at(name: &str, text: &str) -> Vec<String> {
                 "{name}:{number} has the client library see a message; only {PORT} speaks of messages to the broker"
             ));
         }
+        if prints(name, code) {
+            faults.push(format!(
+                "{name}:{number} writes to a standard stream; logs, `Screen`, `say` and the like know what a closed one, and a \
+                 stranger's text, can do"
+            ));
+        }
         let in_tests = ["integration-tests/", "crates/garenne-testing/"]
             .iter()
             .any(|folder| name.starts_with(folder))
@@ -103,6 +143,47 @@ fn look_at(name: &str, text: &str) -> Vec<String> {
         if in_tests && code.contains("sleep(") && !MAY_SLEEP.contains(&name) {
             faults.push(format!(
                 "{name}:{number} sleeps; wait for an event or a condition with a deadline"
+            ));
+        }
+    }
+    faults
+}
+
+fn prints(name: &str, code: &str) -> bool {
+    let is_ours = ["crates/", "examples/"]
+        .iter()
+        .any(|folder| name.starts_with(folder));
+    let is_test = name.contains("/tests/") || name.ends_with("tests.rs");
+    if !is_ours || is_test || MEASURES.iter().any(|folder| name.starts_with(folder)) {
+        return false;
+    }
+    let has = |what: &[&str]| what.iter().any(|call| code.contains(call));
+    has(&PRINTS) || (has(&STREAMS) && !MAY_PRINT.contains(&name))
+}
+
+/// Variables that a crate reads and that the list of names does not have: a service would warn of them.
+fn unknown_variables(name: &str, text: &str, known: &str) -> Vec<String> {
+    let reads = [
+        "garenne/",
+        "garenne-core/",
+        "garenne-sinks/",
+        "garenne-cli/",
+    ];
+    let is_source = |krate: &&str| name.starts_with(&format!("crates/{krate}src/"));
+    if name == NAMES || !reads.iter().any(is_source) {
+        return Vec::new();
+    }
+    let mut faults = Vec::new();
+    for literal in text.split("\"GARENNE_").skip(1) {
+        let Some((rest, _)) = literal.split_once('"') else {
+            continue;
+        };
+        let is_name = rest
+            .bytes()
+            .all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_');
+        if is_name && !known.contains(&format!("\"GARENNE_{rest}\"")) {
+            faults.push(format!(
+                "{name} reads GARENNE_{rest}, which {NAMES} does not know"
             ));
         }
     }
@@ -218,6 +299,36 @@ mod tests {
             1
         );
         assert!(look_at("integration-tests/tests/x.rs", "// no sleep( here").is_empty());
+    }
+
+    #[test]
+    fn whoever_prints_must_be_one_who_may() {
+        let out = "    let mut out = std::io::stdout().lock();\n";
+        for name in [
+            "crates/garenne/src/consumer/life.rs",
+            "examples/quickstart/src/other.rs",
+        ] {
+            assert_eq!(look_at(name, out).len(), 1, "{name}");
+            assert_eq!(look_at(name, "    eprintln!(\"x\");\n").len(), 1, "{name}");
+            assert!(
+                look_at(name, "    /// println!(\"x\");\n").is_empty(),
+                "{name}"
+            );
+        }
+        assert!(look_at("examples/quickstart/src/main.rs", out).is_empty());
+        assert_eq!(
+            look_at("examples/quickstart/src/main.rs", "println!(\"x\");").len(),
+            1
+        );
+        assert!(look_at("crates/garenne/tests/x/main.rs", out).is_empty());
+    }
+
+    #[test]
+    fn a_variable_that_is_read_and_not_listed_is_found() {
+        let code = "let x = read(faults, \"GARENNE_NEW\"); // and \"GARENNE_LOG\"";
+        let source = "crates/garenne/src/system/env.rs";
+        assert_eq!(unknown_variables(source, code, "\"GARENNE_LOG\"").len(), 1);
+        assert!(unknown_variables(source, code, "\"GARENNE_LOG\" \"GARENNE_NEW\"").is_empty());
     }
 
     #[test]

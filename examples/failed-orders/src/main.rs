@@ -4,14 +4,13 @@
 //! The gateway declines every order but one. The failed ones become rows of a table in an `SQLite`
 //! file; `DATABASE_URL` names another database. Then the gateway is mended, and they are sent again.
 //! It runs on the broker that `AMQP_URL` names, or else on an embedded one.
-#![expect(
-    clippy::print_stdout,
-    reason = "the terminal is what this program is for"
-)]
 
 use std::error::Error;
+use std::fmt::Display;
+use std::io::Write;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use garenne::core::readable;
 use garenne::failed::{FailedQuery, FailedStore, Replay};
 use garenne::prelude::*;
 use garenne_broker::Broker;
@@ -26,7 +25,7 @@ static MENDED: AtomicBool = AtomicBool::new(false);
 
 async fn charge(order: Delivery<Json<Order>>) -> Result<(), Failure> {
     if order.id == 1 || MENDED.load(Ordering::Relaxed) {
-        println!("order {}: charged", order.id);
+        say(format_args!("order {}: charged", order.id));
         return Ok(());
     }
     Err(Failure::permanent(
@@ -38,11 +37,14 @@ async fn show(store: &SqlStore) -> Result<(), Box<dyn Error>> {
     let query = FailedQuery::all().queue("failed-orders");
     let mut rows = store.open(&query).await?;
     while let Some(row) = rows.next().await? {
-        let body = String::from_utf8_lossy(&row.record.body).into_owned();
-        println!(
-            "in the table: {body}, {}: {}",
-            row.record.reason, row.record.error
+        let (body, error) = (
+            readable(&row.record.body),
+            readable(row.record.error.as_bytes()),
         );
+        say(format_args!(
+            "in the table: {body}, {}: {}",
+            row.record.reason, error
+        ));
     }
     rows.close().await?;
     Ok(())
@@ -83,10 +85,15 @@ async fn main() -> Result<(), Box<dyn Error>> {
     MENDED.store(true, Ordering::Relaxed);
     let all = FailedQuery::all().queue("failed-orders");
     let report = Replay::of(all).run(&store, &publisher).await?;
-    println!("sent again: {}", report.replayed);
+    say(format_args!("sent again: {}", report.replayed));
     system.wait_until(|s| s.queues[0].acked >= 5).await?;
     show(&store).await?;
     system.stop();
     system.stopped().await;
     Ok(())
+}
+
+/// One line on standard output. Whoever has closed it does not want to read it, and no order fails of that.
+fn say(line: impl Display) {
+    let _ = writeln!(std::io::stdout(), "{line}");
 }

@@ -1,15 +1,11 @@
 //! What both programs share: the names, and what they say.
-#![allow(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "the terminal is what this program is for"
-)]
 
 use std::env::var;
+use std::io::{Write, stderr, stdout};
 use std::process::ExitCode;
 
 use garenne::GolangRabbitmq;
-use garenne::core::Fault;
+use garenne::core::{Fault, readable};
 use garenne::prelude::*;
 
 const KINDS: [ExchangeKind; 4] = [
@@ -60,12 +56,14 @@ fn set(name: &str) -> Option<String> {
     var(name).ok().filter(|value| !value.trim().is_empty())
 }
 
+/// One line on standard output, with nothing of a body that a terminal would obey. Whoever has closed it
+/// does not want to read it.
 pub(crate) fn say(line: &str) {
-    println!("{line}");
+    let _ = writeln!(stdout(), "{}", readable(line.as_bytes()));
 }
 
 /// Ends the program because of what it was started with.
 pub(crate) fn refuse(why: &str) -> ExitCode {
-    eprintln!("{why}");
+    let _ = writeln!(stderr(), "{}", readable(why.as_bytes()));
     ExitCode::from(CONFIGURATION)
 }

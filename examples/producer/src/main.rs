@@ -4,12 +4,10 @@
 //! another, and asks a question whose deadline passes. It runs on an embedded broker that exists
 //! only as long as this program, because it takes the broker away; in your own program the broker is
 //! the one that `AMQP_URL` names: `Publisher::from_env().connect()`.
-#![expect(
-    clippy::print_stdout,
-    reason = "the terminal is what this program is for"
-)]
 
 use std::error::Error;
+use std::fmt::Display;
+use std::io::Write;
 
 use garenne::prelude::*;
 use garenne_broker::Broker;
@@ -25,10 +23,13 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
     let readings = (1..=1000).map(|n| Outgoing::to_queue("readings", Json(n)));
     let sent = publisher.send_all(readings).finish().await;
-    println!("{} confirmed, {} failed", sent.confirmed, sent.failed);
+    say(format_args!(
+        "{} confirmed, {} failed",
+        sent.confirmed, sent.failed
+    ));
 
     if let Err(error) = publisher.send(Outgoing::to_queue("nowhere", "x")).await {
-        println!("refused: {error}");
+        say(format_args!("refused: {error}"));
     }
 
     broker.faults().crash().await?;
@@ -43,19 +44,24 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .await
         .is_ok()
     {}
-    println!("the broker is down");
+    say("the broker is down");
     broker.faults().restart().await?;
     sending.await??;
-    println!("it is back, and the message that waited is confirmed");
+    say("it is back, and the message that waited is confirmed");
 
     // Nobody consumes `readings` here, so nobody answers.
     let question =
         Outgoing::to_queue("readings", "how many?").when_down(WhenDown::WaitUpTo(30.secs()));
     match publisher.request::<Text>(question, 500.millis()).await {
-        Ok(answer) => println!("answer: {}", answer.0),
-        Err(error) => println!("no answer: {error}"),
+        Ok(answer) => say(format_args!("answer: {}", answer.0)),
+        Err(error) => say(format_args!("no answer: {error}")),
     }
 
     publisher.close().await;
     Ok(())
+}
+
+/// One line on standard output. Whoever has closed it does not want to read it, and no order fails of that.
+fn say(line: impl Display) {
+    let _ = writeln!(std::io::stdout(), "{line}");
 }

@@ -11,7 +11,7 @@ use std::fmt::Write;
 #[must_use]
 pub fn readable(bytes: &[u8]) -> Cow<'_, str> {
     if let Ok(text) = std::str::from_utf8(bytes)
-        && !text.contains(is_hidden)
+        && (is_plain(bytes) || !text.contains(is_hidden))
     {
         return Cow::Borrowed(text);
     }
@@ -30,6 +30,11 @@ pub fn readable(bytes: &[u8]) -> Cow<'_, str> {
         }
     }
     Cow::Owned(text)
+}
+
+/// Whether it is visible ASCII, as nearly every text is: looked at without decoding.
+fn is_plain(bytes: &[u8]) -> bool {
+    bytes.iter().all(|byte| matches!(byte, b' '..=b'~'))
 }
 
 /// Whether a character does something to its neighbours, or cannot be seen: controls, line and

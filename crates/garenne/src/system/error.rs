@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use garenne_core::{Fault, StopReason};
+use garenne_core::{Fault, StopReason, readable};
 
 /// All that is wrong with the configuration of a system, or of a publisher.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,7 +32,8 @@ impl fmt::Display for BuildError {
             if index > 0 {
                 f.write_str("; ")?;
             }
-            write!(f, "{fault}")?;
+            // A value may be anything, and `main` prints it.
+            f.write_str(&readable(fault.to_string().as_bytes()))?;
         }
         Ok(())
     }

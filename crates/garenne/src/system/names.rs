@@ -3,9 +3,10 @@
 use garenne_core::Fault;
 use garenne_core::wire::readable;
 
-/// What garenne reads in the environment.
-const KNOWN: [&str; 9] = [
+/// What garenne reads in the environment, its command included.
+const KNOWN: [&str; 10] = [
     "GARENNE_ALERT_OUTAGE_AFTER",
+    "GARENNE_DATABASE",
     "GARENNE_DRAIN_DEADLINE",
     "GARENNE_LOG",
     "GARENNE_OUTAGE_WINDOW",

@@ -1,9 +1,4 @@
 //! A broker to play with: prints its URL and serves until ctrl-c or SIGTERM.
-#![allow(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "this is a program"
-)]
 
 mod arguments;
 
@@ -27,12 +22,12 @@ async fn main() -> ExitCode {
         Ok(Asked::Serve(builder)) => match serve(*builder).await {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
-                eprintln!("garenne-broker: {}", chain(error.as_ref()));
+                complain(&chain(error.as_ref()));
                 ExitCode::FAILURE
             }
         },
         Err(wrong) => {
-            eprintln!("garenne-broker: {wrong}; see garenne-broker --help");
+            complain(&format!("{wrong}; see garenne-broker --help"));
             ExitCode::from(WRONG_USAGE)
         }
     }
@@ -56,6 +51,11 @@ async fn serve(builder: BrokerBuilder) -> Result<(), Box<dyn Error>> {
 fn say(line: &str) -> ExitCode {
     let _unread = writeln!(io::stdout(), "{line}");
     ExitCode::SUCCESS
+}
+
+/// The same on standard error.
+fn complain(why: &str) {
+    let _unread = writeln!(io::stderr(), "garenne-broker: {why}");
 }
 
 /// An error and what is behind it.
