@@ -26,7 +26,7 @@ pub use raw::{RawValue, Unreadable};
 pub(crate) use readable::is_hidden;
 pub use readable::readable;
 
-pub(crate) use encode::short;
+pub(crate) use encode::{entry_bytes, short};
 use list::{DELIVERY_MODE, PRIORITY, TIMESTAMP, split_property};
 pub(crate) use list::{Entry, HEADERS};
 

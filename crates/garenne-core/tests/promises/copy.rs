@@ -193,3 +193,29 @@ fn headers_that_somebody_passed_on_from_another_message_are_not_believed() {
     let left: Vec<_> = original.properties.headers.keys().collect();
     assert_eq!(left, ["tenant", "x-trace"]);
 }
+
+#[test]
+fn a_header_that_is_no_number_is_put_aside_as_the_bytes_that_it_would_be() {
+    let nested = Headers::from([("deep".into(), vec![Value::F32(f32::INFINITY)].into())]);
+    let headers = Headers::from([
+        ("ratio".into(), Value::F64(f64::NAN)),
+        ("table".into(), Value::Table(nested)),
+        ("half".into(), Value::F64(0.5)),
+    ]);
+    let message = Properties {
+        headers,
+        ..Properties::default()
+    };
+    assert_eq!(message.fatal_header(), Some("ratio"));
+    let copy = first_copy(&message);
+    assert_eq!(copy.fatal_header(), None);
+    assert_eq!(copy.headers.get("half"), Some(&Value::F64(0.5)));
+    let back = original(copy, BACK_FROM_LANE).properties;
+    assert_eq!(back.fatal_header(), Some("ratio"));
+    let Some(Value::F64(ratio)) = back.headers.get("ratio") else {
+        panic!("{back:?}");
+    };
+    assert_eq!(ratio.to_bits(), f64::NAN.to_bits());
+    assert_eq!(back.headers.get("table"), message.headers.get("table"));
+    assert!(back.unread.is_empty());
+}

@@ -71,6 +71,13 @@ pub enum PublishError {
     Encode(String),
     /// The message cannot be delayed as it was asked for.
     Delay(DelayError),
+    /// No broker takes the message as it is, and whoever sends it loses the link: a header is a float
+    /// that is no number or infinite, or the message was all that was on its way each time that the
+    /// broker ended a link, twice.
+    Unsendable {
+        /// What is wrong with it, or what the broker said.
+        what: String,
+    },
     /// The broker closed the channel over this message.
     Refused {
         /// What the broker said.
@@ -97,7 +104,11 @@ impl PublishError {
     pub fn is_transient(&self) -> bool {
         !matches!(
             self,
-            Self::TooLarge { .. } | Self::Encode(_) | Self::Delay(_) | Self::Refused { .. }
+            Self::TooLarge { .. }
+                | Self::Encode(_)
+                | Self::Delay(_)
+                | Self::Unsendable { .. }
+                | Self::Refused { .. }
         )
     }
 }
@@ -166,6 +177,7 @@ impl fmt::Display for PublishError {
                 )
             }
             Self::TooLarge { what } => write!(f, "message too large: {what}"),
+            Self::Unsendable { what } => write!(f, "no broker takes the message: {what}"),
             Self::Encode(why) => write!(f, "the payload cannot be encoded: {why}"),
             Self::Delay(error) => error.fmt(f),
             Self::Refused { reason } => write!(f, "the broker refused the message: {reason}"),

@@ -10,6 +10,7 @@ mod golang_rabbitmq;
 mod job;
 mod keeper;
 mod levels;
+mod limits;
 mod opening;
 mod outgoing;
 mod owner;
@@ -23,6 +24,7 @@ mod room;
 mod send_all;
 mod session;
 mod status;
+mod suspects;
 mod when_down;
 
 pub use connect::{ConnectError, ConnectErrorKind, PublisherBuilder};
