@@ -67,6 +67,13 @@ impl Outbox {
         collected.parcels.push(Parcel { message, delay });
     }
 
+    /// What the current run wants sent so far, each with its delay.
+    pub(crate) fn so_far(&self) -> Vec<(Outgoing, Option<Duration>)> {
+        let parcels = &self.lock().parcels;
+        let parts = |parcel: &Parcel| (parcel.message.clone(), parcel.delay);
+        parcels.iter().map(parts).collect()
+    }
+
     /// Takes what the run collected; nothing can be added to it any more.
     pub(super) fn close(&self) -> Vec<Parcel> {
         let mut collected = self.lock();
