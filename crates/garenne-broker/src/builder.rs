@@ -43,7 +43,7 @@ impl Default for BrokerBuilder {
             heartbeat: Duration::from_secs(60),
             max_message_size: 16 * 1024 * 1024,
             consumer_timeout: None,
-            product: "garenne-broker".to_owned(),
+            product: "RabbitMQ".to_owned(),
             version: "4.0.5".to_owned(),
         }
     }
@@ -113,9 +113,9 @@ impl BrokerBuilder {
         self
     }
 
-    /// What the broker calls itself in its server properties. Default: `garenne-broker` and the
-    /// version of RabbitMQ that it is modelled on, for clients that want to know what they may
-    /// expect.
+    /// What the broker calls itself in its server properties. Default: `RabbitMQ` and the version
+    /// that it is modelled on: some clients ask for less, and some of their tests return at once,
+    /// where the product is another. What it is in truth stands in `platform` and `information`.
     pub fn introduce_as(mut self, product: impl Into<String>, version: impl Into<String>) -> Self {
         self.product = product.into();
         self.version = version.into();

@@ -94,7 +94,7 @@ pub struct Original {
 /// What of the properties could not be read is treated alike, as far as its name is known, and rides
 /// along untouched. What cannot be sent, because it breaks the rules of AMQP, is put aside in
 /// [`ORIG_UNREAD`](header::ORIG_UNREAD): handlers of the copy have it back, but other programs do
-/// not see it where it was, so such a copy is not a faithful one. See [`Properties::can_be_sent`].
+/// not see it where it was, so such a copy is not a faithful one. See [`Properties::can_be_sent`] and [`Properties::fatal_header`].
 #[must_use]
 pub fn retry_copy(
     delivered: Properties,
@@ -188,7 +188,7 @@ pub(crate) fn put_aside(original: Properties) -> Properties {
         ..original
     };
     copy.retain_headers(|name| !is_foreign(name));
-    if let Some(unread) = unread::put_aside(&mut copy.unread) {
+    if let Some(unread) = unread::put_aside(&mut copy.headers, &mut copy.unread) {
         copy.headers.insert(header::ORIG_UNREAD.to_owned(), unread);
     }
     for (property, kept_as) in ACTING {
@@ -239,7 +239,7 @@ impl Aside {
             }
         }
         if let Some(unread) = unread {
-            unread::take_back(&mut copy.unread, &unread);
+            unread::take_back(&mut copy.headers, &mut copy.unread, &unread);
         }
         copy
     }

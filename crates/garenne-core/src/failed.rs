@@ -98,6 +98,13 @@ impl FailedMessage {
         fit::fit(parked, max_header_bytes)
     }
 
+    /// The same without the headers that are the message's own; `fail-dropped-headers` names them. It is
+    /// for a record that no broker takes, whatever may be the reason.
+    #[must_use]
+    pub fn bare_parking_properties(&self, max_header_bytes: usize) -> Properties {
+        fit::bare(self.parking_properties(usize::MAX), max_header_bytes)
+    }
+
     /// The trace that the message belongs to, if its producer said so in the W3C headers
     /// `traceparent` and `tracestate`. They are headers of the message like any other: a store keeps
     /// them, and a replay sends them again.

@@ -81,6 +81,15 @@ impl Properties {
         self.unread.iter().all(Unread::can_be_sent)
     }
 
+    /// The name of a header that RabbitMQ ends the connection over, if there is one: see
+    /// [`Value::has_no_number`].
+    #[must_use]
+    pub fn fatal_header(&self) -> Option<&str> {
+        let mut headers = self.headers.iter();
+        let fatal = headers.find(|(_, value)| value.has_no_number());
+        fatal.map(|(name, _)| name.as_str())
+    }
+
     /// The text of this property, if it is set and can be read.
     #[must_use]
     pub fn text(&self, property: TextProperty) -> Option<&str> {

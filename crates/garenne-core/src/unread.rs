@@ -7,7 +7,7 @@ use std::fmt;
 pub use text::TextProperty;
 
 use crate::value::{Headers, Value};
-use crate::wire::{Entry, PropertyList, SHORT_STRING_MAX, readable};
+use crate::wire::{Entry, PropertyList, SHORT_STRING_MAX, entry_bytes, readable};
 
 /// A part of a message's properties that cannot be read, as it came. A copy of the message carries
 /// it untouched, where AMQP lets it.
@@ -69,11 +69,20 @@ impl UnreadPart {
     }
 }
 
-/// Takes out what cannot be sent, to be kept as a header; `None` when there is nothing.
+/// Takes out what cannot be sent, to be kept as a header; `None` when there is nothing. A header that
+/// RabbitMQ ends the connection over is kept as the bytes that it would be.
 ///
 /// All that is left of the headers goes with it. Otherwise a header could count that has not counted
 /// before, because another one of its name stood before it.
-pub(crate) fn put_aside(unread: &mut Vec<Unread>) -> Option<Value> {
+pub(crate) fn put_aside(headers: &mut Headers, unread: &mut Vec<Unread>) -> Option<Value> {
+    headers.retain(|name, value| {
+        let is_fatal = value.has_no_number();
+        unread.extend(is_fatal.then(|| Unread {
+            part: UnreadPart::Header,
+            bytes: entry_bytes(name, value),
+        }));
+        !is_fatal
+    });
     if unread.iter().all(Unread::can_be_sent) {
         return None;
     }
@@ -90,7 +99,7 @@ pub(crate) fn put_aside(unread: &mut Vec<Unread>) -> Option<Value> {
 }
 
 /// Undoes [`put_aside`]; what is not of its form is not believed.
-pub(crate) fn take_back(unread: &mut Vec<Unread>, aside: &Value) {
+pub(crate) fn take_back(headers: &mut Headers, unread: &mut Vec<Unread>, aside: &Value) {
     let Value::Array(parts) = aside else {
         return;
     };
@@ -102,7 +111,12 @@ pub(crate) fn take_back(unread: &mut Vec<Unread>, aside: &Value) {
             if let (Some(part), Value::ByteArray(bytes)) = (UnreadPart::tagged(tag), bytes) {
                 let bytes = bytes.clone();
                 let part = Unread { part, bytes };
-                unread.extend(Some(part).filter(Unread::is_whole));
+                match part.fatal_header() {
+                    Some((name, value)) if !headers.contains_key(&name) => {
+                        headers.insert(name, value);
+                    }
+                    _ => unread.extend(Some(part).filter(Unread::is_whole)),
+                }
             }
         }
     }
@@ -141,6 +155,14 @@ impl Unread {
         }
         let (entry, behind) = Entry::split(&self.bytes)?;
         behind.is_empty().then_some(entry)
+    }
+
+    /// The header, if it can be read and was put aside because RabbitMQ cannot read it.
+    fn fatal_header(&self) -> Option<(String, Value)> {
+        let entry = self.entry()?;
+        let value = entry.value.decode().ok()?;
+        let name = std::str::from_utf8(entry.name).ok()?;
+        value.has_no_number().then(|| (name.to_owned(), value))
     }
 
     /// Whether the bytes are what the part says. What was read always is; what is stored as text may
@@ -304,6 +326,8 @@ mod tests {
             unread(UnreadPart::Header, b"\x01aA\0\0\0\x01Z"),
             unread(UnreadPart::Header, b"\x01aF\0\0\0\x02\x01b"),
             unread(UnreadPart::Header, b"\x01aV?"),
+            unread(UnreadPart::Header, b"\x01ad\x7f\xf8\0\0\0\0\0\0"),
+            unread(UnreadPart::Header, b"\x01aA\0\0\0\x05f\xff\x80\0\0"),
             unread(UnreadPart::Headers, b"\x01aZ"),
             unread(UnreadPart::Rest, b"\0\0abc"),
         ];

@@ -85,6 +85,19 @@ impl Value {
         }
     }
 
+    /// Whether this value is, or has in it, a float that is no number or infinite. AMQP has bytes for
+    /// those, but RabbitMQ cannot read them: it ends the connection over them (541).
+    #[must_use]
+    pub fn has_no_number(&self) -> bool {
+        match self {
+            Self::F32(v) => !v.is_finite(),
+            Self::F64(v) => !v.is_finite(),
+            Self::Array(values) => values.iter().any(Self::has_no_number),
+            Self::Table(table) => table.values().any(Self::has_no_number),
+            _ => false,
+        }
+    }
+
     /// How many bytes this value takes in a field table, the octet for its type included.
     #[must_use]
     pub fn encoded_len(&self) -> usize {

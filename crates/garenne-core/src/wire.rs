@@ -25,7 +25,7 @@ pub use list::{Headers, PropertyList};
 pub use raw::{RawValue, Unreadable};
 pub use readable::{is_hidden, readable};
 
-pub(crate) use encode::short;
+pub(crate) use encode::{entry_bytes, short};
 use list::{DELIVERY_MODE, PRIORITY, TIMESTAMP, split_property};
 pub(crate) use list::{Entry, HEADERS};
 

@@ -110,6 +110,7 @@ mod rabbit;
 mod raw;
 mod report;
 mod scene;
+mod sinks;
 mod system;
 mod wait;
 mod webhooks;
@@ -121,7 +122,7 @@ pub use garenne_broker as broker;
 pub use journal::journal;
 pub use message::{Message, Sent};
 pub use options::TestSystemBuilder;
-pub use perform::{Perform, Performed, Performer, perform};
+pub use perform::{Perform, Performed, Performer, Run, perform};
 pub use postgres::PostgresNode;
 pub use process::ProcessGroup;
 pub use proxy::{Direction, FaultProxy};
@@ -129,6 +130,7 @@ pub use rabbit::{
     NodeOptions, QueueDepth, RabbitCluster, RabbitNode, RabbitVersion, Vhost, shared_node,
 };
 pub use raw::{FieldBytes, PropertyBytes, RawClient, RawMessage, Verdict};
+pub use sinks::{Asked, SinkWatch, Stored, Watched};
 pub use system::TestSystem;
 pub use wait::{eventually, stays};
 pub use webhooks::{Webhook, WebhookAnswer, WebhookServer};

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use garenne::core::{Attempt, FailedMessage, Properties, RETRY_NUMS, Value, read_attempt};
-use garenne::{Body, Undecodable};
+use garenne::{Body, Outgoing, PublishError, Undecodable};
 use garenne_broker::MessageView;
 
 use crate::wire;
@@ -46,7 +46,7 @@ impl fmt::Display for Sent {
     }
 }
 
-/// A message, as it lies in a queue of the embedded broker.
+/// A message, as it lies in a queue of the embedded broker, or as a handler wants it sent.
 #[derive(Clone, Debug)]
 pub struct Message {
     queue: String,
@@ -58,6 +58,7 @@ pub struct Message {
     in_hand: bool,
     /// How much longer it stays, on the broker's clock.
     expires_in: Option<Duration>,
+    delay: Option<Duration>,
 }
 
 impl Message {
@@ -71,10 +72,36 @@ impl Message {
             routing_key: view.routing_key,
             in_hand: view.unacked,
             expires_in: view.expires_at.map(|at| at.saturating_sub(now)),
+            delay: None,
         }
     }
 
-    /// The queue that it lies in.
+    /// What a handler that ran without a broker wants sent.
+    pub(crate) fn wanted(
+        message: &Outgoing,
+        delay: Option<Duration>,
+    ) -> Result<Self, PublishError> {
+        let body = message.body().map_err(Clone::clone)?.clone();
+        let mut raw_properties = Vec::new();
+        message.properties().encode(&mut raw_properties);
+        let queue = match message.exchange() {
+            "" => message.routing_key(),
+            _ => "",
+        };
+        Ok(Self {
+            queue: queue.to_owned(),
+            body,
+            properties: message.properties().clone(),
+            raw_properties: raw_properties.into(),
+            exchange: message.exchange().to_owned(),
+            routing_key: message.routing_key().to_owned(),
+            in_hand: false,
+            expires_in: None,
+            delay,
+        })
+    }
+
+    /// The queue that it lies in, or would; empty for one that a handler wants sent to an exchange.
     #[must_use]
     pub fn queue(&self) -> &str {
         &self.queue
@@ -148,6 +175,13 @@ impl Message {
     #[must_use]
     pub fn expires_in(&self) -> Option<Duration> {
         self.expires_in
+    }
+
+    /// How long it is held back, if a handler that was run by [`perform`](crate::perform()) gave it to
+    /// [`Delivery::publish_after`](garenne::Delivery::publish_after).
+    #[must_use]
+    pub fn delay(&self) -> Option<Duration> {
+        self.delay
     }
 
     /// The record of its failure, when it was parked.

@@ -63,6 +63,14 @@ impl<B> Delivery<B> {
         self.meta().outbox.put(self.run, way, finish);
     }
 
+    /// Sees what the handler of a fabricated delivery wants sent, after the delivery was handed over: for
+    /// test kits. Each comes with the delay that it is to be sent after.
+    #[doc(hidden)]
+    pub fn watch_outgoing(&self) -> impl Fn() -> Vec<(Outgoing, Option<Duration>)> + use<B> {
+        let meta = Arc::clone(self.meta());
+        move || meta.outbox.so_far()
+    }
+
     /// A delivery made by hand, to test a handler without a broker. The body is decoded from the
     /// bytes, as it would be in a running system.
     ///

@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use garenne::core::Value;
 use garenne::prelude::*;
 use garenne::status::Status;
 use garenne_broker::{Broker, How};
-use integration_tests::{Client, NodeOptions, order, stays};
+use integration_tests::{Client, NodeOptions, Vhost, order, stays};
 use lapin::options::BasicPublishOptions;
 use lapin::types::AMQPValue;
 
@@ -223,6 +224,37 @@ async fn what_is_sent_with_an_ack_can_be_delayed() {
     lab.holds("invoices", 0).await;
     lab.broker.advance(1.hours()).await.unwrap();
     lab.holds("invoices", 1).await;
+}
+
+/// RabbitMQ ends the connection over such a message.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_float_that_is_no_number_fails_its_message_for_good_and_costs_no_link() {
+    let vhost = Vhost::new().await;
+    let client = Client::connect(&vhost.url()).await;
+    client.declare("invoices", &[]).await;
+    let orders = Queue::quorum("orders").retry(Retry::every(1.hours()));
+    let system = SystemBuilder::new(vhost.url());
+    let system = system.consume_fn(orders, async |order: Delivery<Text>| {
+        let ratio = order.parse::<f64>()?;
+        let nested = Value::from(vec![Value::F64(ratio)]);
+        order.publish(Outgoing::to_queue("invoices", "").header("ratios", nested));
+        Ok::<_, Failure>(())
+    });
+    let running = Running::consuming(system).await;
+    let before = running.status().publish;
+    for ratio in ["0.5", "NaN", "-inf", "1.5"] {
+        client
+            .publish("", "orders", ratio.as_bytes(), id(ratio))
+            .await;
+    }
+    running.acked(4).await;
+    for parked in client.take_all("orders.failed").await {
+        assert_eq!(text(&parked, "fail-reason"), "permanent");
+        let error = text(&parked, "fail-error");
+        assert!(error.contains("header `ratios`"), "{error}");
+    }
+    assert_eq!(client.take_all("invoices").await.len(), 2);
+    assert_eq!(running.status().publish, before);
 }
 
 #[tokio::test(flavor = "multi_thread")]

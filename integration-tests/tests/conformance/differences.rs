@@ -24,6 +24,7 @@ const EMBEDDED: &[Difference] = &[
         "errors in the handshake are said aloud, where RabbitMQ is silent",
         &[
             "handshake: an_unknown_mechanism_is_refused",
+            "handshake: larger_frames_are_refused_until_they_are_agreed_on",
             "handshake: limits_over_the_offer_are_refused",
             "handshake: methods_out_of_order_end_the_handshake",
         ],

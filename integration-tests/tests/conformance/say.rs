@@ -1,7 +1,8 @@
 //! The methods that cases send, in as few words as possible.
 
+use amq_protocol::frame::WriteContext;
 use amq_protocol::protocol::{
-    AMQPClass, access, basic, channel, confirm, connection, exchange, queue, tx,
+    AMQPClass, access, basic, channel, confirm, connection, exchange, gen_class, queue, tx,
 };
 use amq_protocol::types::{AMQPValue, FieldTable};
 
@@ -28,6 +29,13 @@ pub(crate) fn start_ok_with(mechanism: &str, response: &str, can: &[&str]) -> AM
         response: response.into(),
         locale: "en_US".into(),
     }))
+}
+
+/// How many bytes a method is in its frame.
+pub(crate) fn size_of(method: &AMQPClass) -> usize {
+    let written = gen_class(method)(WriteContext::from(Vec::new()));
+    let (payload, _) = written.expect("what the case sets up").into_inner();
+    payload.len()
 }
 
 pub(crate) fn tune_ok(tune: connection::TuneOk) -> AMQPClass {

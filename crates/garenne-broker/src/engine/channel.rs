@@ -34,6 +34,8 @@ pub(crate) struct Channel {
     pub(super) prefetch: u16,
     pub(super) global_prefetch: u16,
     pub(super) last_tag: u64,
+    /// Who got the last delivery: the next place that comes free is another one's.
+    pub(super) last_served: Option<ConsumerId>,
     pub(super) unacked: BTreeMap<u64, Unacked>,
     /// How many of the unacked were delivered to consumers.
     pub(super) held: usize,

@@ -40,6 +40,8 @@ pub(crate) struct Connection {
     pub(crate) client_properties: FieldTable,
     pub(crate) channel_max: u16,
     pub(crate) channels: BTreeSet<u16>,
+    /// The channel that got the last delivery: others have their turn before it.
+    pub(crate) last_served: u16,
     /// Bytes that are to be sent and not yet known to be written.
     pub(crate) outstanding: usize,
     /// Whether it ever published: only then does an alarm stop it.
@@ -58,6 +60,7 @@ impl Connection {
             client_properties: FieldTable::default(),
             channel_max: 0,
             channels: BTreeSet::new(),
+            last_served: 0,
             outstanding: 0,
             has_published: false,
             blocked: false,
@@ -124,11 +127,6 @@ impl Engine {
         self.connections
             .get(&id)
             .is_some_and(|connection| connection.blocked)
-    }
-
-    /// The largest frame that any client may send.
-    pub(crate) fn frame_max(&self) -> usize {
-        self.options.frame_max as usize
     }
 
     /// A client sent something.

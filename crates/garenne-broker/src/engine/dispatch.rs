@@ -1,5 +1,6 @@
 //! Messages to consumers.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -42,29 +43,35 @@ impl Engine {
         }
     }
 
-    /// Delivers from a queue as long as there is a message and someone who may have it. What is
-    /// left must keep to the queue's limit, also when it came back from a consumer.
+    /// Delivers from a queue as long as there is a message and someone who may have it.
     pub(super) fn dispatch(&mut self, id: QueueId) {
-        loop {
-            self.expire_head(id);
-            let Some(queue) = self.queues.get(&id) else {
-                return;
-            };
-            if queue.ready.is_empty() || queue.consumers.is_empty() {
-                break;
-            }
-            let Some(consumer) = self.next_consumer(id) else {
-                break;
-            };
-            let Some(queue) = self.queues.get_mut(&id) else {
-                break;
-            };
-            let Some(entry) = queue.ready.pop_front() else {
-                break;
-            };
-            self.deliver(consumer, entry);
+        while self.deliver_next(id) {}
+        self.tidy_up(id);
+    }
+
+    /// Delivers one message of a queue, if there is one and someone who may have it.
+    fn deliver_next(&mut self, id: QueueId) -> bool {
+        self.expire_head(id);
+        let Some(queue) = self.queues.get(&id) else {
+            return false;
+        };
+        if queue.ready.is_empty() || queue.consumers.is_empty() {
+            return false;
         }
-        // Nobody takes what is left; what is due by now will not find anyone in time either.
+        let Some(consumer) = self.next_consumer(id) else {
+            return false;
+        };
+        let queue = self.queues.get_mut(&id);
+        let Some(entry) = queue.and_then(|queue| queue.ready.pop_front()) else {
+            return false;
+        };
+        self.deliver(consumer, entry);
+        true
+    }
+
+    /// Nobody takes what is left in a queue: what is due by now will not find anyone in time either,
+    /// and the rest must keep to the queue's limit, also when it came back from a consumer.
+    fn tidy_up(&mut self, id: QueueId) {
         let now = self.now;
         self.expire_while(id, |expires| expires <= now);
         self.enforce_limit(id);
@@ -138,6 +145,10 @@ impl Engine {
             return;
         };
         channel.last_tag += 1;
+        channel.last_served = Some(id);
+        if let Some(connection) = self.connections.get_mut(&key.0) {
+            connection.last_served = key.1;
+        }
         let output = Output::Deliver {
             channel: key.1,
             consumer_tag: Arc::clone(&consumer.tag),
@@ -211,29 +222,46 @@ impl Engine {
         queue.head_timer = due.map(|due| self.timers.add(due, Timer::Head(id)));
     }
 
-    /// Delivers whatever a channel may have again.
+    /// Delivers whatever a channel may have again. Its consumers and their queues take turns, from
+    /// behind the one that was served last: where they share their room, a place that comes free
+    /// must not always be the same one's.
     pub(super) fn dispatch_channel(&mut self, key: ChannelKey) {
         let Some(channel) = self.channels.get(&key) else {
             return;
         };
-        let consumers: Vec<ConsumerId> = channel.consumers.values().copied().collect();
+        let mut consumers: Vec<ConsumerId> = channel.consumers.values().copied().collect();
+        consumers.sort_unstable();
+        let served = channel.last_served;
+        let next = consumers.partition_point(|&id| Some(id) <= served);
+        consumers.rotate_left(next);
         let mut queues = Vec::with_capacity(consumers.len());
+        let mut seen = HashSet::new();
         for id in consumers {
             self.rejoin(id);
-            queues.extend(self.consumers.get(&id).map(|consumer| consumer.queue));
+            let queue = self.consumers.get(&id).map(|consumer| consumer.queue);
+            queues.extend(queue.filter(|&queue| seen.insert(queue)));
         }
-        queues.dedup();
+        let mut having = queues.clone();
+        while !having.is_empty() {
+            having.retain(|&queue| self.deliver_next(queue));
+        }
         for queue in queues {
-            self.dispatch(queue);
+            self.tidy_up(queue);
         }
     }
 
-    /// Delivers whatever a connection may have again.
+    /// Delivers whatever a connection may have again. Its channels take turns like the consumers
+    /// of one channel.
     pub(super) fn dispatch_to(&mut self, id: ConnectionId) {
         let Some(connection) = self.connections.get(&id) else {
             return;
         };
-        for channel in connection.channels.clone() {
+        let served = connection.last_served;
+        let (before, behind): (Vec<u16>, Vec<u16>) = connection
+            .channels
+            .iter()
+            .partition(|&&channel| channel <= served);
+        for channel in behind.into_iter().chain(before) {
             self.dispatch_channel((id, channel));
         }
     }

@@ -55,7 +55,11 @@ impl Engine {
         };
         put("product", &self.options.product);
         put("version", &self.options.version);
-        put("platform", "Rust");
+        // Clients look at the product for what they may do; this is for people, and for doctor.
+        put(
+            "platform",
+            concat!("garenne-broker ", env!("CARGO_PKG_VERSION")),
+        );
         put("copyright", "Copyright (c) 2026 the garenne contributors");
         put(
             "information",
@@ -132,6 +136,7 @@ impl Engine {
             connection.vhost = name;
             connection.stage = Stage::Running;
         }
+        self.effects.push(Effect::Opened(id));
         self.send_zero(id, connection::AMQPMethod::OpenOk(connection::OpenOk {}));
         Ok(())
     }

@@ -78,6 +78,8 @@ pub(crate) enum Effect {
         frame_max: usize,
         heartbeat: Duration,
     },
+    /// The handshake is over.
+    Opened(ConnectionId),
     /// Stop (or go on) reading from a connection that is blocked.
     Block(ConnectionId, bool),
     /// A close was sent or answered: give the peer a moment to answer, or to end the socket.

@@ -98,10 +98,15 @@ impl Engine {
         if let Some(consumer) = self.consumers.get_mut(&id) {
             consumer.held -= 1;
         }
+        let mut shares_room = false;
         if let Some(channel) = self.channels.get_mut(&key) {
             channel.held -= 1;
+            shares_room = channel.global_prefetch != 0;
         }
-        self.rejoin(id);
+        // Where consumers share their room, all of them take part again, in their turns.
+        if !shares_room {
+            self.rejoin(id);
+        }
     }
 
     /// A delivery is no longer its queue's.

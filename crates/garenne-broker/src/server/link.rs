@@ -121,8 +121,12 @@ impl Link {
     pub(super) fn tune(&self, frame_max: usize, heartbeat: Duration) {
         self.frame_max.set(frame_max);
         self.heartbeat.set(heartbeat);
-        self.phase.set(Phase::Open);
         self.written.notify_one();
+    }
+
+    /// The handshake is over, and with it its deadline.
+    pub(super) fn open(&self) {
+        self.phase.set(Phase::Open);
         self.heard();
     }
 

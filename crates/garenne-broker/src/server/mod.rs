@@ -164,7 +164,8 @@ impl Server {
     fn carry_out(&self, effect: Effect) {
         let id = match &effect {
             Effect::Send(id, _) | Effect::Block(id, _) => *id,
-            Effect::Tuned { connection: id, .. } | Effect::Closing(id) | Effect::Hangup(id) => *id,
+            Effect::Tuned { connection: id, .. } | Effect::Opened(id) => *id,
+            Effect::Closing(id) | Effect::Hangup(id) => *id,
         };
         let links = self.links.borrow();
         let Some(link) = links.get(&id) else { return };
@@ -189,6 +190,7 @@ impl Server {
                 heartbeat,
                 ..
             } => link.tune(frame_max, heartbeat),
+            Effect::Opened(_) => link.open(),
             Effect::Block(_, blocked) => link.block(blocked),
             Effect::Closing(_) => link.expect_end(),
             Effect::Hangup(_) => link.hang_up(),

@@ -13,16 +13,22 @@ use crate::wire::{FrameReader, Input, METHOD, method_id};
 
 /// How much is read at once.
 const CHUNK: usize = 64 * 1024;
+/// The largest frame, and about as much as is kept, of a client that nothing is agreed on with.
+const FIRST_FRAMES: usize = 4096;
 /// How many frames of a connection are handled before it is others' turn.
 const TURN: u32 = 256;
 
 /// Reads until the connection ends.
 pub(super) async fn run(server: &Server, link: &Link, mut read: ReadHalf<'_>) -> End {
-    let frame_max = server.see(|engine| engine.frame_max());
-    let mut frames = FrameReader::new(frame_max);
+    let mut frames = FrameReader::new(FIRST_FRAMES);
     loop {
         link.until_unblocked().await;
-        frames.buffer().reserve(CHUNK);
+        let most = if link.frame_max() == 0 {
+            FIRST_FRAMES
+        } else {
+            CHUNK
+        };
+        frames.buffer().reserve(most);
         let count = match read.read_buf(frames.buffer()).await {
             Ok(0) => return last_words(link).await,
             Err(_) => return End::Gone,
@@ -99,6 +105,10 @@ async fn process(server: &Server, link: &Link, frames: &mut FrameReader) -> Next
                 link.until_drained().await;
             }
             link.until_unblocked().await;
+        }
+        // What is agreed on counts for the next frame already.
+        if link.frame_max() == 0 {
+            server.with(|engine, _| engine.flush());
         }
         if link.is_hanging_up() {
             break;

@@ -192,3 +192,51 @@ async fn heartbeats_keep_an_idle_connection_and_end_a_dead_one() {
     assert!(alive.status().connected());
     std::mem::forget(silent);
 }
+
+#[tokio::test]
+async fn who_has_not_logged_in_may_send_frames_of_4096_bytes_only() {
+    let broker = broker().await;
+    for (size, refused) in [(4096, false), (4097, true), (u32::MAX, true)] {
+        let mut stream = TcpStream::connect(broker.addr()).await.unwrap();
+        stream.write_all(b"AMQP\0\0\x09\x01").await.unwrap();
+        let mut frame = vec![1, 0, 0];
+        frame.extend(size.to_be_bytes());
+        frame.extend([0; 4096]);
+        stream.write_all(&frame).await.unwrap();
+        // The end marker is wrong, so that each is refused, but for its own reason.
+        let _ = stream.write_all(&[0]).await;
+        let mut answer = Vec::new();
+        let _ = within(stream.read_to_end(&mut answer)).await;
+        let answer = String::from_utf8_lossy(&answer);
+        let reason = format!("frame_too_large,{size},4088");
+        assert_eq!(answer.contains(&reason), refused, "{answer}");
+        assert_eq!(answer.contains("invalid_frame_end_marker"), !refused);
+    }
+}
+
+#[tokio::test]
+async fn a_broker_calls_itself_what_it_is_told_and_says_what_it_is() {
+    for (builder, product) in [
+        (Broker::builder(), "RabbitMQ"),
+        (Broker::builder().introduce_as("hare", "1.2"), "hare"),
+    ] {
+        let broker = builder.start().await.unwrap();
+        let mut stream = TcpStream::connect(broker.addr()).await.unwrap();
+        stream.write_all(b"AMQP\0\0\x09\x01").await.unwrap();
+        let mut start = vec![0; 2048];
+        let mut filled = 0;
+        while !start[..filled].ends_with(&[206]) {
+            filled += within(stream.read(&mut start[filled..])).await.unwrap();
+        }
+        let start = String::from_utf8_lossy(&start);
+        let said = |text: &str| start.contains(text);
+        assert!(said(&format!(
+            "productS\0\0\0{}{product}",
+            char::from(product.len() as u8)
+        )));
+        assert!(
+            said("garenne-broker ") && said("not a production broker"),
+            "{start}"
+        );
+    }
+}

@@ -77,7 +77,10 @@ async fn version(broker: &BrokerAdmin, report: &mut Report) -> Result<(), Troubl
         Ok(server) => server,
         Err(error) => return report.say(Verdict::Note, "version", &error.to_string()),
     };
-    let who = format!("{} {}", server.product, server.version);
+    let who = format!(
+        "{} {} on {}",
+        server.product, server.version, server.platform
+    );
     let is_tested = TESTED
         .iter()
         .any(|series| server.version.starts_with(series));

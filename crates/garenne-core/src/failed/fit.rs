@@ -46,6 +46,13 @@ pub(super) fn fit(mut parked: Properties, max: usize) -> Properties {
     parked
 }
 
+/// Drops all headers that are the message's own, and cuts the rest as [`fit`] does.
+pub(super) fn bare(mut parked: Properties, max: usize) -> Properties {
+    let own = own_headers(&parked).iter().map(|(len, _)| len).sum();
+    drop_headers(&mut parked, own);
+    fit(parked, max)
+}
+
 /// What came over the wire is never longer; what a program made up may be.
 fn cut_short_strings(parked: &mut Properties) {
     let properties = [
@@ -123,6 +130,9 @@ enum Own {
 /// Drops headers that are the message's own, the largest first, and lists their names.
 fn drop_headers(parked: &mut Properties, excess: usize) {
     let mut own = own_headers(parked);
+    if own.is_empty() {
+        return;
+    }
     own.sort_by(|a, b| b.cmp(a));
 
     let mut to_free = excess + NAMES_MAX;

@@ -86,6 +86,14 @@ fn write_entries(headers: &Headers, out: &mut Vec<u8>) {
     }
 }
 
+/// One header as its bytes: the length of its name, the name, the type, the value.
+pub(crate) fn entry_bytes(name: &str, value: &Value) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    write_short(short(name).as_bytes(), &mut bytes);
+    write_value(value, &mut bytes);
+    bytes
+}
+
 /// It follows arrays and tables by recursion. That is bounded: values that were read are not nested
 /// deeper than [`MAX_DEPTH`](crate::json::MAX_DEPTH), and all others are the program's own.
 fn write_value(value: &Value, out: &mut Vec<u8>) {

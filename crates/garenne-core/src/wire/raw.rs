@@ -117,7 +117,8 @@ impl<'a> RawValue<'a> {
         }
     }
 
-    /// Whether a broker can read it: every type in it is known and every length fits, however deep.
+    /// Whether a broker can read it: every type in it is known, every length fits, and every number
+    /// is one, however deep.
     pub(crate) fn is_well_formed(self) -> bool {
         let mut open = vec![self];
         while let Some(raw) = open.last_mut() {
@@ -128,6 +129,7 @@ impl<'a> RawValue<'a> {
             let inner = match raw.kind {
                 b'A' => Self::split(raw.content),
                 b'F' => Entry::split(raw.content).map(|(entry, rest)| (entry.value, rest)),
+                _ if raw.number().is_some_and(|number| number.has_no_number()) => return false,
                 _ => {
                     open.pop();
                     continue;
@@ -137,7 +139,7 @@ impl<'a> RawValue<'a> {
                 return false;
             };
             raw.content = rest;
-            if matches!(inner.kind, b'A' | b'F') {
+            if matches!(inner.kind, b'A' | b'F' | b'f' | b'd') {
                 open.push(inner);
             }
         }

@@ -275,3 +275,29 @@ fn a_first_copy_that_comes_straight_is_one_that_somebody_has_sent() {
     let original = original(first_copy(&every_property()), BACK_FROM_LANE);
     assert_eq!((&*original.exchange, original.first_failed_at), ("", None));
 }
+
+#[test]
+fn a_header_that_is_no_number_is_put_aside_as_the_bytes_that_it_would_be() {
+    let nested = Headers::from([("deep".into(), vec![Value::F32(f32::INFINITY)].into())]);
+    let headers = Headers::from([
+        ("ratio".into(), Value::F64(f64::NAN)),
+        ("table".into(), Value::Table(nested)),
+        ("half".into(), Value::F64(0.5)),
+    ]);
+    let message = Properties {
+        headers,
+        ..Properties::default()
+    };
+    assert_eq!(message.fatal_header(), Some("ratio"));
+    let copy = first_copy(&message);
+    assert_eq!(copy.fatal_header(), None);
+    assert_eq!(copy.headers.get("half"), Some(&Value::F64(0.5)));
+    let back = original(copy, BACK_FROM_LANE).properties;
+    assert_eq!(back.fatal_header(), Some("ratio"));
+    let Some(Value::F64(ratio)) = back.headers.get("ratio") else {
+        panic!("{back:?}");
+    };
+    assert_eq!(ratio.to_bits(), f64::NAN.to_bits());
+    assert_eq!(back.headers.get("table"), message.headers.get("table"));
+    assert!(back.unread.is_empty());
+}

@@ -149,3 +149,31 @@ fn the_largest_headers_are_dropped_and_named_before_the_error_is_lost() {
     assert_eq!(back.error, failed.error);
     assert_eq!(back.properties.headers["tenant"], "acme".into());
 }
+
+#[test]
+fn a_bare_record_has_no_header_of_the_message_and_names_what_it_dropped() {
+    let mut failed = failed();
+    failed.properties.headers = Headers::from([
+        ("tenant".into(), "acme".into()),
+        (
+            "x".into(),
+            vec![Value::from(1_i64), Value::from(2_i64)].into(),
+        ),
+    ]);
+    let parked = failed.bare_parking_properties(SMALLEST);
+    assert!(!parked.headers.contains_key("tenant") && !parked.headers.contains_key("x"));
+    let names: Value = vec![Value::from("x"), Value::from("tenant")].into();
+    assert_eq!(
+        parked.headers.get(header::FAIL_DROPPED_HEADERS),
+        Some(&names)
+    );
+    let back = read_back(&parked);
+    assert_eq!(
+        (back.error, back.queue),
+        (failed.error.clone(), failed.queue.clone())
+    );
+    // Where there is nothing to drop, nothing is said to be.
+    failed.properties.headers.clear();
+    let parked = failed.bare_parking_properties(SMALLEST);
+    assert_eq!(parked.headers.get(header::FAIL_DROPPED_HEADERS), None);
+}

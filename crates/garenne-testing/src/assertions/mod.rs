@@ -6,6 +6,7 @@
 mod gone;
 mod parked;
 mod published;
+pub(crate) mod record;
 mod retried;
 
 pub use gone::Handled;

@@ -2,6 +2,7 @@
 
 use garenne::core::{FailReason, FailedMessage};
 
+use super::record;
 use crate::TestSystem;
 use crate::fail::fail;
 use crate::scene::{Role, Scene};
@@ -17,7 +18,7 @@ impl TestSystem {
     /// # }
     /// ```
     ///
-    /// What a fail sink of your own has taken is not parked: ask the sink.
+    /// What a fail sink of your own has taken is not parked: see [`SinkWatch`](crate::SinkWatch).
     ///
     /// # Panics
     ///
@@ -51,11 +52,8 @@ impl Parked {
     /// When it failed for another.
     #[track_caller]
     pub fn reason(self, reason: FailReason) -> Self {
-        let is = self.record.reason;
-        if is != reason {
-            self.complain(format!("is parked with reason `{is}`, not `{reason}`"));
-        }
-        self
+        let wrong = record::other_reason(&self.record, reason);
+        self.unless(wrong)
     }
 
     /// Its last error, or one of that error's sources, contains this text.
@@ -65,20 +63,8 @@ impl Parked {
     /// When none does.
     #[track_caller]
     pub fn error(self, text: &str) -> Self {
-        let FailedMessage {
-            error, error_chain, ..
-        } = &self.record;
-        let mut errors = std::iter::once(error).chain(error_chain);
-        if !errors.any(|error| error.contains(text)) {
-            let sources: String = error_chain
-                .iter()
-                .map(|source| format!(" (because of `{source}`)"))
-                .collect();
-            self.complain(format!(
-                "is parked with error `{error}`{sources}, which does not contain `{text}`"
-            ));
-        }
-        self
+        let wrong = record::other_error(&self.record, text);
+        self.unless(wrong)
     }
 
     /// So many attempts were made.
@@ -88,11 +74,8 @@ impl Parked {
     /// When more or fewer were.
     #[track_caller]
     pub fn attempts(self, attempts: u32) -> Self {
-        let is = self.record.attempts;
-        if is != attempts {
-            self.complain(format!("is parked after attempt {is}, not {attempts}"));
-        }
-        self
+        let wrong = record::other_attempts(&self.record, attempts);
+        self.unless(wrong)
     }
 
     /// The whole record, as the parking queue keeps it.
@@ -102,7 +85,13 @@ impl Parked {
     }
 
     #[track_caller]
-    fn complain(&self, what: String) -> ! {
-        fail(self.scene.complain(&self.record.message_id, what))
+    fn unless(self, wrong: Option<String>) -> Self {
+        match wrong {
+            Some(wrong) => {
+                let what = format!("is parked {wrong}");
+                fail(self.scene.complain(&self.record.message_id, what))
+            }
+            None => self,
+        }
     }
 }

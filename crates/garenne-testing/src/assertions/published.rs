@@ -5,7 +5,7 @@ use garenne::core::Value;
 use crate::TestSystem;
 use crate::fail::fail;
 use crate::message::Message;
-use crate::scene::{Role, Scene};
+use crate::scene::Role;
 
 impl TestSystem {
     /// At least one message lies in a queue that the system publishes to. What is returned looks for
@@ -48,7 +48,7 @@ impl TestSystem {
         if count > 0 {
             published.complain(format!("{count} published to `{queue}`, expected none"));
         }
-        if !published.scene.is_settled() {
+        if !self.scene().is_settled() {
             published.complain(format!(
                 "something may still be published to `{queue}`: await `settled()` before asserting"
             ));
@@ -71,12 +71,13 @@ impl TestSystem {
             queue: queue.to_owned(),
             wanted: Vec::new(),
             messages,
-            scene,
+            around: scene.to_string(),
         }
     }
 }
 
-/// Messages that the system has published; from [`TestSystem::assert_published`].
+/// Messages that the system has published, from [`TestSystem::assert_published`]; or that a handler wants
+/// sent, from [`Run::assert_published`](crate::Run::assert_published).
 ///
 /// Each method keeps those messages that are so, and fails when none is left.
 #[derive(Debug)]
@@ -84,10 +85,26 @@ pub struct Published {
     queue: String,
     wanted: Vec<String>,
     messages: Vec<Message>,
-    scene: Scene,
+    /// What else is there, for a test that fails.
+    around: String,
 }
 
 impl Published {
+    /// Those of a handler's messages that are for this queue, or for an exchange.
+    #[track_caller]
+    pub(crate) fn of_run(to: String, messages: Vec<Message>, around: String) -> Self {
+        let published = Self {
+            queue: to,
+            wanted: Vec::new(),
+            messages,
+            around,
+        };
+        if published.messages.is_empty() {
+            published.complain(format!("nothing was published to `{}`", published.queue));
+        }
+        published
+    }
+
     /// Their body is this text, or these bytes.
     ///
     /// # Panics
@@ -134,6 +151,18 @@ impl Published {
     pub fn routing_key(self, key: &str) -> Self {
         let what = format!("routing key `{key}`");
         self.keep(what, |message| message.routing_key() == key)
+    }
+
+    /// They are held back so long: a handler that was run by [`perform`](crate::perform()) gave them to
+    /// [`Delivery::publish_after`](garenne::Delivery::publish_after).
+    ///
+    /// # Panics
+    ///
+    /// When none of them is so.
+    #[track_caller]
+    pub fn after(self, delay: std::time::Duration) -> Self {
+        let what = format!("a delay of {}", humantime::format_duration(delay));
+        self.keep(what, |message| message.delay() == Some(delay))
     }
 
     /// They are what `is_so` says; `what` says it in words, for a test that fails.
@@ -191,6 +220,6 @@ impl Published {
 
     #[track_caller]
     fn complain(&self, what: impl AsRef<str>) -> ! {
-        fail(format!("{}\n\n{}", what.as_ref(), self.scene))
+        fail(format!("{}\n\n{}", what.as_ref(), self.around))
     }
 }

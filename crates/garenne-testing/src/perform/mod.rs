@@ -3,21 +3,25 @@
 mod actor;
 mod function;
 mod outcome;
+mod run;
 
 use std::any::Any;
+use std::cell::RefCell;
 use std::future::IntoFuture;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
+use std::rc::Rc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::LocalBoxFuture;
 use garenne::core::{Attempt, Properties, Queue, RETRY_NUMS, Settlement, Value, decide};
-use garenne::{Body, Delivery, Failure, Payload, Undecodable};
+use garenne::{Body, Delivery, Failure, Outgoing, Payload, Undecodable};
 use tokio::task::LocalSet;
 use tokio::time::timeout;
 
 use crate::fail::fail_at;
 pub use outcome::Performed;
+pub use run::Run;
 
 /// How long a run may take. A queue's own default is ten minutes, which no test should wait.
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -83,6 +87,7 @@ where
                 ..Properties::default()
             },
             bytes,
+            outgoing: Watch::default(),
         },
         deadline: DEADLINE,
         run: Box::new(move |setup| handler.perform(setup)),
@@ -101,13 +106,18 @@ pub struct Perform {
 
 /// The message that a handler is run on.
 #[doc(hidden)]
-#[derive(Debug)]
 pub struct Setup {
     queue: String,
     attempt: Attempt,
     properties: Properties,
     bytes: Bytes,
+    /// Sees what the handler wants sent, once there is a delivery.
+    outgoing: Watch,
 }
+
+/// Everything that a handler wants sent, each message with its delay.
+type Wanted = Vec<(Outgoing, Option<Duration>)>;
+type Watch = Rc<RefCell<Option<Box<dyn Fn() -> Wanted>>>>;
 
 impl Perform {
     /// The number of the attempt. Default: 1, the first.
@@ -179,6 +189,12 @@ impl Perform {
 
     /// Runs the handler, and gives what came of it, whatever that is.
     pub async fn outcome(self) -> Performed {
+        self.run().await.outcome
+    }
+
+    /// Runs the handler, and gives what came of it and what it wants sent: see
+    /// [`Run::assert_published`].
+    pub async fn run(self) -> Run {
         let Self {
             mut setup,
             deadline,
@@ -191,10 +207,13 @@ impl Perform {
         }
         // Actors and what handlers spawn need one; it ends with the run, and so do they.
         let local = LocalSet::new();
-        match timeout(deadline, local.run_until(run(setup))).await {
+        let outgoing = Rc::clone(&setup.outgoing);
+        let outcome = match timeout(deadline, local.run_until(run(setup))).await {
             Ok(performed) => performed,
             Err(_) => Performed::DeadlineExceeded(deadline),
-        }
+        };
+        let watch = outgoing.take();
+        Run::new(outcome, watch.map(|watch| watch()).unwrap_or_default())
     }
 }
 
@@ -233,10 +252,15 @@ impl Setup {
             attempt,
             properties,
             bytes,
+            outgoing,
         } = self;
-        let decode = || Delivery::fabricate(&queue, attempt, &properties, bytes);
+        let decode = || Delivery::<B>::fabricate(&queue, attempt, &properties, bytes);
         match catch_unwind(AssertUnwindSafe(decode)) {
-            Ok(decoded) => decoded.map_err(Performed::Undecodable),
+            Ok(Ok(delivery)) => {
+                outgoing.replace(Some(Box::new(delivery.watch_outgoing())));
+                Ok(delivery)
+            }
+            Ok(Err(undecodable)) => Err(Performed::Undecodable(undecodable)),
             Err(panic) => {
                 let why = format_args!("the decoder panicked: {}", panic_text(&*panic)).to_string();
                 Err(Performed::Undecodable(Undecodable::new(why)))

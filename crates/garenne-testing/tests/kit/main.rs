@@ -12,3 +12,4 @@ mod published;
 mod raw;
 mod runtimes;
 mod settlements;
+mod sinks;

@@ -3,11 +3,11 @@
 use std::time::{Duration, Instant};
 
 use actix::{ActorFutureExt, ResponseActFuture, WrapFuture};
-use garenne::core::{FailReason, Settlement};
+use garenne::core::{FailReason, Properties, Settlement};
 use garenne::prelude::*;
 use garenne_testing::{Performed, perform};
 
-use crate::orders::{charge, complaint_of};
+use crate::orders::{charge, complaint, complaint_of};
 
 /// An actor with state that answers in the documented way.
 #[derive(Default)]
@@ -239,4 +239,76 @@ async fn what_a_handler_spawns_ends_with_its_run() {
     perform(spawning, "").await.unwrap();
     // The sender is gone.
     assert!(seen.changed().await.is_err());
+}
+
+async fn bill(order: Delivery<Text>) -> Result<(), Failure> {
+    order.publish_derived(
+        Outgoing::to_queue("invoices", order.body().clone()).header("tenant", "eu"),
+    );
+    order.publish_after(Outgoing::to_queue("reminders", "pay!"), 72.hours());
+    order.publish(Outgoing::to_exchange("events", "order.billed", Json(7)));
+    order.reply("billed");
+    match &**order.body() {
+        "fails" => Err(Failure::transient("not now")),
+        _ => Ok(()),
+    }
+}
+
+#[tokio::test]
+async fn what_a_handler_published_can_be_asserted() {
+    let asked = Properties {
+        message_id: Some("7".into()),
+        reply_to: Some("answers".into()),
+        ..Properties::default()
+    };
+    let run = perform(bill, "order 7").properties(asked).run().await;
+    assert!(
+        matches!(run.outcome, Performed::Returned(Ok(()))),
+        "{run:?}"
+    );
+    let invoice = run.assert_published("invoices");
+    let invoice = invoice.body("order 7").header("tenant", "eu").times(1);
+    let again = perform(bill, "order 7").message_id("7").run().await;
+    let ids = [&invoice, &again.assert_published("invoices")]
+        .map(|i| i.messages()[0].message_id().to_owned());
+    assert_eq!(ids[0], ids[1], "derived of the same message");
+    run.assert_published("reminders").after(72.hours());
+    let event = run.assert_published_to_exchange("events");
+    event.json(&7.into()).routing_key("order.billed").times(1);
+    run.assert_published("answers").body("billed");
+    assert_eq!(run.published.len(), 4);
+    again.assert_published("reminders");
+    let text = complaint(|| again.assert_published("answers"));
+    assert!(
+        text.contains("nothing was published to `answers`"),
+        "{text}"
+    );
+    assert!(
+        text.contains("exchange `events` with key `order.billed`: `7`"),
+        "{text}"
+    );
+    let text = complaint(|| run.assert_published("reminders").after(1.hours()));
+    assert!(text.contains("a delay of 1h"), "{text}");
+    let text = complaint(|| run.assert_nothing_published());
+    assert!(text.contains("4 published, expected none"), "{text}");
+}
+
+#[tokio::test]
+async fn a_handler_that_fails_or_whose_message_cannot_be_encoded_publishes_nothing() {
+    perform(bill, "fails")
+        .run()
+        .await
+        .assert_nothing_published();
+    let unencodable = |order: Delivery<Text>| async move {
+        order.publish(Outgoing::to_queue("q", "first"));
+        let keys_are_no_texts = std::collections::BTreeMap::from([((), 1)]);
+        order.publish(Outgoing::to_queue("q", Json(keys_are_no_texts)));
+        Ok::<(), Failure>(())
+    };
+    let run = perform(unencodable, "").run().await;
+    run.assert_nothing_published();
+    let Performed::Returned(Err(failure)) = run.outcome else {
+        panic!("{:?}", run.outcome);
+    };
+    assert!(failure.error().contains("cannot be encoded"), "{failure}");
 }

@@ -74,6 +74,19 @@ impl Outbox {
         collected.parcels.push(Parcel { message, way });
     }
 
+    /// What the current run wants sent so far, each with its delay.
+    pub(crate) fn so_far(&self) -> Vec<(Outgoing, Option<Duration>)> {
+        let parcels = &self.lock().parcels;
+        let parts = |parcel: &Parcel| {
+            let delay = match parcel.way {
+                Way::After(delay) => Some(delay),
+                Way::Now | Way::Reply(_) => None,
+            };
+            (parcel.message.clone(), delay)
+        };
+        parcels.iter().map(parts).collect()
+    }
+
     /// Takes what the run collected; nothing can be added to it any more.
     pub(super) fn close(&self) -> Vec<Parcel> {
         let mut collected = self.lock();

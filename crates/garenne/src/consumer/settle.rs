@@ -116,6 +116,10 @@ impl<A, B> Failed<'_, A, B> {
             let why = format!("AMQP has no way to send this part of it again: {part}");
             return self.give_up(&why).await;
         }
+        if let Some(name) = delivered.fatal_header() {
+            let why = format!("RabbitMQ cannot read its header `{name}`");
+            return self.give_up(&why).await;
+        }
         self.span.in_scope(|| {
             warn!(
                 event = "message_retried",
@@ -195,7 +199,9 @@ impl<A, B> Failed<'_, A, B> {
         }
         match result {
             // Trying again cannot help. So this is an answer, and no reason to hold the message.
-            Err(too_large @ PublishError::TooLarge { .. }) => Ok(Err(too_large)),
+            Err(error @ (PublishError::TooLarge { .. } | PublishError::Unsendable { .. })) => {
+                Ok(Err(error))
+            }
             result => result.map(Ok),
         }
     }

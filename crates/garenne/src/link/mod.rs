@@ -13,6 +13,7 @@ mod inspect;
 mod io;
 mod levels;
 mod parameters;
+mod solo;
 mod tls;
 mod visit;
 mod watch;
@@ -89,6 +90,8 @@ pub(crate) struct Link {
     blocked: watch_channel::Sender<Option<String>>,
     /// Set before we close it ourselves, so that its end is not taken for a loss.
     closing: AtomicBool,
+    /// What is in flight on all of its confirm channels.
+    pub(crate) solo: solo::Solo,
     /// Some channel numbers are of no use any more.
     has_lost_numbers: AtomicBool,
 }
@@ -114,6 +117,7 @@ impl Link {
             _socket: socket,
             blocked: watch_channel::Sender::new(None),
             closing: AtomicBool::new(false),
+            solo: solo::Solo::default(),
             has_lost_numbers: AtomicBool::new(false),
         })
     }

@@ -77,6 +77,13 @@ pub enum PublishError {
         /// The queue, in a readable form.
         reply_to: String,
     },
+    /// No broker takes the message as it is, and whoever sends it loses the link: a header is a float
+    /// that is no number or infinite, or the message was all that was on its way each time that the
+    /// broker ended a link, twice.
+    Unsendable {
+        /// What is wrong with it, or what the broker said.
+        what: String,
+    },
     /// The broker closed the channel over this message.
     Refused {
         /// What the broker said.
@@ -107,6 +114,7 @@ impl PublishError {
                 | Self::Encode(_)
                 | Self::Delay(_)
                 | Self::ReplyRefused { .. }
+                | Self::Unsendable { .. }
                 | Self::Refused { .. }
         )
     }
@@ -176,6 +184,7 @@ impl fmt::Display for PublishError {
                 )
             }
             Self::TooLarge { what } => write!(f, "message too large: {what}"),
+            Self::Unsendable { what } => write!(f, "no broker takes the message: {what}"),
             Self::Encode(why) => write!(f, "the payload cannot be encoded: {why}"),
             Self::Delay(error) => error.fmt(f),
             Self::ReplyRefused { reply_to } => write!(

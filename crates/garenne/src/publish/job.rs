@@ -68,7 +68,7 @@ impl Hasher for AsItIs {
 }
 
 /// Makes keys.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct KeyMaker(RandomState);
 
 impl KeyMaker {
@@ -224,6 +224,12 @@ impl Job {
                 "its properties and headers have {header} bytes, one frame takes {frame_max}"
             );
             return Err(PublishError::TooLarge { what });
+        }
+        if let Some(name) = self.properties.fatal_header() {
+            let what = format!(
+                "its header `{name}` has a float in it that is no number or infinite, which RabbitMQ cannot read"
+            );
+            return Err(PublishError::Unsendable { what });
         }
         match self
             .short_strings()

@@ -11,6 +11,7 @@ mod golang_rabbitmq;
 mod job;
 mod keeper;
 mod levels;
+mod limits;
 mod opening;
 mod outgoing;
 mod owner;
@@ -24,6 +25,7 @@ mod room;
 mod send_all;
 mod session;
 mod status;
+mod suspects;
 mod when_down;
 
 pub use connect::{ConnectError, ConnectErrorKind, PublisherBuilder};

@@ -246,6 +246,33 @@ impl Outgoing {
         self
     }
 
+    /// The exchange that it goes to; `""` is the default exchange.
+    #[must_use]
+    pub fn exchange(&self) -> &str {
+        &self.exchange
+    }
+
+    /// The routing key that it goes with: the queue's name, if it goes straight to a queue.
+    #[must_use]
+    pub fn routing_key(&self) -> &str {
+        &self.routing_key
+    }
+
+    /// Its properties and headers.
+    #[must_use]
+    pub fn properties(&self) -> &Properties {
+        &self.properties
+    }
+
+    /// Its body.
+    ///
+    /// # Errors
+    ///
+    /// When the payload could not be encoded; then it cannot be sent either.
+    pub fn body(&self) -> Result<&Bytes, &PublishError> {
+        self.body.as_ref()
+    }
+
     /// About how much memory it takes: its body, properties and names.
     pub(super) fn size(&self) -> usize {
         let body = self.body.as_ref().map_or(0, Bytes::len);

@@ -13,10 +13,13 @@ use tokio::time::MissedTickBehavior;
 use tracing::{debug, error, warn};
 
 use super::gate::Gate;
+use super::job::KeyMaker;
+pub(crate) use super::limits::Limits;
 use super::opening::{Opened, close, open};
 use super::renewal::Renewal;
 use super::replies::Replies;
-use super::session::{End, Session};
+use super::session::{End, Lasting, Session};
+use super::suspects::{Suspects, accuses};
 use super::{Job, PublishError};
 use crate::link::{Link, LinkError, LinkWatch};
 use crate::quiet::Quiet;
@@ -76,25 +79,6 @@ pub(super) fn stopped(sent: bool) -> PublishError {
     }
 }
 
-/// Limits of one confirm channel.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Limits {
-    pub(crate) confirm_timeout: Duration,
-    pub(crate) max_message_size: usize,
-}
-
-/// RabbitMQ 3's limit for one message. RabbitMQ 4 takes 16 MiB unless told otherwise, and says so.
-const MAX_MESSAGE_SIZE: usize = 128 * 1024 * 1024;
-
-impl Limits {
-    pub(crate) fn new(confirm_timeout: Duration) -> Self {
-        Self {
-            confirm_timeout,
-            max_message_size: MAX_MESSAGE_SIZE,
-        }
-    }
-}
-
 /// The receiving end of a confirm channel, until its owner task is started.
 pub(crate) struct Jobs {
     waiting: mpsc::UnboundedReceiver<Box<Job>>,
@@ -142,6 +126,8 @@ pub(super) async fn own(jobs: Jobs, links: LinkWatch, limits: Limits, replies: O
         limits,
         gate: jobs.gate,
         renewal: Renewal::new(replies.clone()),
+        suspects: Suspects::default(),
+        key_maker: KeyMaker::default(),
         replies,
         log_lost: Quiet::default(),
     };
@@ -177,6 +163,8 @@ struct Owner {
     limits: Limits,
     gate: watch::Sender<Gate>,
     renewal: Renewal,
+    suspects: Suspects,
+    key_maker: KeyMaker,
     /// Where replies go, if its messages are requests.
     replies: Option<Replies>,
     log_lost: Quiet,
@@ -214,12 +202,23 @@ impl Owner {
     }
 
     /// Publishes on one channel until it is lost or left; breaks when nobody can send any more.
-    async fn publish_on(&mut self, link: &Link, mut opened: Opened) -> ControlFlow<()> {
+    async fn publish_on(&mut self, link: &Arc<Link>, mut opened: Opened) -> ControlFlow<()> {
         let held = std::mem::take(&mut self.held);
-        let (port, renewal) = (&mut opened.port, &mut self.renewal);
         let broke = std::mem::take(&mut self.broke);
-        let mut session = Session::new(link, port, self.limits, held, renewal, broke);
+        let lasting = Lasting {
+            limits: self.limits,
+            renewal: &mut self.renewal,
+            suspects: &mut self.suspects,
+            key_maker: self.key_maker.clone(),
+        };
+        let mut session = Session::new(link, &mut opened.port, held, lasting, broke);
         let end = session.run(&mut self.waiting, &self.gate).await;
+        if let Err(error) = &end
+            && accuses(error)
+            && !link.is_up()
+        {
+            session.accuse(error);
+        }
         let left = session.into_unanswered();
         self.renewal.left(matches!(end, Ok(End::Refused { .. })));
         match end {

@@ -1,6 +1,7 @@
 //! One incarnation of a confirm channel: what is published on it, and what the broker says to that.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, watch};
@@ -11,7 +12,8 @@ use super::gate::Gate;
 use super::job::KeyMaker;
 use super::owner::Limits;
 use super::renewal::Renewal;
-use super::{Job, Patience};
+use super::suspects::{Share, Suspects};
+use super::{Job, Patience, PublishError};
 use crate::link::{Incoming, Link, LinkError, Port};
 
 /// How many messages are in flight at once. Confirms come in batches: more gains nothing.
@@ -24,6 +26,8 @@ const LANDING: Duration = Duration::from_secs(1);
 pub(super) struct Session<'a> {
     port: &'a mut Port,
     renewal: &'a mut Renewal,
+    suspects: &'a mut Suspects,
+    share: Share,
     blocked: watch::Receiver<Option<String>>,
     /// Why the broker blocks us, while it does. Then nothing is published: what is not handed over can
     /// still be withdrawn.
@@ -35,7 +39,7 @@ pub(super) struct Session<'a> {
     /// Every message that was published and whose fate is not decided.
     flights: Flights,
     key_maker: KeyMaker,
-    /// Held back by a full window, or by another one with the same key.
+    /// Held back by a full window, by another one with the same key, or by a suspect.
     waiting: VecDeque<Held>,
     /// What was published before goes first, at most until then: the next message may break this channel
     /// too. Else somebody who keeps sending such messages would have the others stored again and again,
@@ -48,6 +52,14 @@ pub(super) struct Session<'a> {
     properties: Vec<u8>,
 }
 
+/// What outlives an incarnation.
+pub(super) struct Lasting<'a> {
+    pub(super) limits: Limits,
+    pub(super) renewal: &'a mut Renewal,
+    pub(super) suspects: &'a mut Suspects,
+    pub(super) key_maker: KeyMaker,
+}
+
 /// Why a session ended with its channel intact.
 pub(super) enum End {
     /// Nobody can send any more, and everything has landed.
@@ -58,14 +70,18 @@ pub(super) enum End {
 
 impl<'a> Session<'a> {
     pub(super) fn new(
-        link: &Link,
+        link: &Arc<Link>,
         port: &'a mut Port,
-        limits: Limits,
         held: VecDeque<Box<Job>>,
-        renewal: &'a mut Renewal,
+        lasting: Lasting<'a>,
         last_broke: bool,
     ) -> Self {
-        let key_maker = KeyMaker::default();
+        let Lasting {
+            limits,
+            renewal,
+            suspects,
+            key_maker,
+        } = lasting;
         let waiting = held.into_iter();
         let waiting = waiting.map(|job| Held::new(job, &key_maker, Duration::ZERO));
         let waiting = waiting.collect();
@@ -75,6 +91,8 @@ impl<'a> Session<'a> {
             frame_max: port.writer().frame_max(),
             port,
             renewal,
+            suspects,
+            share: Share::of(link),
             blocked,
             blocked_by: reason,
             limits,
@@ -170,6 +188,7 @@ impl<'a> Session<'a> {
     /// What was not answered, in the order in which it came, for whoever sorts it out.
     pub(super) fn into_unanswered(self) -> VecDeque<Box<Job>> {
         let open_time = self.open_time;
+        drop(self.share);
         let flights = self.flights.into_all().map(|mut flight| {
             flight.job.aloft += open_time.saturating_sub(flight.started_open);
             flight.job
@@ -188,7 +207,26 @@ impl<'a> Session<'a> {
 
     /// Whether what is in flight must stay alone.
     fn is_alone(&self) -> bool {
-        self.flights.len() == 1 && self.flights.iter().all(|flight| flight.job.is_last_try())
+        let must_be =
+            |flight: &Flight| flight.job.is_last_try() || self.suspects.contains(flight.key);
+        self.flights.len() == 1 && self.flights.iter().all(must_be)
+    }
+
+    /// The link ended over something that was in flight. Answers the message that was alone when that
+    /// happened for the second time; the others are suspects from now on.
+    pub(super) fn accuse(&mut self, error: &LinkError) {
+        let was_alone = self.share.was_alone();
+        for flight in self.flights.iter_mut() {
+            if was_alone && self.suspects.convict(flight.key) {
+                let what = format!(
+                    "it was all that was on its way each time that the broker ended a link, twice: {error}"
+                );
+                let unsendable = PublishError::Unsendable { what };
+                flight.job.answer(Err(unsendable));
+            } else {
+                self.suspects.suspect([flight.key]);
+            }
+        }
     }
 
     /// Whether what was published on another channel before is not confirmed yet.
@@ -207,11 +245,17 @@ impl<'a> Session<'a> {
         let mut has_started = false;
         while self.has_room() {
             let is_landing = self.is_landing();
+            let may_try = self.may_try_a_suspect();
+            let is_free = self.share.is_free();
             // The first one whose key is free; in nearly every case the first one.
             let can_start = |held: &Held| {
                 (held.job.sent || !is_landing)
                     && !self.flights.contains(held.key)
                     && (self.flights.is_empty() || !held.job.is_next_try_the_last())
+                    && match self.suspects.contains(held.key) {
+                        true => may_try,
+                        false => is_free,
+                    }
             };
             let free = self.waiting.iter().take(WINDOW).position(can_start);
             let Some(held) = free.and_then(|index| self.waiting.remove(index)) else {
@@ -223,6 +267,21 @@ impl<'a> Session<'a> {
         if has_started {
             self.port.writer().flush();
         }
+    }
+
+    /// Whether the link is ours for a suspect, if there is one. Without one nothing is asked.
+    fn may_try_a_suspect(&mut self) -> bool {
+        if self.suspects.are_none() {
+            return false;
+        }
+        let suspects = &*self.suspects;
+        let on_its_way = self.flights.iter().map(|flight| flight.key);
+        let in_line = self.waiting.iter().take(WINDOW).map(|held| held.key);
+        if !on_its_way.chain(in_line).any(|key| suspects.contains(key)) {
+            self.share.release();
+            return false;
+        }
+        self.share.may_try(Instant::now())
     }
 
     fn start(&mut self, Held { mut job, key, .. }: Held) {
@@ -244,6 +303,7 @@ impl<'a> Session<'a> {
             });
         }
         job.starts();
+        self.share.starts();
         self.flights.push(Flight {
             job,
             key,
@@ -260,8 +320,11 @@ impl<'a> Session<'a> {
                 multiple,
                 taken,
             } => {
-                let renewal = &mut self.renewal;
+                let (renewal, suspects) = (&mut self.renewal, &mut self.suspects);
+                let share = &mut self.share;
                 self.flights.confirmed(tag, multiple, |flight| {
+                    share.landed();
+                    suspects.cleared(flight.key);
                     if !taken && flight.returned.is_none() {
                         renewal.refused();
                     }

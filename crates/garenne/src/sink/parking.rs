@@ -1,7 +1,9 @@
 //! The parking queue: `<queue>.failed` on the same broker.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
-use garenne_core::Queue;
+use garenne_core::{Properties, Queue};
 use tracing::warn;
 
 use super::FailedMessage;
@@ -60,8 +62,27 @@ impl Parking {
             .borrow()
             .as_ref()
             .map_or(4096, |link| link.frame_max());
-        let properties = failed.parking_properties(frame_max.saturating_sub(FRAME_RESERVE));
-        let body = Bytes::copy_from_slice(&failed.body);
+        let max = frame_max.saturating_sub(FRAME_RESERVE);
+        let body = Bytes::from_owner(Arc::clone(&failed.body));
+        let properties = failed.parking_properties(max);
+        let parked = self.send(queue, properties, body.clone()).await;
+        match parked {
+            // Something about it ends links. What is garenne's own can be stored, and the body.
+            Err(PublishError::Unsendable { what }) => {
+                warn!(event = "parked_without_headers", queue = %failed.queue, message_id = %failed.message_id, %what, "no broker takes this failed message with its headers; parking it without them");
+                let properties = failed.bare_parking_properties(max);
+                self.send(queue, properties, body).await
+            }
+            parked => parked,
+        }
+    }
+
+    async fn send(
+        &self,
+        queue: &Queue,
+        properties: Properties,
+        body: Bytes,
+    ) -> Result<(), PublishError> {
         let (job, answer) =
             Job::new("", queue.parking_name(), properties, body, Patience::Copy).awaited();
         self.channel.publish(job, answer).await

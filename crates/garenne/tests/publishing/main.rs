@@ -11,6 +11,7 @@ mod down;
 mod many;
 #[cfg(test)]
 mod outgoing;
+mod poison;
 #[cfg(test)]
 mod refusals;
 #[cfg(test)]

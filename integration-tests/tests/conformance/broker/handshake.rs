@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use amq_protocol::protocol::AMQPClass;
 use amq_protocol::protocol::connection::TuneOk;
 use amq_protocol::types::AMQPValue;
 
@@ -21,6 +22,9 @@ cases![
     limits_under_the_offer_are_kept,
     another_protocol_is_answered_with_ours,
     methods_out_of_order_end_the_handshake,
+    frames_are_small_until_more_is_agreed_on,
+    larger_frames_are_refused_until_they_are_agreed_on,
+    a_handshake_that_does_not_go_on_ends,
     heartbeats_are_sent_as_agreed,
     a_silent_client_is_given_up,
     a_client_that_is_heard_is_kept,
@@ -191,6 +195,76 @@ async fn methods_out_of_order_end_the_handshake(lab: Lab) {
     wire.log_in(say::start_ok("PLAIN", "\0guest\0guest")).await;
     wire.send(1, say::open_channel()).await;
     lab.note("channel before tune-ok", show::heard(&wire.hear().await));
+}
+
+/// A `start-ok` of exactly so many bytes.
+fn start_ok_of(size: usize) -> AMQPClass {
+    let mut response = "\0guest\0guest".to_owned();
+    let short = say::size_of(&say::start_ok("PLAIN", &response));
+    response.push_str(&"x".repeat(size - short));
+    say::start_ok("PLAIN", &response)
+}
+
+/// Logs in with a wrong password in methods of these sizes.
+async fn log_in_with(lab: &Lab, sizes: &[usize]) {
+    for &size in sizes {
+        let mut wire = Wire::dial(lab).await;
+        wire.start().await;
+        wire.send(0, start_ok_of(size)).await;
+        let heard = wire.hear().await;
+        lab.note(&format!("{size} bytes"), show::heard(&heard));
+    }
+}
+
+async fn larger_frames_are_refused_until_they_are_agreed_on(lab: Lab) {
+    log_in_with(&lab, &[4097, 8192, 8193, 100_000]).await;
+}
+
+async fn frames_are_small_until_more_is_agreed_on(lab: Lab) {
+    log_in_with(&lab, &[4088, 4089, 4096]).await;
+    // What is agreed on counts at once, also for what was sent before the answers came.
+    let mut wire = Wire::dial(&lab).await;
+    let offer = wire.log_in(say::start_ok("PLAIN", "\0guest\0guest")).await;
+    let limits = TuneOk {
+        channel_max: offer.tune.channel_max,
+        frame_max: offer.tune.frame_max,
+        heartbeat: 0,
+    };
+    wire.send(0, say::tune_ok(limits)).await;
+    wire.send(0, say::open_vhost(lab.vhost())).await;
+    wire.send(1, say::open_channel()).await;
+    let long = Some(("long", AMQPValue::LongString("x".repeat(100_000).into())));
+    wire.send(1, say::declare("q", long.as_slice())).await;
+    lab.note("after tuning", show::all(&wire.hear_all(3).await));
+}
+
+async fn a_handshake_that_does_not_go_on_ends(lab: Lab) {
+    let mut nothing = Wire::dial(&lab).await;
+    let mut half = Wire::dial(&lab).await;
+    half.send_bytes(b"AMQP").await;
+    let mut started = Wire::dial(&lab).await;
+    started.start().await;
+    let mut tuning = Wire::dial(&lab).await;
+    let offer = tuning.log_in(say::start_ok("PLAIN", "\0guest\0guest"));
+    let limits = TuneOk {
+        channel_max: offer.await.tune.channel_max,
+        frame_max: 8192,
+        heartbeat: 0,
+    };
+    let mut opening = Wire::dial(&lab).await;
+    opening
+        .log_in(say::start_ok("PLAIN", "\0guest\0guest"))
+        .await;
+    opening.send(0, say::tune_ok(limits)).await;
+    for (what, wire) in [
+        ("nothing said", &mut nothing),
+        ("half a header", &mut half),
+        ("before start-ok", &mut started),
+        ("before tune-ok", &mut tuning),
+        ("before open", &mut opening),
+    ] {
+        lab.note(what, show::heard(&wire.hear().await));
+    }
 }
 
 async fn heartbeats_are_sent_as_agreed(lab: Lab) {

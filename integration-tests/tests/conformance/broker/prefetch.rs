@@ -1,10 +1,13 @@
 //! How much a consumer holds.
 
+use amq_protocol::protocol::{AMQPClass, basic};
 use lapin::options::{BasicConsumeOptions, BasicQosOptions};
 
 use crate::conformance::case::cases;
 use crate::conformance::lab::Lab;
+use crate::conformance::say;
 use crate::conformance::tools::{ack, consume, consume_with, next_bodies, quorum, send};
+use crate::conformance::wire::Wire;
 
 cases![
     a_prefetch_bounds_what_a_consumer_holds,
@@ -14,7 +17,73 @@ cases![
     a_changed_shared_prefetch_counts_at_once,
     no_prefetch_means_all,
     a_consumer_without_acks_gets_all_at_once,
+    queues_that_share_a_prefetch_do_not_starve,
+    consumers_that_share_a_prefetch_do_not_starve,
+    a_short_queue_does_not_wait_for_the_end_of_a_long_one,
 ];
+
+/// A queue with so many messages, each its name.
+async fn fill(lab: &Lab, queue: &str, count: usize) {
+    let client = lab.client().await;
+    client.declare(queue, &[]).await;
+    send(&client, queue, &vec![queue; count]).await;
+}
+
+/// The consumers of one channel, which together hold this many, each known by its tag.
+async fn share(lab: &Lab, prefetch: u16, consumers: &[(&str, &str)]) -> Wire {
+    let mut wire = lab.wire().await;
+    wire.call(1, say::qos(prefetch, true)).await;
+    for (queue, tag) in consumers {
+        wire.send(1, say::consume(queue, tag)).await;
+    }
+    wire
+}
+
+/// The tags of so many deliveries; each is acked as it comes.
+async fn tags(wire: &mut Wire, count: usize) -> Vec<String> {
+    let mut tags = Vec::new();
+    while tags.len() < count {
+        let heard = wire.hear().await;
+        if let Some(AMQPClass::Basic(basic::AMQPMethod::Deliver(deliver))) = heard.method() {
+            tags.push(deliver.consumer_tag.to_string());
+            wire.send(1, say::ack(deliver.delivery_tag, false)).await;
+        }
+    }
+    tags
+}
+
+/// Whether not all are one consumer's. RabbitMQ draws lots between queues, so that of three one may
+/// have no luck.
+fn are_shared(tags: &[String]) -> bool {
+    tags.iter().any(|tag| *tag != tags[0])
+}
+
+async fn queues_that_share_a_prefetch_do_not_starve(lab: Lab) {
+    for queue in ["q1", "q2", "q3"] {
+        fill(&lab, queue, 80).await;
+    }
+    let mut wire = share(&lab, 10, &[("q1", "a"), ("q2", "b"), ("q3", "c")]).await;
+    let tags = tags(&mut wire, 70).await;
+    lab.note("not all are one queue's", are_shared(&tags[10..]));
+}
+
+async fn consumers_that_share_a_prefetch_do_not_starve(lab: Lab) {
+    fill(&lab, "q", 80).await;
+    let mut wire = share(&lab, 10, &[("q", "a"), ("q", "b")]).await;
+    let tags = tags(&mut wire, 70).await;
+    lab.note("not all are one consumer's", are_shared(&tags[10..]));
+}
+
+async fn a_short_queue_does_not_wait_for_the_end_of_a_long_one(lab: Lab) {
+    fill(&lab, "long", 200).await;
+    fill(&lab, "short", 5).await;
+    let mut wire = share(&lab, 5, &[("long", "long"), ("short", "short")]).await;
+    let tags = tags(&mut wire, 205).await;
+    let last = tags.iter().rposition(|tag| tag == "short");
+    // Which queue is asked first is drawn by lot each time.
+    let soon = last.is_some_and(|last| last < 100);
+    lab.note("the short one is empty before half of the long one", soon);
+}
 
 async fn a_prefetch_bounds_what_a_consumer_holds(lab: Lab) {
     let client = lab.client().await;

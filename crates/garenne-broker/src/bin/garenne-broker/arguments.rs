@@ -21,6 +21,8 @@ Prints its URL when it can be connected to, and serves until ctrl-c or SIGTERM.
   --heartbeat SECONDS      heartbeat proposed to clients, 0 for none; default 60
   --frame-max BYTES        largest frame, 4096 or more; default 131072
   --channel-max N          channels per connection, 1 or more; default 2047
+  --introduce-as PRODUCT/VERSION
+                           what it calls itself to clients; default RabbitMQ/4.0.5
   --max-message-size BYTES largest body; default 16777216
   --consumer-timeout SECONDS
                            how long a delivery may wait for its ack; default for ever
@@ -71,6 +73,10 @@ pub(crate) fn read(arguments: impl Iterator<Item = OsString>) -> Result<Asked, S
                 builder.max_message_size(number(option, "a number of bytes", &text()?)?)
             }
             "--consumer-timeout" => builder.consumer_timeout(seconds(option, &text()?)?),
+            "--introduce-as" => match text()?.split_once('/') {
+                Some((product, version)) => builder.introduce_as(product, version),
+                None => return Err("--introduce-as must be a product and a version".to_owned()),
+            },
             "--user" => {
                 user = text()?;
                 builder
@@ -121,6 +127,10 @@ mod tests {
             (
                 &["--address", "localhost"],
                 "--address is `localhost`; it must be an IP address",
+            ),
+            (
+                &["--introduce-as", "RabbitMQ"],
+                "--introduce-as must be a product and a version",
             ),
             (&["5672"], "unknown argument `5672`"),
             (&["--help=yes"], "unknown argument `--help=yes`"),

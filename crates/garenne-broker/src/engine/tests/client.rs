@@ -175,11 +175,23 @@ impl World {
     }
 
     pub(super) fn consume(&mut self, id: ConnectionId, queue: &str, prefetch: u16) {
+        self.qos(id, prefetch, false);
+        self.subscribe(id, queue);
+    }
+
+    pub(super) fn qos(&mut self, id: ConnectionId, prefetch_count: u16, global: bool) {
         let qos = basic::Qos {
-            prefetch_count: prefetch,
-            global: false,
+            prefetch_count,
+            global,
         };
         self.basic(id, basic::AMQPMethod::Qos(qos));
+    }
+
+    pub(super) fn subscribe(&mut self, id: ConnectionId, queue: &str) {
+        self.subscribe_on(id, 1, queue);
+    }
+
+    pub(super) fn subscribe_on(&mut self, id: ConnectionId, channel: u16, queue: &str) {
         let consume = basic::Consume {
             queue: queue.into(),
             consumer_tag: "".into(),
@@ -189,7 +201,8 @@ impl World {
             nowait: false,
             arguments: FieldTable::default(),
         };
-        self.basic(id, basic::AMQPMethod::Consume(consume));
+        let consume = basic::AMQPMethod::Consume(consume);
+        self.method(id, channel, AMQPClass::Basic(consume));
     }
 
     pub(super) fn ack(&mut self, id: ConnectionId, delivery_tag: u64) {

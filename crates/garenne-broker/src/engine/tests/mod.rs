@@ -4,4 +4,5 @@ mod client;
 mod fuzz;
 mod order;
 mod rules;
+mod shared_room;
 mod unreadable;
