@@ -4,8 +4,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use garenne_core::json::{read_properties, write_properties};
 use garenne_core::{
-    Attempt, FailReason, FailedMessage, Headers, Origin, Properties, TextProperty, Unread,
-    UnreadPart, Value, header, original, retry_copy,
+    Attempt, FailReason, FailedMessage, FailedQuery, Headers, Origin, Properties, TextProperty,
+    Unread, UnreadPart, Value, header, original, retry_copy,
 };
 use proptest::prelude::*;
 use serde_json::{Value as Json, json};
@@ -384,18 +384,16 @@ fn json_of_what_could_not_be_read_is_not_dropped_when_it_is_wrong() {
         ),
     ];
     for (json, expected) in cases {
-        let json = json!({ "$unread": json });
-        let error = read_properties(json.as_object().unwrap()).unwrap_err();
+        let json = json!({ "$unread": json }).as_object().cloned();
+        let error = read_properties(&json.unwrap()).unwrap_err();
         assert_eq!(error.to_string(), format!("in `$unread`: {expected}"));
     }
 }
 
 #[test]
 fn a_record_is_found_by_the_readable_form_of_a_property() {
-    let record = FailedMessage {
-        properties: Properties::decode(&list(flag(TextProperty::AppId), &short(b"caf\xe9"))),
-        ..failed()
-    };
-    let query = garenne_core::FailedQuery::all().condition("app-id=caf\\xe9".parse().unwrap());
+    let mut record = failed();
+    record.properties = Properties::decode(&list(flag(TextProperty::AppId), &short(b"caf\xe9")));
+    let query = FailedQuery::all().condition("app-id=caf\\xe9".parse().unwrap());
     assert!(query.matches(&record));
 }

@@ -19,6 +19,7 @@ impl Handler<FailedMessage> for Archive {
     fn handle(&mut self, failed: FailedMessage, _: &mut Self::Context) -> Self::Result {
         match &failed.body[..] {
             b"refused" => Err(SinkError::new("the disk is full")),
+            #[expect(clippy::panic, reason = "the message asks for it")]
             b"fatal" => panic!("the archive burns"),
             _ => Ok(()),
         }

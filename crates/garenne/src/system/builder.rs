@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::{Actor, Context, Handler};
-use garenne_core::{Declare, Fault, OutageWindow, PREFETCH, Queue, Topology, WORKERS};
+use garenne_core::{Fault, OutageWindow, PREFETCH, Queue, Topology, WORKERS};
 
 use super::alerting::OUTAGE_ALERT_AFTER;
 use super::{BuildError, System, env, logging, run};
@@ -15,7 +15,7 @@ use crate::consumer::{FnHandler, Identity, Recall, Replies, Settings, start_work
 use crate::delivery::Delivery;
 use crate::failure::Failure;
 use crate::link::Link;
-use crate::link::{BrokerUrl, Tls, plain_text_faults};
+use crate::link::{BrokerUrl, Tls};
 use crate::publish::{CONFIRM_TIMEOUT, Delays, Limits, Publisher, Tasks};
 use crate::quiet::QueueLog;
 use crate::sink::Sinks;
@@ -59,8 +59,8 @@ pub struct SystemBuilder {
     pub(super) strange: Vec<String>,
     pub(super) alerts: Vec<AlertChannel>,
     pub(super) outage_alert_after: Duration,
-    queues: Vec<(Queue, StartWorker)>,
-    topology: Topology,
+    pub(super) queues: Vec<(Queue, StartWorker)>,
+    pub(super) topology: Topology,
     pub(super) sinks: Sinks,
     pub(super) replies: Replies,
     publisher: Publisher,
@@ -266,27 +266,7 @@ impl SystemBuilder {
     /// [`BuildError`] with *all* that is wrong.
     pub fn build(mut self) -> Result<System, BuildError> {
         let mut faults = std::mem::take(&mut self.faults);
-        if self.queues.is_empty() {
-            faults.push(Fault::new(
-                "queues",
-                "none",
-                "at least one queue with a handler, by `consume` or `consume_fn`",
-            ));
-        }
-        for (what, value) in [
-            ("drain deadline", self.drain_deadline),
-            ("confirm timeout", self.confirm_timeout),
-            ("fail sink timeout", self.sinks.timeout),
-        ] {
-            if value.is_zero() {
-                faults.push(Fault::new(what, "0s", "a duration above zero"));
-            }
-        }
-        faults.extend(plain_text_faults(&self.brokers, &self.tls));
-        faults.extend(self.replies.faults());
-        faults.extend(self.shared_names());
-        faults.extend(self.topology.faults());
-        faults.extend(self.alerts.iter().flat_map(AlertChannel::all_faults));
+        faults.extend(self.faults_of_the_whole());
         let mut names = std::collections::HashSet::new();
         let mut registrations = Vec::new();
         for (queue, start) in self.queues {
@@ -370,30 +350,6 @@ impl SystemBuilder {
         self.brokers = brokers;
         self.faults.extend(faults);
         self
-    }
-
-    /// Queues that are declared twice: by themselves, and as the parking queue or a lane of another
-    /// one. No declaration fits both.
-    fn shared_names(&self) -> Vec<Fault> {
-        let is_registered = |name: &str| {
-            let mut queues = self.queues.iter().map(|(queue, _)| queue);
-            queues.any(|queue| queue.name() == name && queue.get_declare() == Declare::Create)
-        };
-        let mut faults = Vec::new();
-        for (owner, _) in &self.queues {
-            let lanes = owner.get_retry().lanes().into_iter();
-            let own = lanes
-                .map(|delay| owner.lane_name(delay))
-                .chain([owner.parking_name()]);
-            faults.extend(own.filter(|name| is_registered(name)).map(|name| {
-                let accepted = format!(
-                    "another name, or `Declare::Verify`; it belongs to queue `{}`",
-                    owner.name()
-                );
-                Fault::new("queue", name, accepted)
-            }));
-        }
-        faults
     }
 
     fn register(mut self, queue: Queue, start: StartWorker) -> Self {

@@ -3,6 +3,7 @@
 mod alerting;
 mod builder;
 mod built;
+mod checks;
 mod env;
 mod error;
 mod handle;

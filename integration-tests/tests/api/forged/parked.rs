@@ -9,8 +9,6 @@ use garenne::prelude::*;
 use garenne_sinks::{Migrate, SqlStore};
 use serde_json::Value;
 
-use crate::api::support::{Running, nothing};
-
 use super::stage::{MADE_UP, Stage, forgeries};
 
 /// `ls` and the like, for the queue.
