@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use garenne::prelude::*;
 use garenne::{ConnectError, ConnectErrorKind, PublishError};
 use garenne_broker::Broker;
-use integration_tests::{Certs, Client, FaultProxy, NodeOptions, eventually};
+use integration_tests::{Certs, Client, FaultProxy, NodeOptions, eventually, shared_node};
 
 use super::support::{Place, SOON};
 
@@ -49,6 +49,26 @@ async fn a_program_without_a_consumer_sends_closes_and_leaves_no_connection() {
         }
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_address_without_a_virtual_host_reaches_the_default_one_however_it_is_written() {
+    let node = shared_node().await;
+    let queue = "without-a-virtual-host";
+    let client = Client::connect(&node.url("/")).await;
+    client.declare(queue, &[]).await;
+    let before = format!("amqp://guest:guest@127.0.0.1:{}", node.port());
+    let spellings = ["", "/", "/%2f", "/%2F", "//"];
+    for behind in spellings {
+        let connecting = Publisher::connect(format!("{before}{behind}"));
+        let publisher = answered("the connect", connecting).await.unwrap();
+        publisher
+            .send(Outgoing::to_queue(queue, behind))
+            .await
+            .unwrap();
+        publisher.close().await;
+    }
+    assert_eq!(client.take_all(queue).await.len(), spellings.len());
 }
 
 #[test]

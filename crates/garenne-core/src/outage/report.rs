@@ -94,7 +94,7 @@ impl fmt::Display for GaveUp {
             "(outage window {window}, failed attempts {attempts}, losses {losses}); "
         )?;
         write!(f, "last error: {last_error}; ")?;
-        f.write_str("mend what it names, or allow a longer outage window")
+        f.write_str("if that takes longer to mend, allow a longer outage window")
     }
 }
 
@@ -111,6 +111,6 @@ mod tests {
             losses: 1,
             last_error: "connection refused (127.0.0.1:5672)".into(),
         };
-        insta::assert_snapshot!(gave_up, @"gave up on the broker after 2m without stable consumption (outage window 2m, failed attempts 9, losses 1); last error: connection refused (127.0.0.1:5672); mend what it names, or allow a longer outage window");
+        insta::assert_snapshot!(gave_up, @"gave up on the broker after 2m without stable consumption (outage window 2m, failed attempts 9, losses 1); last error: connection refused (127.0.0.1:5672); if that takes longer to mend, allow a longer outage window");
     }
 }
