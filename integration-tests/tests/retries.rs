@@ -138,8 +138,19 @@ async fn a_message_without_an_id_is_given_one_that_its_copies_keep() {
         &Some(2),
         "a copy is persistent"
     );
+    // A shorter lane, out of which it comes at once.
+    let lane = "orders.retry.50ms";
+    let arguments = [
+        ("x-message-ttl", AMQPValue::LongInt(50)),
+        ("x-dead-letter-exchange", AMQPValue::LongString("".into())),
+        (
+            "x-dead-letter-routing-key",
+            AMQPValue::LongString("orders".into()),
+        ),
+    ];
+    client.declare(lane, &arguments).await;
     client
-        .publish("", "orders", &copy.data, copy.properties.clone())
+        .publish("", lane, &copy.data, copy.properties.clone())
         .await;
     let next = take_one(&vhost, &client, "orders.retry.3600s").await;
     assert_eq!(next.properties.message_id().as_ref(), Some(&id));

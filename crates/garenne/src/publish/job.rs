@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use garenne_core::reader::FRAME_HEAD;
 use garenne_core::{Properties, TextProperty};
 use tokio::sync::oneshot;
 
@@ -91,9 +92,8 @@ impl KeyMaker {
 /// How often a message is handed to a channel that breaks without saying over which one.
 const MAX_TRIES: u32 = 3;
 
-/// The bytes of a content header frame besides the properties: frame header and end, class,
-/// weight, body size (AMQP 0-9-1, sections 4.2.3 and 4.2.6.1).
-pub(super) const HEADER_FRAME_OVERHEAD: usize = 8 + 2 + 2 + 8;
+/// What a content header frame has besides what [`Properties::encoded_len`] counts: its head and its end.
+pub(super) const HEADER_FRAME_OVERHEAD: usize = FRAME_HEAD + 1;
 
 impl Job {
     /// A message for which nobody waits yet. It is published only if somebody does: see

@@ -6,6 +6,7 @@ use garenne::prelude::*;
 use garenne_testing::{FieldBytes, PropertyBytes, RawClient, Verdict};
 
 use super::stage::{Said, Stage, TARGET};
+use crate::api::support::Running;
 
 /// Messages that lie in the parking queue and that a copy of them must not do what they say.
 const GOOD: usize = 20;
@@ -42,8 +43,7 @@ async fn filled(kind: &str) -> (Stage, u64) {
         .declare(Declare::Off)
         .retry(Retry::none());
     let fails = |_: Delivery<Bytes>| async { Err::<(), _>(Failure::permanent("no such article")) };
-    let running =
-        crate::api::support::Running::consuming(place.system().consume_fn(queue, fails)).await;
+    let running = Running::consuming(place.system().consume_fn(queue, fails)).await;
     let names: Vec<_> = (0..GOOD).map(|n| format!("good-{n}")).collect();
     place.send("orders", names.iter().map(String::as_str)).await;
     place.holds("orders.failed", GOOD as u64).await;

@@ -10,6 +10,7 @@ use garenne_sinks::{Migrate, SqlStore};
 use serde_json::Value;
 
 use super::stage::{MADE_UP, Stage, forgeries};
+use crate::api::support::{Running, nothing};
 
 /// `ls` and the like, for the queue.
 fn of_orders<'a>(what: &'a str, more: &[&'a str]) -> Vec<&'a str> {
@@ -210,8 +211,8 @@ async fn a_service_knows_what_was_made_up_and_sends_it_only_when_asked() {
     let system = stage
         .place
         .system()
-        .consume_fn(Queue::quorum("idle"), crate::api::support::nothing);
-    let running = crate::api::support::Running::consuming(system).await;
+        .consume_fn(Queue::quorum("idle"), nothing);
+    let running = Running::consuming(system).await;
     let store = running.failed(["orders"]);
     let query = FailedQuery::all();
     let mut cursor = store.open(&query).await.unwrap();

@@ -87,6 +87,9 @@ async fn table(
     }
     table.write(screen)?;
     say(&with_doubtful(&count(number, "failed message"), doubtful));
+    if number == 0 {
+        say("what somebody else looks at or replays at this moment is not seen");
+    }
     Ok(Done::Everything)
 }
 
