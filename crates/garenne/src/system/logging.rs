@@ -6,6 +6,7 @@ mod panics;
 mod stderr;
 
 use std::env::var_os;
+use std::ffi::OsString;
 use std::io::IsTerminal;
 use std::time::Duration;
 
@@ -64,7 +65,11 @@ pub fn init() {
         Format::Text => lines
             .with_writer(|| Line::Text)
             .fmt_fields(fields::text())
-            .with_ansi(is_colourful())
+            .with_ansi(is_colourful(
+                std::io::stderr().is_terminal(),
+                var_os("NO_COLOR"),
+                var_os("TERM"),
+            ))
             .with_target(false)
             .try_init(),
         Format::Json => lines
@@ -104,10 +109,10 @@ fn format() -> Format {
 }
 
 /// Whether a person looks who has not asked for plain text: <https://no-color.org>.
-fn is_colourful() -> bool {
-    let is_plain = var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
-        || var_os("TERM").is_some_and(|value| value == "dumb");
-    std::io::stderr().is_terminal() && !is_plain
+fn is_colourful(is_terminal: bool, no_color: Option<OsString>, term: Option<OsString>) -> bool {
+    let is_plain =
+        no_color.is_some_and(|set| !set.is_empty()) || term.is_some_and(|name| name == "dumb");
+    is_terminal && !is_plain
 }
 
 /// The last words of a process, even where logs are off.
@@ -121,4 +126,25 @@ pub(super) fn last_words(text: &str, exit_code: u8) {
         }
     };
     stderr::push(line.as_bytes());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn colours_are_for_terminals_and_no_color_is_obeyed() {
+        let set = |value: &str| Some(OsString::from(value));
+        for (terminal, no_color, term, colourful) in [
+            (true, None, None, true),
+            (true, set(""), set("xterm-256color"), true),
+            (true, set("1"), None, false),
+            (true, set("0"), set("xterm"), false),
+            (true, None, set("dumb"), false),
+            (false, None, set("xterm"), false),
+        ] {
+            let named = format!("{terminal} {no_color:?} {term:?}");
+            assert_eq!(is_colourful(terminal, no_color, term), colourful, "{named}");
+        }
+    }
 }

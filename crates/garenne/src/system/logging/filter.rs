@@ -20,21 +20,19 @@ const QUOTED: usize = 100;
 
 /// The filter that `wanted` asks for, or the default one and what is wrong with the value.
 pub(super) fn filter(wanted: Option<OsString>) -> (EnvFilter, Option<String>) {
-    let (wanted, fault) = match wanted.map(OsString::into_string) {
-        None => (None, None),
-        Some(Ok(text)) if text.trim().is_empty() => (None, None),
-        Some(Ok(text)) => match fault(&text) {
-            None => (Some(text), None),
-            Some(why) => (
-                None,
-                Some(format!("RUST_LOG is `{}`: {why}", quoted(&text))),
-            ),
+    let default = || EnvFilter::new(directives(DEFAULT));
+    match wanted.map(OsString::into_string) {
+        None => (default(), None),
+        Some(Ok(text)) if text.trim().is_empty() => (default(), None),
+        Some(Ok(text)) => match read(&text) {
+            Ok(filter) => (filter, None),
+            Err(why) => {
+                let fault = format!("RUST_LOG is `{}`: {why}", quoted(&text));
+                (default(), Some(fault))
+            }
         },
-        Some(Err(_)) => (None, Some("RUST_LOG is not UTF-8 text".to_owned())),
-    };
-    let directives = directives(wanted.as_deref().unwrap_or(DEFAULT));
-    // It has been read before.
-    (EnvFilter::new(directives), fault)
+        Some(Err(_)) => (default(), Some("RUST_LOG is not UTF-8 text".to_owned())),
+    }
 }
 
 /// The client library is silenced unless the filter names it.
@@ -46,19 +44,19 @@ fn directives(wanted: &str) -> String {
     }
 }
 
-fn fault(text: &str) -> Option<String> {
+fn read(text: &str) -> Result<EnvFilter, String> {
     // A word that is no level is a module, and everything else is silent.
     for word in text.split(',').map(str::trim) {
         let word = word.to_lowercase();
         if let Some(level) = meant(&word) {
-            return Some(format!(
+            return Err(format!(
                 "`{}` is not a level; did you mean `{level}`?",
                 quoted(&word)
             ));
         }
     }
-    let error = EnvFilter::try_new(text).err()?;
-    Some(error.to_string())
+    // The other way to make one leaves out what it cannot read, and prints that.
+    EnvFilter::try_new(directives(text)).map_err(|error| error.to_string())
 }
 
 /// The level that somebody meant who wrote this word.
