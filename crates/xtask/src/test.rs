@@ -2,7 +2,7 @@
 
 use crate::programs::{self, Job, Program};
 use crate::steps::{cargo, cargo_command, cargo_with, step};
-use crate::{install, rabbitmq4, tidy};
+use crate::{deny, install, rabbitmq4, tidy};
 
 /// Everything.
 pub(crate) fn everything() -> Result<(), String> {
@@ -58,6 +58,7 @@ fn in_full() -> Result<(), String> {
 pub(crate) fn fast() -> Result<(), String> {
     step("format", || cargo("fmt --all --check"))?;
     step("tidy", tidy::check)?;
+    step("what is depended on", deny::check)?;
     step("lints", || {
         cargo("clippy --locked --workspace --all-targets -- -D warnings")
     })?;
