@@ -91,6 +91,10 @@
 //! - There are no plugins, no policies, no permissions (the one user may do everything), no TLS, no
 //!   AMQP 1.0, no streams (`x-queue-type: stream` is an invalid argument) and one node only. Any
 //!   other protocol is answered with the header of 0-9-1, as 3.10 does; 4.0 proposes AMQP 1.0.
+//! - It calls itself `RabbitMQ` unless [`BrokerBuilder::introduce_as`] says otherwise; `platform` and
+//!   `information` say what it is.
+//! - What consumers share, the room of a prefetch for the whole channel, they get in turns; RabbitMQ
+//!   draws lots between queues.
 //! - Everything is confirmed at once, in the order of publishing. RabbitMQ writes to disk first, so
 //!   its confirms come later and may come out of order.
 //! - The names, routing keys and other texts in methods must be UTF-8, and the arguments of methods
@@ -101,7 +105,8 @@
 //!   come out sorted by name here too, duplicates once.
 //! - An unknown method is answered with 503, where RabbitMQ resets the connection. Errors in the
 //!   handshake are answered at once, with the text that RabbitMQ would log; RabbitMQ waits and says
-//!   nothing.
+//!   nothing. What a client may send before it has logged in is bounded as there: frames of 4,096
+//!   bytes, 10 s for the whole handshake.
 //! - The bytes of a body that can never be whole (longer than was announced) or that is over the
 //!   limit are thrown away as they come; RabbitMQ keeps them. A client cannot tell.
 //! - A delivery may wait for its ack for ever, unless [`BrokerBuilder::consumer_timeout`] says

@@ -9,6 +9,7 @@
 //! cargo xtask interop             clients of others on the embedded broker and on RabbitMQ 4, compared
 //! cargo xtask bench               garenne and other consumers, measured side by side
 //! cargo xtask tidy                what can be checked by a program
+//! cargo xtask deny                licences, crates and sources of what is depended on
 //! ```
 #![expect(
     clippy::print_stdout,
@@ -18,6 +19,7 @@
 
 mod bench;
 mod bench_guests;
+mod deny;
 mod install;
 mod interop;
 mod programs;
@@ -32,7 +34,7 @@ use std::process::ExitCode;
 
 const USAGE: &str = "usage: cargo xtask test [--fast | --rabbitmq 3 | --rabbitmq 4] | \
                      cargo xtask rabbitmq4 [FOLDER] | cargo xtask interop [--rabbitmq 3 | --rabbitmq 4] | \
-                     cargo xtask bench [OPTIONS; see --help] | cargo xtask tidy";
+                     cargo xtask bench [OPTIONS; see --help] | cargo xtask tidy | cargo xtask deny";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -48,6 +50,7 @@ fn main() -> ExitCode {
         ["interop", "--rabbitmq", "3"] => interop::run(interop::Rabbit::V3),
         ["bench", ref options @ ..] => bench::run(options),
         ["tidy"] => tidy::check(),
+        ["deny"] => deny::check(),
         ["help" | "--help" | "-h"] => {
             println!("{USAGE}");
             Ok(())

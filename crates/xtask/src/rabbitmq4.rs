@@ -10,6 +10,9 @@ use crate::steps::{root, run};
 /// What the folder is made for.
 const SERVER: &str = "usr/lib/rabbitmq/bin/rabbitmq-server";
 
+/// The suite of Debian that it comes from.
+const SUITE: &str = "trixie";
+
 /// What the tests read to find it.
 pub(crate) const VARIABLE: &str = "GARENNE_RABBITMQ4_ROOT";
 
@@ -55,12 +58,12 @@ pub(crate) fn prepare(folder: &Path) -> Result<(), String> {
     make.args(["--mode=root", "--variant=essential"])
         .arg("--include=rabbitmq-server")
         .arg("--aptopt=APT::Install-Recommends \"false\"")
-        .arg("trixie")
+        .arg(SUITE)
         .arg(&partial);
     run(&mut make).map_err(|e| {
         format!(
-            "{e}; it downloads from deb.debian.org: is there a network, and is `http_proxy` set where \
-             one is needed? In a container it also needs CAP_SYS_ADMIN"
+            "{e}; it downloads the suite `{SUITE}` of Debian: is a mirror of that reachable, and is \
+             `http_proxy` set where one is needed? In a container it also needs CAP_SYS_ADMIN"
         )
     })?;
     fs::rename(&partial, folder)

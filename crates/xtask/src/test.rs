@@ -2,7 +2,7 @@
 
 use crate::programs::{self, Job, Program};
 use crate::steps::{cargo, cargo_command, cargo_with, step};
-use crate::{install, rabbitmq4, tidy};
+use crate::{deny, install, rabbitmq4, tidy};
 
 /// Everything.
 pub(crate) fn everything() -> Result<(), String> {
@@ -69,6 +69,7 @@ fn named<'a>(tests: &'a [Program], name: &str) -> Result<&'a Program, String> {
 pub(crate) fn fast() -> Result<(), String> {
     step("format", || cargo("fmt --all --check"))?;
     step("tidy", tidy::check)?;
+    step("what is depended on", deny::check)?;
     step("lints", || {
         cargo("clippy --locked --workspace --all-targets -- -D warnings")
     })?;
