@@ -11,6 +11,7 @@ mod down;
 mod many;
 #[cfg(test)]
 mod outgoing;
+#[cfg(test)]
 mod poison;
 #[cfg(test)]
 mod refusals;
