@@ -230,10 +230,8 @@ async fn a_broker_calls_itself_what_it_is_told_and_says_what_it_is() {
         }
         let start = String::from_utf8_lossy(&start);
         let said = |text: &str| start.contains(text);
-        assert!(said(&format!(
-            "productS\0\0\0{}{product}",
-            char::from(product.len() as u8)
-        )));
+        let length = char::from(u8::try_from(product.len()).unwrap());
+        assert!(said(&format!("productS\0\0\0{length}{product}")));
         assert!(
             said("garenne-broker ") && said("not a production broker"),
             "{start}"
