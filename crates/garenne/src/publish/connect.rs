@@ -250,6 +250,11 @@ impl ConnectError {
                 kind: ConnectErrorKind::Refused,
                 text: error.to_string(),
             },
+            // The broker is there, and has said what stands in the way.
+            Kind::Transient if error.code != 0 => Self {
+                kind: ConnectErrorKind::Unreachable,
+                text: error.to_string(),
+            },
             Kind::Transient => Self {
                 kind: ConnectErrorKind::Unreachable,
                 text: format!("{error}; start the broker, or correct its address"),
