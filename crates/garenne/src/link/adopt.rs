@@ -3,7 +3,7 @@
 use garenne_core::{Declare, Entity, Queue, QueueEntity};
 use tracing::{info, warn};
 
-use super::declare::{Bench, declare_queue, is_queue};
+use super::declare::{Bench, Compared, declare_queue, is_queue};
 use super::difference::{Difference, QUEUE_TYPE, listed};
 use super::{Link, LinkError};
 
@@ -21,7 +21,7 @@ pub(crate) enum Consumers {
 /// How a queue is there.
 pub(super) enum Seen {
     AsWanted,
-    Otherwise(Vec<Difference>),
+    Otherwise(Compared),
     /// Its arguments can be seen only by who may configure it.
     Unseen,
 }
@@ -50,16 +50,19 @@ async fn adopt_main(bench: &mut Bench<'_>, main: &QueueEntity) -> Result<Consume
     match bench.seen(main).await {
         Seen::AsWanted => Ok(Consumers::All),
         Seen::Unseen => Ok(Consumers::Unknown),
-        Seen::Otherwise(differences) => {
+        Seen::Otherwise(Compared {
+            differences,
+            is_complete,
+        }) => {
             if is_stream(&differences) {
                 return Err(LinkError::stream(&main.name));
             }
             warn_of(main, &differences);
-            let single = found(&differences, "x-single-active-consumer") == Some("true");
-            Ok(if single {
-                Consumers::SingleActive
-            } else {
-                Consumers::All
+            let single = found(&differences, "x-single-active-consumer");
+            Ok(match single {
+                Some("true") => Consumers::SingleActive,
+                _ if is_complete => Consumers::All,
+                _ => Consumers::Unknown,
             })
         }
     }
@@ -115,7 +118,7 @@ async fn see_to(bench: &mut Bench<'_>, own: &QueueEntity, queue: &Queue) -> Resu
         }
         Err(error) => return Err(error),
     }
-    if let Seen::Otherwise(differences) = bench.seen(own).await {
+    if let Seen::Otherwise(Compared { differences, .. }) = bench.seen(own).await {
         if !is_usable(&own.name, queue, &differences) {
             let entity = Entity::Queue(own.clone());
             return Err(LinkError::differs(&own.name, differences).about(&entity, queue));
@@ -153,8 +156,8 @@ fn is_stream(differences: &[Difference]) -> bool {
 impl Bench<'_> {
     pub(super) async fn seen(&mut self, queue: &QueueEntity) -> Seen {
         match self.compare(queue).await {
-            Ok(differences) if differences.is_empty() => Seen::AsWanted,
-            Ok(differences) => Seen::Otherwise(differences),
+            Ok(found) if found.differences.is_empty() => Seen::AsWanted,
+            Ok(found) => Seen::Otherwise(found),
             Err(error) => {
                 info!(event = "queue_unknown", queue = %queue.name, %error, "the queue is there, but what it was declared with cannot be seen");
                 Seen::Unseen

@@ -131,6 +131,13 @@ pub(super) const PASSIVE: QueueDeclareOptions = QueueDeclareOptions {
     auto_delete: false,
     nowait: false,
 };
+/// A queue on the broker, beside what we want.
+pub(super) struct Compared {
+    pub(super) differences: Vec<Difference>,
+    /// There are no other differences.
+    pub(super) is_complete: bool,
+}
+
 /// How often a queue is declared again to find out how it was declared: there are not that many arguments.
 const GUESSES: usize = 32;
 
@@ -179,7 +186,10 @@ impl<'a> Bench<'a> {
                 ),
             )
             .await
-            .map_err(|e| e.with_advice("delete it, or bind the queue with the type it has")),
+            .map_err(|error| match error.text.contains("inequivalent arg") {
+                true => error.with_advice("delete it, or bind the queue with the type it has"),
+                false => error,
+            }),
             Entity::Binding(binding) => {
                 call(
                     &format!(
@@ -214,21 +224,21 @@ impl<'a> Bench<'a> {
     }
 
     async fn declare_queue(&mut self, queue: &QueueEntity) -> Result<(), LinkError> {
-        match self.compare(queue).await? {
-            differences if differences.is_empty() => Ok(()),
-            differences => Err(LinkError::differs(&queue.name, differences)),
+        let Compared { differences, .. } = self.compare(queue).await?;
+        if differences.is_empty() {
+            return Ok(());
         }
+        Err(LinkError::differs(&queue.name, differences))
     }
 
     /// Declares the queue; if it is there otherwise, finds out in what. A broker names one argument at a
     /// time, so the queue is declared again and again, each time as it says.
-    pub(super) async fn compare(
-        &mut self,
-        queue: &QueueEntity,
-    ) -> Result<Vec<Difference>, LinkError> {
+    pub(super) async fn compare(&mut self, queue: &QueueEntity) -> Result<Compared, LinkError> {
         let mut guess = Guess::new(queue);
+        let mut is_complete = false;
         for _ in 0..GUESSES {
             let Err(error) = self.try_declare(&queue.name, &guess).await else {
+                is_complete = true;
                 break;
             };
             match guess.correct(&error.text, queue) {
@@ -238,7 +248,10 @@ impl<'a> Bench<'a> {
                 Step::Other => return Err(error),
             }
         }
-        Ok(guess.differences())
+        Ok(Compared {
+            differences: guess.differences(),
+            is_complete,
+        })
     }
 
     async fn try_declare(&mut self, queue: &str, guess: &Guess) -> Result<(), LinkError> {
@@ -274,8 +287,8 @@ impl<'a> Bench<'a> {
             Entity::Queue(queue) => {
                 let found = self.look_for(&queue.name).await;
                 found.map_err(|error| error.missing(&queue.name))?;
-                if let Seen::Otherwise(differences) = self.seen(queue).await {
-                    warn_of(queue, &differences);
+                if let Seen::Otherwise(found) = self.seen(queue).await {
+                    warn_of(queue, &found.differences);
                 }
                 Ok(())
             }

@@ -4,7 +4,7 @@ use garenne_core::{Entity, QueueEntity};
 use lapin::options::ExchangeDeclareOptions;
 use lapin::types::FieldTable;
 
-use super::declare::{Bench, PASSIVE, exchange_kind};
+use super::declare::{Bench, Compared, PASSIVE, exchange_kind};
 use super::{Difference, Link, LinkError, call};
 use crate::wire::short;
 
@@ -85,11 +85,11 @@ async fn look_at_queue(bench: &mut Bench<'_>, queue: &QueueEntity) -> Result<Fin
         Err(error) => return finding_of(error),
     };
     match bench.compare(queue).await {
-        Ok(differences) if differences.is_empty() => Ok(Finding::Same {
+        Ok(found) if found.differences.is_empty() => Ok(Finding::Same {
             messages: Some(there.message_count()),
             consumers: Some(there.consumer_count()),
         }),
-        Ok(differences) => Ok(Finding::Differs { differences }),
+        Ok(Compared { differences, .. }) => Ok(Finding::Differs { differences }),
         Err(error) if is_refusal(&error) => Ok(Finding::Unseen {
             reason: error.to_string(),
         }),
