@@ -93,6 +93,8 @@ async fn a_replay_that_is_interrupted_says_what_is_left_and_goes_on_when_run_aga
     );
     assert_eq!(sent + left, 400, "{err}");
     assert!(left > 0, "{err}");
+    assert!(err.contains("the rest is still stored"), "{err}");
+    assert!(!err.contains("came in meanwhile"), "{err}");
     stage
         .run(&["failed", "replay", "-q", "orders"])
         .await
