@@ -263,7 +263,10 @@ fn a_lane_that_is_shared_brings_copies_back_through_its_exchange() {
         ..PUBLISHED
     };
     let ours = death("orders_retry_3", "expired", "", "orders_retry_3");
-    assert_eq!(read(&forged(), shared, &[ours.clone()]).exchange, "forged");
+    assert_eq!(
+        read(&forged(), shared, std::slice::from_ref(&ours)).exchange,
+        "forged"
+    );
     assert_eq!(read(&forged(), PUBLISHED, &[ours]).exchange, "shop");
     // So does the Go package, which writes nothing of that; or anybody who may write to the exchange.
     let theirs = death("orders_retry_3", "expired", "shop", "order.placed_retry_3");

@@ -209,7 +209,7 @@ mod tests {
 
     #[test]
     fn a_record_in_doubt_says_so_and_is_still_in_doubt_when_it_is_read_back() {
-        let forged = garenne_core::FailedMessage::from_parked(
+        let forged = FailedMessage::from_parked(
             Some("orders"),
             "shop",
             "k",
