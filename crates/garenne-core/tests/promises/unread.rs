@@ -14,7 +14,6 @@ use crate::samples::{failed, out_of_lane, read_back};
 use crate::wire::bytes::{encoded, entry, flag, list, long, short, with_headers};
 
 const ORIGIN: Origin<'_> = Origin::new("orders", "shop", "order.placed");
-
 /// As a copy comes back.
 const BACK: Origin<'_> = Origin::new("orders", "", "orders");
 
