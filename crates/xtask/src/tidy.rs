@@ -52,13 +52,14 @@ const MAY_SLEEP: [&str; 6] = [
 
 /// Who may write to a standard stream, or ask what it is. Whoever reads it may stall or be gone, and what is
 /// written may hold what a stranger wrote: these know.
-const MAY_PRINT: [&str; 12] = [
+const MAY_PRINT: [&str; 13] = [
     "crates/garenne/src/system/logging.rs",
     "crates/garenne/src/system/logging/stderr.rs",
     "crates/garenne-broker/src/bin/garenne-broker/main.rs",
     "crates/garenne-cli/src/commands/failed/export.rs",
     "crates/garenne-cli/src/output/progress.rs",
     "crates/garenne-cli/src/output/screen.rs",
+    "crates/garenne-cli/src/secrets.rs",
     "crates/garenne-testing/examples/rabbit-node.rs",
     "examples/failed-orders/src/main.rs",
     "examples/golang-rabbitmq/src/shared.rs",
