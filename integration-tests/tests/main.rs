@@ -27,6 +27,8 @@ mod harness;
 #[cfg(test)]
 mod inboxes;
 #[cfg(test)]
+mod memory;
+#[cfg(test)]
 mod outages;
 #[cfg(test)]
 mod parked;
