@@ -29,6 +29,8 @@ mod inboxes;
 #[cfg(test)]
 mod limits;
 #[cfg(test)]
+mod memory;
+#[cfg(test)]
 mod outages;
 #[cfg(test)]
 mod parked;
