@@ -295,7 +295,7 @@ fn a_header_that_is_no_number_is_put_aside_as_the_bytes_that_it_would_be() {
     let copy = first_copy(&message);
     assert_eq!(copy.fatal_header(), None);
     assert_eq!(copy.headers.get("half"), Some(&Value::F64(0.5)));
-    let back = original(copy, BACK_FROM_LANE).properties;
+    let back = original(out_of_lane(copy), BACK_FROM_LANE).properties;
     assert_eq!(back.fatal_header(), Some("ratio"));
     let Some(Value::F64(ratio)) = back.headers.get("ratio") else {
         panic!("{back:?}");

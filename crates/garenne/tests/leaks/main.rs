@@ -23,7 +23,7 @@ mod tests {
             // One that has ended meanwhile has no name.
             fs::read_to_string(task.path().join("comm")).ok()
         });
-        let of_systems = ["garenne", "actix", "lapin"];
+        let of_systems = ["garenne\n", "garenne-l", "actix", "lapin"];
         let is_one = |name: &String| of_systems.iter().any(|start| name.starts_with(start));
         names.filter(is_one).collect()
     }

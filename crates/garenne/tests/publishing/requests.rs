@@ -43,7 +43,10 @@ impl Answering {
                 }
             }
         };
-        let builder = SystemBuilder::new(post.broker.url()).consume_fn(queue, handler);
+        let builder = SystemBuilder::new(post.broker.url())
+            .allow_replies_to("q")
+            .allow_replies_to("nowhere")
+            .consume_fn(queue, handler);
         let system = builder.build().unwrap().start().unwrap();
         answered(system.wait_until(Status::is_ready)).await.unwrap();
         Self { post, system, gate }
