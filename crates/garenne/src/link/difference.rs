@@ -121,9 +121,10 @@ impl Guess {
         !self.differences.is_empty()
     }
 
-    /// All that was found; the type of the queue first, because the others may follow from it.
+    /// All that was found, by name; the type of the queue first, because the others may follow from it.
     pub(super) fn differences(mut self) -> Vec<Difference> {
-        self.differences.sort_by_key(|it| it.argument != QUEUE_TYPE);
+        self.differences
+            .sort_by_cached_key(|it| (it.argument != QUEUE_TYPE, it.argument.clone()));
         self.differences
     }
 }
