@@ -45,7 +45,8 @@ pub struct FailedMessage {
     pub body: Arc<[u8]>,
     /// The properties as the producer set them, but for the message id (see above) and the delivery
     /// mode, which is persistent once the message has been stored again. What could not be read is
-    /// in [`Properties::unread`].
+    /// in [`Properties::unread`]. A record in [doubt](FailedMessage::doubt) has the header `fail-doubt`
+    /// besides.
     pub properties: Properties,
     /// How many attempts were made.
     pub attempts: u32,

@@ -45,7 +45,6 @@ impl Answering {
         };
         let builder = SystemBuilder::new(post.broker.url())
             .allow_replies_to("q")
-            .allow_replies_to("nowhere")
             .consume_fn(queue, handler);
         let system = builder.build().unwrap().start().unwrap();
         answered(system.wait_until(Status::is_ready)).await.unwrap();
@@ -227,7 +226,10 @@ async fn a_reply_that_nobody_waits_for_is_no_failure() {
     let plain = || Outgoing::to_queue("questions", Json(1));
     let publisher = &answering.post.publisher;
     publisher.send(plain()).await.unwrap();
-    publisher.send(plain().reply_to("nowhere")).await.unwrap();
+    publisher
+        .send(plain().reply_to("amq.gen-nowhere"))
+        .await
+        .unwrap();
     let other = Publisher::connect(answering.post.broker.url())
         .await
         .unwrap();

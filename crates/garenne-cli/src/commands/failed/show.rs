@@ -2,7 +2,7 @@
 
 use std::io;
 
-use garenne::core::{FailedMessage, Properties, json};
+use garenne::core::{FailedMessage, Properties, header, json};
 use garenne::failed::{FailedCursor, StoredFailure, to_json};
 use serde_json::Value;
 
@@ -138,7 +138,9 @@ fn properties(properties: &Properties, screen: &mut Screen) -> io::Result<()> {
             indented(screen, &format!("{name}: {shown}"))?;
         }
     }
-    if let Some(Value::Object(headers)) = headers {
+    if let Some(Value::Object(mut headers)) = headers {
+        // It stands above, and is not the message's own.
+        headers.remove(header::FAIL_DOUBT);
         heading(screen, "headers")?;
         for (name, value) in &headers {
             let shown = value
