@@ -97,6 +97,19 @@ async fn whatever_was_on_its_way_with_it_is_sent() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_suspect_that_is_taken_keeps_nobody_waiting() {
+    let post = patient_post().await;
+    confirm_nothing_for(&post, "q").await;
+    let suspect = post.sending(to_q("suspect"));
+    post.queue(|view| view.ready("q") == 1).await;
+    post.broker.faults().clear().await.unwrap();
+    fail_at(&post, "q", 1).await;
+    assert_eq!(answered(suspect).await.unwrap(), Ok(()));
+    assert_eq!(post.send("after").await, Ok(()));
+    assert_eq!(post.bodies().await, ["suspect", "suspect", "after"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_operator_who_closes_connections_makes_nobody_suspect() {
     let post = patient_post().await;
     confirm_nothing_for(&post, "q").await;
