@@ -20,12 +20,12 @@ async fn patient_post() -> Post {
 async fn fail_at(post: &Post, queue: &str, count: usize) {
     post.queue(|view| view.ready(queue) == count).await;
     let closed = post.broker.faults().close_connections(541, FAILED).await;
-    closed.unwrap();
+    closed.expect("the broker runs");
 }
 
 async fn confirm_nothing_for(post: &Post, queue: &str) {
     let silent = post.broker.faults().confirm_nothing_for(queue).await;
-    silent.unwrap();
+    silent.expect("the broker runs");
 }
 
 fn is_given_up(sent: &Result<(), PublishError>) -> bool {
