@@ -7,6 +7,7 @@ use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use garenne::StopReason;
+use garenne::status::Status;
 use garenne_broker::{Error, View};
 
 use super::TestSystem;
@@ -15,6 +16,11 @@ use crate::scene::{Role, Scene, is_settled};
 
 /// How often the system's counters are looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(1);
+
+fn are_settled(view: &View, status: &Status) -> bool {
+    let mut queues = view.queues.iter();
+    queues.all(|queue| is_settled(queue, &Role::of(&queue.name, status)))
+}
 
 impl TestSystem {
     /// Waits until every queue has a consumer. Both links are up then.
@@ -30,12 +36,16 @@ impl TestSystem {
     /// Waits until everything is settled, and the system has counted it.
     pub(super) async fn settle(&self) -> Result<(), String> {
         let status = self.handle.status();
-        self.until("is not settled", |view| {
-            let mut queues = view.queues.iter();
-            queues.all(|queue| is_settled(queue, &Role::of(&queue.name, &status)))
-        })
-        .await?;
+        self.until("is not settled", |view| are_settled(view, &status))
+            .await?;
         self.counted().await
+    }
+
+    /// Whether everything is settled at this moment.
+    async fn is_settled(&self) -> Result<bool, Error> {
+        let status = self.handle.status();
+        let view = self.broker.view().await?;
+        Ok(are_settled(&view, &status))
     }
 
     /// Waits until the system, too, knows that nothing is in its hands: the broker has an ack before
@@ -113,6 +123,11 @@ impl TestSystem {
             self.broker.advance(Duration::ZERO).await?;
             self.settle_or_fail(place).await;
             let due = self.next_due(seen).await?;
+            // Something may have fallen due since everything was settled. A push while it is in a
+            // handler would be lost for it.
+            if !self.is_settled().await? {
+                continue;
+            }
             let now = self.broker.now().await?;
             match due.map(|due| due.saturating_sub(now)) {
                 Some(step) if step <= left => {

@@ -271,13 +271,11 @@ impl<'a> Session<'a> {
 
     /// Whether the link is ours for a suspect, if there is one. Without one nothing is asked.
     fn may_try_a_suspect(&mut self) -> bool {
-        if self.suspects.are_none() {
-            return false;
-        }
         let suspects = &*self.suspects;
         let on_its_way = self.flights.iter().map(|flight| flight.key);
         let in_line = self.waiting.iter().take(WINDOW).map(|held| held.key);
-        if !on_its_way.chain(in_line).any(|key| suspects.contains(key)) {
+        let mut here = on_its_way.chain(in_line);
+        if suspects.are_none() || !here.any(|key| suspects.contains(key)) {
             self.share.release();
             return false;
         }

@@ -20,12 +20,12 @@ async fn patient_post() -> Post {
 async fn fail_at(post: &Post, queue: &str, count: usize) {
     post.queue(|view| view.ready(queue) == count).await;
     let closed = post.broker.faults().close_connections(541, FAILED).await;
-    closed.unwrap();
+    closed.expect("the broker runs");
 }
 
 async fn confirm_nothing_for(post: &Post, queue: &str) {
     let silent = post.broker.faults().confirm_nothing_for(queue).await;
-    silent.unwrap();
+    silent.expect("the broker runs");
 }
 
 fn is_given_up(sent: &Result<(), PublishError>) -> bool {
@@ -94,6 +94,19 @@ async fn whatever_was_on_its_way_with_it_is_sent() {
         assert_eq!(answered(other).await.unwrap(), Ok(()));
     }
     assert_eq!(post.send("after").await, Ok(()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_suspect_that_is_taken_keeps_nobody_waiting() {
+    let post = patient_post().await;
+    confirm_nothing_for(&post, "q").await;
+    let suspect = post.sending(to_q("suspect"));
+    post.queue(|view| view.ready("q") == 1).await;
+    post.broker.faults().clear().await.unwrap();
+    fail_at(&post, "q", 1).await;
+    assert_eq!(answered(suspect).await.unwrap(), Ok(()));
+    assert_eq!(post.send("after").await, Ok(()));
+    assert_eq!(post.bodies().await, ["suspect", "suspect", "after"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
