@@ -232,7 +232,7 @@ async fn a_broker_calls_itself_what_it_is_told_and_says_what_it_is() {
         let said = |text: &str| start.contains(text);
         assert!(said(&format!(
             "productS\0\0\0{}{product}",
-            char::from(product.len() as u8)
+            char::from(u8::try_from(product.len()).unwrap())
         )));
         assert!(
             said("garenne-broker ") && said("not a production broker"),
