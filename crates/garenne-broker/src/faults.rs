@@ -187,6 +187,15 @@ impl Faults {
             .await
     }
 
+    /// Fails over every message that is published with a header of this name, as RabbitMQ fails over what
+    /// it cannot read: it stores nothing and closes the connection with 541.
+    pub async fn fail_over_header(&self, name: impl Into<String>) -> Result<(), Error> {
+        let name = name.into();
+        self.handle
+            .engine(move |engine, _| engine.fail_over_header(Some(name)))
+            .await
+    }
+
     /// Nacks the next publishes on channels with confirms, and stores none of them.
     pub async fn nack_publishes(&self, count: u64) -> Result<(), Error> {
         self.handle
@@ -281,6 +290,7 @@ impl Faults {
                 engine.return_publishes(0);
                 engine.refuse_on_no_channel();
                 engine.confirm_for_all();
+                engine.fail_over_header(None);
             });
             server.door.reopen().map_err(listen(server.door.addr()))
         };

@@ -6,6 +6,7 @@ use amq_protocol::protocol::connection;
 
 use super::connection::Stage;
 use super::{ChannelKey, ConnectionId, ConsumerId, Effect, Engine, QueueId, Time};
+use crate::wire::Properties;
 
 /// Which channels a fault is for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,6 +29,8 @@ pub(super) struct Faults {
     returns: u64,
     /// Queues for which nothing is confirmed.
     silent: BTreeSet<String>,
+    /// The header that cannot be read.
+    unreadable: Option<String>,
 }
 
 impl Faults {
@@ -38,6 +41,15 @@ impl Faults {
     /// Whether the publish that is being decided is to be nacked.
     pub(super) fn takes_nack(&mut self) -> bool {
         take_one(&mut self.nacks)
+    }
+
+    /// Whether nothing in these properties is unreadable on purpose.
+    pub(super) fn can_read(&self, properties: &Properties) -> bool {
+        let Some(unreadable) = &self.unreadable else {
+            return true;
+        };
+        let headers = properties.headers();
+        headers.is_none_or(|headers| headers.first(unreadable).is_none())
     }
 
     /// Whether the mandatory publish that is being routed is to be returned.
@@ -226,6 +238,10 @@ impl Engine {
 
     pub(crate) fn confirm_for_all(&mut self) {
         self.faults.silent.clear();
+    }
+
+    pub(crate) fn fail_over_header(&mut self, name: Option<String>) {
+        self.faults.unreadable = name;
     }
 
     /// Whether no word is said about what is published to this queue.

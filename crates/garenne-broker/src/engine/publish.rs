@@ -88,7 +88,8 @@ impl Engine {
         content: Content,
     ) -> Result<Message, Exception> {
         let bytes = content.properties;
-        let Some(properties) = Properties::read(bytes.clone()) else {
+        let read = Properties::read(bytes.clone()).filter(|it| self.faults.can_read(it));
+        let Some(properties) = read else {
             let why = format!("cannot decode {}", erlang_binary(&bytes));
             tracing::debug!(connection = key.0.0, why, "unreadable properties");
             return Err(internal_error(why));

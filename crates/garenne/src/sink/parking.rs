@@ -1,9 +1,11 @@
 //! The parking queue: `<queue>.failed` on the same broker.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use garenne_core::{Properties, Queue};
+use tokio::time::timeout;
 use tracing::warn;
 
 use super::FailedMessage;
@@ -12,6 +14,9 @@ use crate::publish::{ConfirmChannel, Job, Patience, PublishError};
 
 /// What the properties of a parked message may take of a frame besides the record's headers.
 const FRAME_RESERVE: usize = 512;
+
+/// How long at most until a message is sent again whose link is gone.
+const PAUSE: Duration = Duration::from_millis(500);
 
 /// Puts failed messages into their parking queues.
 #[derive(Clone)]
@@ -71,9 +76,29 @@ impl Parking {
             Err(PublishError::Unsendable { what }) => {
                 warn!(event = "parked_without_headers", queue = %failed.queue, message_id = %failed.message_id, %what, "no broker takes this failed message with its headers; parking it without them");
                 let properties = failed.bare_parking_properties(max);
-                self.send(queue, properties, body).await
+                self.send_until_it_was_sent(queue, properties, body).await
             }
             parked => parked,
+        }
+    }
+
+    /// Waits for the link that the message has just ended. Whoever tried again from the beginning would end
+    /// the next one with it.
+    async fn send_until_it_was_sent(
+        &self,
+        queue: &Queue,
+        properties: Properties,
+        body: Bytes,
+    ) -> Result<(), PublishError> {
+        let mut link = self.publish.clone();
+        loop {
+            match self.send(queue, properties.clone(), body.clone()).await {
+                // A link that is up has no channel yet: that is no change to wait for.
+                Err(PublishError::Disconnected { .. }) => {
+                    let _ = timeout(PAUSE, link.changed()).await;
+                }
+                sent => return sent,
+            }
         }
     }
 

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use garenne::core::Value;
 use garenne::prelude::*;
+use garenne::status::Status;
+use lapin::types::AMQPValue;
 
 use super::support::{Post, PublishError, SOON, answered, declare, to_q};
 
@@ -152,4 +154,56 @@ async fn a_float_that_is_no_number_is_refused_before_it_costs_a_link() {
     post.send("after").await.unwrap();
     assert_eq!(post.bodies().await, ["before", "after"]);
     assert_eq!(post.broker.connections().await.unwrap().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_header_that_the_broker_fails_over_fails_its_message_and_no_neighbour() {
+    let post = patient_post().await;
+    let faults = post.broker.faults();
+    faults.fail_over_header("tenant").await.unwrap();
+    let poison = post.sending(to_q("poison").header("tenant", "acme"));
+    let others: Vec<_> = (0..20).map(|_| post.sending(to_q("good"))).collect();
+    let sent = answered(poison).await.unwrap();
+    let Err(PublishError::Unsendable { what }) = sent else {
+        panic!("{sent:?}");
+    };
+    assert!(what.contains(FAILED), "{what}");
+    for other in others {
+        assert_eq!(answered(other).await.unwrap(), Ok(()));
+    }
+}
+
+/// What a producer has sent, the broker has read; its copy may be another matter.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failed_message_whose_copies_end_links_is_parked_without_its_headers() {
+    let post = patient_post().await;
+    let work = Queue::quorum("work").retry(Retry::every(100.millis()).times(3));
+    let fails = async |_: Delivery<Text>| Err::<(), _>(Failure::transient("no"));
+    let builder = SystemBuilder::new(post.broker.url()).consume_fn(work, fails);
+    let system = builder.build().unwrap().start().unwrap();
+    answered(system.wait_until(Status::is_ready)).await.unwrap();
+    let message = Outgoing::to_queue("work", "x").header("tenant", "acme");
+    answered(post.publisher.send(message)).await.unwrap();
+    let faults = post.broker.faults();
+    faults.fail_over_header("tenant").await.unwrap();
+    let good = Outgoing::to_queue("work", "good");
+    answered(post.publisher.send(good)).await.unwrap();
+    let parked = |status: &Status| status.queues[0].failed == 2 && status.in_flight() == 0;
+    answered(system.wait_until(parked)).await.unwrap();
+    let parked = post.broker.messages("work.failed").await.unwrap();
+    let parked = parked.iter().find(|it| &it.body[..] == b"x");
+    let headers = parked.expect("it is parked").properties.headers().clone();
+    let headers = headers.expect("it has a record");
+    assert!(!headers.contains_key("tenant"), "{headers:?}");
+    let shown = |name: &str| format!("{:?}", headers.inner().get(name).map(text));
+    assert_eq!(shown("fail-dropped-headers"), r#"Some("tenant")"#);
+    assert_eq!(shown("fail-reason"), r#"Some("unrepeatable")"#);
+}
+
+fn text(value: &AMQPValue) -> String {
+    match value {
+        AMQPValue::LongString(text) => text.to_string(),
+        AMQPValue::FieldArray(array) => array.as_slice().iter().map(text).collect(),
+        other => format!("{other:?}"),
+    }
 }
