@@ -40,8 +40,14 @@ async fn a_policy_that_deletes_lanes_and_parking_queue_is_told_of_and_they_are_m
         Ok(())
     })
     .await;
-    let told = logs::lines_with(&["WARN", "queue_gone", &parking, "`expires`"]);
-    assert!(!told.is_empty());
+    // Told once they are there.
+    eventually(60.secs(), "it is told", async || {
+        match logs::lines_with(&["WARN", "queue_gone", &parking, "`expires`"]) {
+            told if told.is_empty() => Err("not told".to_owned()),
+            _ => Ok(()),
+        }
+    })
+    .await;
     place.send(&name, ["x"]).await;
     running.acked(1).await;
 }
