@@ -2,6 +2,9 @@
 //!
 //! Whoever reads standard error may stall or go away. That must cost lines of the log, not messages: a thread
 //! that writes to a full pipe stops for ever, and one that prints to a closed one panics.
+//!
+//! While standard error takes what it is given, whoever logs writes by itself: then the line is there even if
+//! the process is killed the next moment.
 
 use std::cell::Cell;
 use std::fs::File;
@@ -11,6 +14,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tracing::warn;
 
 /// So many bytes wait at most while standard error takes none: some 20,000 lines. As many again are in the
@@ -49,6 +53,8 @@ struct Shared {
     /// Something was written, or lost.
     progress: Condvar,
     room: usize,
+    /// Where lines are written to at once, if it is a file that can be asked whether that would wait.
+    direct: Option<File>,
 }
 
 #[derive(Default)]
@@ -67,12 +73,13 @@ struct State {
 
 impl Lines {
     /// Lines for `out`, written by a thread that ends with the process.
-    fn to(out: impl Write + Send + 'static, room: usize) -> io::Result<Self> {
+    fn to(out: impl Write + Send + 'static, direct: Option<File>, room: usize) -> io::Result<Self> {
         let lines = Self(Arc::new(Shared {
             state: Mutex::default(),
             more: Condvar::new(),
             progress: Condvar::new(),
             room,
+            direct,
         }));
         let shared = Arc::clone(&lines.0);
         thread::Builder::new()
@@ -84,6 +91,13 @@ impl Lines {
     /// Takes one line, or several, with their ends. Without room they are lost and counted.
     pub(super) fn push(&self, lines: &[u8]) {
         let mut state = self.0.lock();
+        let written = self.0.write_at_once(&state, lines);
+        state.queued += written as u64;
+        state.done += written as u64;
+        let lines = &lines[written..];
+        if lines.is_empty() {
+            return;
+        }
         let has_room = state.waiting.is_empty()
             || state.waiting.len().saturating_add(lines.len()) <= self.0.room
             || IS_WRITER.get();
@@ -121,6 +135,18 @@ impl Lines {
 }
 
 impl Shared {
+    /// Writes what can be written without waiting, if nothing is before it. How many bytes that was.
+    fn write_at_once(&self, state: &State, lines: &[u8]) -> usize {
+        let is_first = state.waiting.is_empty() && state.queued == state.done;
+        match &self.direct {
+            // A pipe that takes anything takes this many bytes.
+            Some(direct) if is_first && lines.len() <= AT_ONCE && takes_more(direct) => {
+                (&*direct).write(lines).unwrap_or(0)
+            }
+            _ => 0,
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -226,11 +252,21 @@ fn count(lines: &[u8]) -> u64 {
     lines.iter().filter(|byte| **byte == b'\n').count() as u64
 }
 
+/// Whether a write would not wait.
+fn takes_more(file: &File) -> bool {
+    let mut asked = [PollFd::new(file, PollFlags::OUT)];
+    let answered = poll(&mut asked, Some(&Timespec::default()));
+    answered.is_ok() && asked[0].revents() == PollFlags::OUT
+}
+
 static STANDARD_ERROR: OnceLock<Option<Lines>> = OnceLock::new();
 
 /// Puts a line with its end into the queue of standard error.
 pub(super) fn push(line: &[u8]) {
-    let lines = STANDARD_ERROR.get_or_init(|| Lines::to(standard_error(), ROOM).ok());
+    let lines = STANDARD_ERROR.get_or_init(|| {
+        let direct = io::stderr().as_fd().try_clone_to_owned();
+        Lines::to(standard_error(), direct.ok().map(File::from), ROOM).ok()
+    });
     match lines {
         Some(lines) => lines.push(line),
         // Without a thread there is no system either: these are the last words of a start that failed.

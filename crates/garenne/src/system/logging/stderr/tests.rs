@@ -1,3 +1,5 @@
+use std::io::Read;
+use std::os::fd::OwnedFd;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 use tracing::Subscriber;
@@ -50,6 +52,10 @@ struct Scene {
 }
 
 fn scene(room: usize) -> Scene {
+    scene_with(None, room)
+}
+
+fn scene_with(direct: Option<File>, room: usize) -> Scene {
     let (answers, asked) = channel();
     let (begin, begun) = channel();
     let taken = Arc::new(Mutex::new(Vec::new()));
@@ -59,7 +65,7 @@ fn scene(room: usize) -> Scene {
         taken: Arc::clone(&taken),
     };
     Scene {
-        lines: Lines::to(reader, room).unwrap(),
+        lines: Lines::to(reader, direct, room).unwrap(),
         answers: Some(answers),
         begun,
         taken,
@@ -185,6 +191,7 @@ fn what_was_lost_is_told_once_when_lines_go_through_again() {
         state: Mutex::default(),
         more: Condvar::new(),
         progress: Condvar::new(),
+        direct: None,
         room: ROOM,
     });
     shared.lock().lost = 3;
@@ -196,4 +203,21 @@ fn what_was_lost_is_told_once_when_lines_go_through_again() {
     let told: Vec<_> = hear.try_iter().collect();
     assert_eq!(told.len(), 1, "{told:?}");
     assert!(told[0].contains("log_lines_lost") && told[0].contains("lines=3"));
+}
+
+#[test]
+fn a_line_is_there_at_once_while_the_pipe_takes_it_and_is_queued_when_it_is_full() {
+    let (mut pipe, writer) = io::pipe().unwrap();
+    let scene = scene_with(Some(File::from(OwnedFd::from(writer))), ROOM);
+    scene.lines.push(b"there\n");
+    let mut there = [0; 6];
+    pipe.read_exact(&mut there).unwrap();
+    assert_eq!(&there, b"there\n");
+    // It went past the writer, who gets nothing before the pipe is full.
+    assert!(scene.begun.try_recv().is_err());
+    let mut line = vec![b'x'; AT_ONCE - 1];
+    line.push(b'\n');
+    while scene.begun.try_recv().is_err() {
+        scene.lines.push(&line);
+    }
 }
