@@ -133,6 +133,17 @@ impl From<PublishError> for Trouble {
     }
 }
 
+impl Trouble {
+    /// An export that was not written to its end, even if its reader had enough: what is missing in it may
+    /// be thrown away next.
+    pub(crate) fn incomplete(error: &io::Error) -> Self {
+        Self::new(
+            LEFT,
+            format_args!("not everything was exported: cannot write: {error}"),
+        )
+    }
+}
+
 /// Of writing to standard output.
 impl From<io::Error> for Trouble {
     fn from(error: io::Error) -> Self {

@@ -8,6 +8,7 @@ use garenne::core::secret::may_be_shown;
 use garenne::core::url::UrlParts;
 
 use crate::exit::say;
+use crate::output::{clean, clean_lines};
 
 /// What stands for an argument that may hold a password.
 const HIDDEN: &str = "(not shown)";
@@ -30,13 +31,19 @@ pub(crate) fn tell(error: &Error) {
     let hidden: Vec<String> = arguments()
         .flat_map(|argument| secrets(&argument))
         .collect();
-    if hidden.is_empty() || !error.use_stderr() {
+    if !error.use_stderr() {
         let _ = error.print();
         return;
     }
-    let text = without(&error.render().ansi().to_string(), &hidden);
+    let steers = arguments().any(|argument| clean(&argument) != argument);
+    let text = if steers {
+        // Its colours would be escaped with what the argument has of them.
+        clean_lines(&error.render().to_string())
+    } else {
+        error.render().ansi().to_string()
+    };
     // Nobody is left to be told that nobody is left.
-    let _ = write!(anstream::stderr(), "{text}");
+    let _ = write!(anstream::stderr(), "{}", without(&text, &hidden));
 }
 
 fn arguments() -> impl Iterator<Item = String> {

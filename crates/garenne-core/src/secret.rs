@@ -15,9 +15,16 @@ const TOKEN: usize = 32;
 
 /// What keys and tokens begin with: PEM, DER in base64, JSON web tokens, tokens of chat services and of
 /// clouds.
-const KEY_STARTS: [&str; 9] = [
-    "-----", "MII", "eyJ", "xox", "ghp_", "sk-", "SEC", "AKIA", "ssh-",
+const KEY_STARTS: [&str; 17] = [
+    "-----", "MII", "MIG", "MHc", "MHQ", "MC4C", "eyJ", "xox", "ghp_", "gho_", "sk-", "sk_", "rk_",
+    "SEC", "AKIA", "AIza", "ssh-",
 ];
+
+/// What stands before a key in PEM, wherever it begins.
+const PEM: &str = "-----BEGIN";
+
+/// How a path begins that somebody has written out.
+const PATH_STARTS: [&str; 4] = ["/", "./", "../", "~/"];
 
 /// Names of what is secret, as they stand before a `=` or a `:`.
 const SECRET_NAMES: [&str; 6] = ["password", "passwd", "pasword", "pwd", "secret", "token"];
@@ -60,7 +67,8 @@ pub fn may_be_shown(value: &str) -> bool {
 
 fn why_hidden(value: &str) -> Option<String> {
     let trimmed = value.trim_start();
-    if KEY_STARTS.iter().any(|start| trimmed.starts_with(start)) || has_token(value) {
+    let is_key = KEY_STARTS.iter().any(|start| trimmed.starts_with(start)) || value.contains(PEM);
+    if is_key || has_token(value) {
         return Some("it looks like a key".to_owned());
     }
     if value.contains("://") || value.contains('@') || names_a_secret(value) {
@@ -76,14 +84,14 @@ fn why_hidden(value: &str) -> Option<String> {
 
 /// Whether a part of it is a long word of letters and digits, as base64 and hexadecimal are.
 fn has_token(value: &str) -> bool {
-    let is_part = |c: char| c.is_ascii_alphanumeric() || "+/=_".contains(c);
+    // A `/` is a character of base64, but not where names of folders stand between two of them.
+    let is_path = PATH_STARTS.iter().any(|start| value.starts_with(start));
+    let is_part = |c: char| c.is_ascii_alphanumeric() || "+=_".contains(c) || c == '/' && !is_path;
     let mut words = value.split(|c| !is_part(c));
     words.any(|word| {
         word.len() >= TOKEN
             && word.contains(|c: char| c.is_ascii_digit())
             && word.contains(|c: char| c.is_ascii_alphabetic())
-            // A path is no token.
-            && !word.contains('/')
     })
 }
 
@@ -144,6 +152,11 @@ mod tests {
             "PASSWORD : s3cret",
             &long,
             "s3cretabcdefghijklmnopqrstuvwxyz",
+            "s3cretDBAaBgNVBAMTE0/abCdefGhiJklmnopQrs/tuvwxyz",
+            "/etc/s3cretDBAaBgNVBAMTE0abCdefGhiJklmnopQrs",
+            "key: -----BEGIN PRIVATE KEY-----|s3cret|-----END PRIVATE KEY-----",
+            "MC4CAQs3cret",
+            "sk_live_s3cret",
         ] {
             let shown = shown(value);
             assert!(!shown.contains("s3cret"), "{shown}");

@@ -5,7 +5,7 @@ use garenne::admin::{BrokerAdmin, Difference, Finding, is_usable, risks};
 use garenne::core::{Entity, Queue};
 use serde_json::json;
 
-use super::topology::{check, listed, name};
+use super::topology::{STREAM, check, is_stream, listed, name};
 use crate::args::Doctor;
 use crate::exit::{Done, Trouble, say};
 use crate::output::{BAD, FAINT, GOOD, Screen, clean, count, styled};
@@ -22,6 +22,13 @@ enum Verdict {
     Bad,
     /// Nothing is wrong, but somebody should know; or it could not be seen.
     Note,
+}
+
+/// What the name of a queue stands for on the broker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Queue,
+    Stream,
 }
 
 struct Report {
@@ -66,7 +73,10 @@ async fn examine(
     publishing(broker, report).await?;
     clock(broker, report).await?;
     for queue in queues {
-        topology(broker, queue, adopt, report).await?;
+        if topology(broker, queue, adopt, report).await? == Kind::Stream {
+            // No message is taken out of one by asking for it.
+            continue;
+        }
         reading(broker, queue, report).await?;
     }
     Ok(())
@@ -150,11 +160,20 @@ async fn topology(
     queue: &Queue,
     adopt: bool,
     report: &mut Report,
-) -> Result<(), Trouble> {
+) -> Result<Kind, Trouble> {
+    let mut kind = Kind::Queue;
     for entity in queue.topology() {
         let (what, name) = name(&entity);
         let what = format!("{what} {name}");
         let (verdict, text) = match broker.inspect(&entity).await? {
+            Finding::Differs { differences } if is_stream(&differences) => {
+                kind = Kind::Stream;
+                (Verdict::Bad, STREAM.to_owned())
+            }
+            Finding::Missing if adopt && name == queue.name() => {
+                let text = "missing; with `Declare::Verify` the service does not make it. Declare it, or let the service do it (`Declare::Create`)";
+                (Verdict::Bad, text.to_owned())
+            }
             Finding::Differs { differences } => {
                 for risk in risks(&differences) {
                     report.say(Verdict::Note, &what, &format!("as it is, {risk}"))?;
@@ -165,7 +184,7 @@ async fn topology(
         };
         report.say(verdict, &what, &text)?;
     }
-    Ok(())
+    Ok(kind)
 }
 
 fn differing(differences: &[Difference], is_adopted: bool) -> (Verdict, String) {
@@ -221,7 +240,10 @@ async fn reading(broker: &BrokerAdmin, queue: &Queue, report: &mut Report) -> Re
             }
             Err(error) if error.to_string().contains("NOT_FOUND") => {}
             Err(error) => {
-                let text = format!("{error}; give the user the right to read it");
+                let mut text = error.to_string();
+                if text.contains("ACCESS_REFUSED") {
+                    text.push_str("; give the user the right to read it");
+                }
                 report.say(Verdict::Bad, &what, &text)?;
             }
         }

@@ -100,6 +100,7 @@ fn told(declared: &Declared) -> String {
             }
             told
         }
+        Declared::Differs { differences } if is_stream(differences) => format!("LEFT: {STREAM}"),
         Declared::Differs { differences } => format!(
             "LEFT: differs in {}; adopt the queue (`--adopt`, and `Declare::Verify` in the service), declare it so, or delete it when it is \
              empty",
@@ -109,6 +110,16 @@ fn told(declared: &Declared) -> String {
         Declared::Refused { reason } => format!("LEFT: {reason}"),
         _ => "unknown".to_owned(),
     }
+}
+
+/// What to do about a queue that is none.
+pub(super) const STREAM: &str =
+    "a stream, which garenne does not consume; bind a quorum queue to the exchange that fills it";
+
+pub(super) fn is_stream(differences: &[Difference]) -> bool {
+    let is_one =
+        |it: &Difference| it.argument == "x-queue-type" && it.found.as_deref() == Some("stream");
+    differences.iter().any(is_one)
 }
 
 /// Differences as one text.

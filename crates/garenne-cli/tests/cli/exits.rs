@@ -1,10 +1,11 @@
 //! Exit codes, and errors that say what to do.
 
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use garenne_broker::Broker;
 
-use crate::support::{Ran, Stage, command};
+use crate::support::{Ran, Stage, TWO, command};
 
 /// A broker that does not answer must not hold a person for longer; the connect timeout is 5 s.
 const SECONDS: Duration = Duration::from_secs(20);
@@ -94,5 +95,29 @@ async fn the_doctor_names_what_keeps_it_out() {
         assert!(!said.contains("s3cret"), "{said}");
         let shown = said.replace(&broker.addr().to_string(), "BROKER");
         insta::assert_snapshot!(format!("doctor-{name}"), shown);
+    }
+}
+
+/// Whoever sees an export end well may throw away next what was exported.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_export_whose_reader_is_gone_has_not_ended_well() {
+    let stage = Stage::new().await;
+    stage.park(TWO).await;
+    for (word, code) in [("export", 1), ("ls", 0)] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let mut command = command(&stage.broker.url());
+        command.args(["failed", word, "-q", "orders"]);
+        command.stdout(writer).stderr(Stdio::piped());
+        let child = command.spawn().unwrap();
+        let ended = tokio::task::spawn_blocking(move || child.wait_with_output());
+        let ended = ended.await.unwrap().unwrap();
+        let err = String::from_utf8(ended.stderr).unwrap();
+        assert_eq!(ended.status.code(), Some(code), "{err}");
+        assert_eq!(
+            err.contains("not everything was exported"),
+            code == 1,
+            "{err}"
+        );
     }
 }

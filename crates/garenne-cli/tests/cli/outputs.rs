@@ -117,6 +117,8 @@ async fn neither_json_nor_a_fault_steers_the_terminal() {
         &["failed", "export", "-q", "orders"],
         &["failed", "ls", "-q", queue],
         &["failed", "replay", "-q", queue],
+        &["failed", "ls", "-q", "orders", "--since", "a\u{202e}b"],
+        &["failed", "a\u{9b}31mb"],
         &["failed", "export", "-q", queue],
         &[
             "failed",

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use garenne_broker::{Broker, MessageView};
 
+use crate::table::PASSWORD;
+
 /// What was written, and how it ended.
 pub(crate) struct Ran {
     pub(crate) out: String,
@@ -39,6 +41,7 @@ pub(crate) fn command(url: &str) -> Command {
         .env_clear()
         .env("PATH", std::env::var_os("PATH").unwrap_or_default())
         .env("AMQP_URL", url)
+        .env("PGPASSWORD", PASSWORD)
         .stdin(Stdio::null());
     command
 }
@@ -168,6 +171,7 @@ pub(crate) async fn terminal(
         .env("SHELL", "/bin/sh")
         .env("TERM", "xterm")
         .env("AMQP_URL", url)
+        .env("PGPASSWORD", PASSWORD)
         .envs(variables.iter().copied())
         .stdin(Stdio::null())
         .stdout(Stdio::piped())

@@ -11,9 +11,14 @@ use tokio::sync::OnceCell;
 
 use crate::support::{Ran, Stage};
 
+/// The password of the server, which the command takes out of `PGPASSWORD`: on a command line everybody
+/// could read it.
+pub(crate) const PASSWORD: &str = "secret";
+
 /// A database with the tables that a service makes: a file, or with `GARENNE_TEST_DATABASE=postgres` one
 /// of a real PostgreSQL.
 pub(crate) struct Table {
+    /// As it stands on a command line.
     url: String,
     store: SqlStore,
     /// Where the file lies.
@@ -32,6 +37,7 @@ impl Table {
             }
         };
         let store = SqlStore::new(&url).unwrap().migrate(Migrate::Apply);
+        let url = url.replace(&format!(":{PASSWORD}@"), "@");
         let table = Self {
             url,
             store,

@@ -181,11 +181,13 @@ pub(super) fn warn_of(queue: &QueueEntity, differences: &[Difference]) {
 /// garenne promises, and what they add to the risks.
 #[must_use]
 pub fn risks(differences: &[Difference]) -> Vec<&'static str> {
-    let is_classic = found(differences, QUEUE_TYPE) == Some("classic");
+    // RabbitMQ 3 keeps no type of a queue that was declared without one: it is a classic queue.
+    let mut types = differences.iter().filter(|it| it.argument == QUEUE_TYPE);
+    let is_classic = types.any(|it| matches!(it.found.as_deref(), None | Some("classic")));
     let mut lacks = Vec::new();
     for it in differences {
         let lack = match (it.argument.as_str(), it.found.as_deref()) {
-            (QUEUE_TYPE, Some("classic")) => {
+            (QUEUE_TYPE, None | Some("classic")) => {
                 "a classic queue is on one node, and has no delivery limit that ends a message which kills its process again and again"
             }
             ("x-dead-letter-exchange", None) if !is_classic => {
@@ -350,4 +352,27 @@ async fn consumers_of_quorum(link: &Link, queue: &str) -> Result<Consumers, Link
     }
     port.close().await?;
     Ok(Consumers::All)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_queue_without_a_type_is_a_classic_one() {
+        for found in [None, Some("classic")] {
+            let differs = |argument: &str, found: Option<&str>| Difference {
+                argument: argument.to_owned(),
+                wanted: Some("quorum".to_owned()),
+                found: found.map(str::to_owned),
+            };
+            let all = [
+                differs(QUEUE_TYPE, found),
+                differs("x-dead-letter-exchange", None),
+            ];
+            let risks = risks(&all);
+            assert_eq!(risks.len(), 1, "{risks:?}");
+            assert!(risks[0].contains("has no delivery limit"), "{risks:?}");
+        }
+    }
 }

@@ -332,7 +332,7 @@ impl LinkError {
 
     /// A limit of the broker keeps a queue from being made.
     fn with_limit(self) -> Self {
-        if self.text.contains("queue limit") {
+        if self.text.contains("queue limit") && !self.text.contains("set_vhost_limits") {
             return self.with_advice(
                 "raise the limit (`rabbitmqctl set_vhost_limits`, or `cluster_queue_limit` in its configuration), or delete queues that nobody needs",
             );

@@ -75,7 +75,7 @@ async fn write(
         };
         match to_line(&stored.record) {
             Ok(line) => {
-                writeln!(out, "{line}")?;
+                writeln!(out, "{line}").map_err(|e| Trouble::incomplete(&e))?;
                 written.lines += 1;
                 progress.at(written.lines);
             }
@@ -87,6 +87,6 @@ async fn write(
         }
         cursor.keep(stored.key).await?;
     }
-    out.flush()?;
+    out.flush().map_err(|e| Trouble::incomplete(&e))?;
     Ok(written)
 }

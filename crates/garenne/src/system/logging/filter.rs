@@ -13,7 +13,21 @@ const DEFAULT: &str = "info";
 /// What a filter can say about everything.
 const LEVELS: [&str; 6] = ["error", "warn", "info", "debug", "trace", "off"];
 /// Other words for a level, which a filter takes for the name of a module.
-const NO_LEVELS: [&str; 5] = ["warning", "err", "information", "verbose", "none"];
+const NO_LEVELS: [&str; 13] = [
+    "warning",
+    "err",
+    "information",
+    "verbose",
+    "none",
+    "all",
+    "true",
+    "yes",
+    "on",
+    "false",
+    "no",
+    "silent",
+    "quiet",
+];
 
 /// So much of a value is quoted.
 const QUOTED: usize = 100;
@@ -55,8 +69,36 @@ fn read(text: &str) -> Result<EnvFilter, String> {
             ));
         }
     }
+    if let Some(why) = text.split(',').map(str::trim).find_map(no_module) {
+        return Err(why);
+    }
     // The other way to make one leaves out what it cannot read, and prints that.
-    EnvFilter::try_new(directives(text)).map_err(|error| error.to_string())
+    EnvFilter::try_new(directives(&tidied(text))).map_err(|error| error.to_string())
+}
+
+/// Without white space around its parts, which a filter would take for a part of a name.
+fn tidied(text: &str) -> String {
+    let parts: Vec<_> = text.split(',').map(str::trim).collect();
+    parts.join(",")
+}
+
+/// What is wrong with the module of a directive, which would otherwise be waited for in silence.
+fn no_module(directive: &str) -> Option<String> {
+    // Fields of spans may have any text.
+    if directive.contains(['[', '{', ']', '}', '"']) {
+        return None;
+    }
+    let (module, level) = directive.split_once('=').unwrap_or((directive, ""));
+    let is_level = level.is_empty() && directive.parse::<u8>().is_ok_and(|level| level <= 5);
+    let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == ':';
+    let begins = module.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+    if module.is_empty() || is_level || begins && module.chars().all(is_part) {
+        return None;
+    }
+    Some(format!(
+        "`{}` is no module; parts are separated by commas, and a module has `_` where its package has `-`",
+        quoted(module)
+    ))
 }
 
 /// The level that somebody meant who wrote this word.
@@ -69,7 +111,8 @@ fn meant(word: &str) -> Option<&'static str> {
             "warning" => "warn",
             "err" => "error",
             "verbose" => "debug",
-            "none" => "off",
+            "all" => "trace",
+            "none" | "false" | "no" | "silent" | "quiet" => "off",
             _ => "info",
         });
     }
@@ -120,6 +163,21 @@ mod tests {
     }
 
     #[test]
+    fn white_space_around_a_part_is_none_of_it() {
+        for (given, meant) in [
+            (" info", "info"),
+            ("Debug ", "debug"),
+            ("warn , lapin=debug", "warn,lapin=debug"),
+        ] {
+            let (filter, fault) = of(given);
+            assert_eq!(
+                (filter, fault),
+                (EnvFilter::new(directives(meant)).to_string(), None)
+            );
+        }
+    }
+
+    #[test]
     fn a_broken_filter_is_told_and_the_default_logs_everything_from_info() {
         let default = of("info").0;
         for broken in [
@@ -130,6 +188,13 @@ mod tests {
             "Verbose",
             "a=b=c",
             "info,x=trce",
+            "info;lapin=debug",
+            "info:lapin debug",
+            "6",
+            "-1",
+            "true",
+            "all",
+            "order-service=debug",
         ] {
             let (filter, fault) = of(broken);
             assert_eq!(filter, default, "{broken}");
