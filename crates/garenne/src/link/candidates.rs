@@ -2,7 +2,8 @@
 //!
 //! A cluster behind one name is the usual case: a node that is down may say nothing at all. So each
 //! address has some time for itself, and then the next one is tried beside it (RFC 8305, "happy
-//! eyeballs"); and one whose broker accepts a connection and says nothing more is followed by the next.
+//! eyeballs"). A broker that accepts a connection has more time, because a log-in is work; then the next
+//! address is tried beside that one too.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -18,6 +19,10 @@ use super::error::{Kind, LinkError, seconds, timed_out};
 
 /// How long an address has for itself before the next one is tried beside it (RFC 8305, section 8).
 const STAGGER: Duration = Duration::from_millis(250);
+
+/// How long a broker that has accepted a connection has for itself before the next one is tried beside it.
+/// Shorter, and brokers that are slow because everybody comes back to them would be asked twice as much.
+const HEAD_START: Duration = Duration::from_secs(3);
 
 /// How long a name may take to be resolved. Resolvers ask a second server after 5 s.
 const RESOLVE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -52,6 +57,55 @@ where
     Candidates::new(addresses, broker.connect_timeout(), doing)
         .reach(work)
         .await
+}
+
+/// Does something with one broker after the other until it is done with one. A broker that has not ended
+/// after its [`HEAD_START`] is not waited for alone: the next one is tried beside it.
+///
+/// # Errors
+///
+/// What they failed with, in the order in which they did.
+///
+/// # Cancel safety
+///
+/// Dropping the future drops all work.
+pub(super) async fn first_of<'b, T, F>(
+    brokers: impl IntoIterator<Item = &'b BrokerUrl>,
+    work: impl Fn(&'b BrokerUrl) -> F,
+) -> Result<T, Vec<LinkError>>
+where
+    F: Future<Output = Result<T, LinkError>>,
+{
+    first_with(HEAD_START, brokers, work).await
+}
+
+async fn first_with<B, T, F>(
+    head_start: Duration,
+    brokers: impl IntoIterator<Item = B>,
+    work: impl Fn(B) -> F,
+) -> Result<T, Vec<LinkError>>
+where
+    F: Future<Output = Result<T, LinkError>>,
+{
+    let mut brokers = brokers.into_iter().peekable();
+    let mut at_work = FuturesUnordered::new();
+    let mut failed = Vec::new();
+    loop {
+        let due = Instant::now() + head_start;
+        if let Some(broker) = brokers.next() {
+            at_work.push(work(broker));
+        }
+        let is_next = brokers.peek().is_some();
+        tokio::select! {
+            biased;
+            ended = at_work.next() => match ended {
+                Some(Ok(done)) => return Ok(done),
+                Some(Err(error)) => failed.push(error),
+                None => return Err(failed),
+            },
+            () = sleep_until(due), if is_next => {}
+        }
+    }
 }
 
 async fn resolve(broker: &BrokerUrl) -> Result<Vec<SocketAddr>, LinkError> {
@@ -95,9 +149,13 @@ fn in_turn(found: impl Iterator<Item = SocketAddr>) -> Vec<SocketAddr> {
 /// The addresses of one name: what is left to be tried, and what was of no use.
 struct Candidates {
     left: VecDeque<SocketAddr>,
+    /// They neither accept nor refuse so far.
+    begun: VecDeque<SocketAddr>,
     failed: Vec<(SocketAddr, LinkError)>,
     /// How long one of them may take.
     patience: Duration,
+    /// See [`HEAD_START`].
+    head_start: Duration,
     /// What errors begin with.
     doing: String,
 }
@@ -106,8 +164,10 @@ impl Candidates {
     fn new(addresses: Vec<SocketAddr>, patience: Duration, doing: String) -> Self {
         Self {
             left: addresses.into(),
+            begun: VecDeque::new(),
             failed: Vec::new(),
             patience,
+            head_start: HEAD_START,
             doing,
         }
     }
@@ -117,22 +177,57 @@ impl Candidates {
     where
         F: Future<Output = Result<T, LinkError>>,
     {
-        while let Some((address, socket)) = self.connect().await {
-            match work(socket).await {
-                Ok(done) => return Ok(done),
-                Err(error) if error.code != 0 && error.kind == Kind::Configuration => {
-                    return Err(error);
+        let mut at_work = FuturesUnordered::new();
+        loop {
+            let may_be_left = !(self.left.is_empty() && self.begun.is_empty());
+            if may_be_left && !at_work.is_empty() {
+                // Those at work have some time for themselves.
+                if let Ok(Some(ended)) = timeout(self.head_start, at_work.next()).await
+                    && let Some(done) = self.ended(ended)
+                {
+                    return done;
                 }
-                Err(error) => self.failed.push((address, error)),
+            }
+            tokio::select! {
+                biased;
+                Some(ended) = at_work.next() => {
+                    if let Some(done) = self.ended(ended) {
+                        return done;
+                    }
+                }
+                Some((address, socket)) = self.connect() => {
+                    let work = work(socket);
+                    at_work.push(async move { (address, work.await) });
+                }
+                else => return Err(self.into_error()),
             }
         }
-        Err(self.into_error())
+    }
+
+    /// What came of the work over one address; `None`: the others are tried.
+    fn ended<T>(
+        &mut self,
+        (address, result): (SocketAddr, Result<T, LinkError>),
+    ) -> Option<Result<T, LinkError>> {
+        match result {
+            Err(error) if error.code == 0 || error.kind != Kind::Configuration => {
+                self.failed.push((address, error));
+                None
+            }
+            decided => Some(decided),
+        }
     }
 
     /// The first of those that are left to accept a connection, if any does. Those that had begun with
     /// it are still left.
+    ///
+    /// # Cancel safety
+    ///
+    /// Whoever calls it again begins with the same addresses.
     async fn connect(&mut self) -> Option<(SocketAddr, TcpStream)> {
-        let (patience, mut begun) = (self.patience, VecDeque::new());
+        self.begun.append(&mut self.left);
+        self.left = std::mem::take(&mut self.begun);
+        let patience = self.patience;
         let mut connecting = FuturesUnordered::new();
         let mut next = Instant::now();
         let connected = loop {
@@ -141,14 +236,14 @@ impl Candidates {
                 Some((address, result)) = connecting.next() => match result {
                     Ok(socket) => break Some((address, socket)),
                     Err::<_, LinkError>(error) => {
-                        begun.retain(|other| *other != address);
+                        self.begun.retain(|other| *other != address);
                         self.failed.push((address, error.while_doing(&self.doing)));
                         next = Instant::now();
                     }
                 },
                 () = sleep_until(next), if !self.left.is_empty() => {
                     if let Some(address) = self.left.pop_front() {
-                        begun.push_back(address);
+                        self.begun.push_back(address);
                         connecting.push(async move { (address, connect(address, patience).await) });
                         next = Instant::now() + STAGGER;
                     }
@@ -157,9 +252,7 @@ impl Candidates {
             }
         };
         if let Some((address, _)) = &connected {
-            begun.retain(|other| other != address);
-            begun.append(&mut self.left);
-            self.left = begun;
+            self.begun.retain(|other| other != address);
         }
         connected
     }

@@ -18,7 +18,7 @@ use tracing::debug;
 
 use super::address::BrokerUrl;
 use super::advice;
-use super::candidates::reach;
+use super::candidates::{first_of, reach};
 use super::error::{Kind, LinkError, timed_out};
 use super::io::{self, Kit, Login, Pipe, Socket, Stream};
 use super::tls::Tls;
@@ -48,7 +48,7 @@ pub(crate) struct Brokers<'a> {
 }
 
 impl Brokers<'_> {
-    /// Tries the brokers in turn. A fault of the configuration at one of them is worth more to the
+    /// Tries the brokers in turn; one that is silent does not keep the next from being tried. A fault of the configuration at one of them is worth more to the
     /// operator than the silence of the others.
     ///
     /// # Cancel safety
@@ -61,23 +61,21 @@ impl Brokers<'_> {
         purpose: Purpose,
         epoch: Epoch,
     ) -> Result<Arc<Link>, LinkError> {
-        let mut worst: Option<LinkError> = None;
-        for broker in self.urls {
+        let dialling = first_of(self.urls, |broker| async move {
             debug!(%broker, purpose = purpose.as_str(), "dialling");
-            match dial(broker, self.tls, name, runtime).await {
-                Ok((connection, io, socket)) => {
-                    let broker = broker.to_string();
-                    return Ok(Link::new(purpose, epoch, broker, connection, io, socket));
-                }
-                Err(error) if worst.as_ref().is_none_or(|w| w.kind != Kind::Configuration) => {
-                    worst = Some(error);
-                }
-                Err(_) => {}
-            }
-        }
-        Err(worst.unwrap_or_else(|| {
-            LinkError::configuration("no broker's address is configured".to_owned())
-        }))
+            let (connection, io, socket) = dial(broker, self.tls, name, runtime).await?;
+            let broker = broker.to_string();
+            Ok(Link::new(purpose, epoch, broker, connection, io, socket))
+        });
+        dialling.await.map_err(|mut failed| {
+            let worst = failed.iter().position(|e| e.kind == Kind::Configuration);
+            // Else the last one's, as if they had been asked in turn.
+            let told = worst.or(failed.len().checked_sub(1));
+            told.map_or_else(
+                || LinkError::configuration("no broker's address is configured".to_owned()),
+                |told| failed.swap_remove(told),
+            )
+        })
     }
 }
 

@@ -78,7 +78,7 @@ async fn silent_addresses_do_not_keep_the_others_from_being_tried() {
     assert_eq!(connected.unwrap().0, good);
     assert_eq!(candidates.failed.len(), 1);
     // Those that had not answered yet are still left, should this one be of no use after all.
-    assert_eq!(candidates.left, [silent[0].address, silent[1].address]);
+    assert_eq!(candidates.begun, [silent[0].address, silent[1].address]);
 }
 
 #[tokio::test]
@@ -169,6 +169,61 @@ async fn a_broker_that_accepts_and_says_nothing_is_followed_by_the_next_address(
     assert!(
         error.to_string().contains("the handshake did not answer"),
         "{error}"
+    );
+}
+
+#[tokio::test]
+async fn what_accepts_and_says_nothing_does_not_keep_the_other_addresses_from_being_tried() {
+    let mute = [listening(2).await, listening(3).await];
+    let (good, listener) = listening(4).await;
+    let answering = async {
+        let (mut socket, _) = listener.accept().await.unwrap();
+        socket.write_u8(7).await.unwrap();
+        std::future::pending::<u8>().await
+    };
+    let ask = |mut socket: TcpStream| async move {
+        let answer = socket.read_u8().await;
+        answer.map_err(|error| LinkError::of_io(&error))
+    };
+    let mut candidates = of(&[mute[0].0, mute[1].0, good], LONG);
+    candidates.head_start = Duration::from_millis(20);
+    let answer = in_time(async {
+        tokio::select! {
+            answer = candidates.reach(ask) => answer.unwrap(),
+            never = answering => never,
+        }
+    });
+    assert_eq!(answer.await, 7);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_silent_broker_of_a_list_does_not_keep_the_next_one_from_being_tried() {
+    let begun = Instant::now();
+    let ask = async |broker: u32| match broker {
+        0 => Err(LinkError::transient("refused")),
+        1 | 2 => std::future::pending().await,
+        3 => {
+            tokio::time::sleep(HEAD_START * 2).await;
+            Ok(3)
+        }
+        other => Ok(other),
+    };
+    assert_eq!(first_with(HEAD_START, 0..4, ask).await.unwrap(), 3);
+    assert_eq!(begun.elapsed(), HEAD_START * 4);
+    // Where a broker is late, the one after it may be first.
+    assert_eq!(first_with(HEAD_START, 0..5, ask).await.unwrap(), 4);
+    assert_eq!(begun.elapsed(), HEAD_START * 7);
+}
+
+#[tokio::test]
+async fn when_no_broker_of_a_list_is_of_use_each_has_said_why() {
+    let ask = async |broker: u32| Err::<(), _>(LinkError::transient(broker.to_string()));
+    let failed = first_with(HEAD_START, 0..3, ask).await.unwrap_err();
+    let failed: Vec<_> = failed.iter().map(ToString::to_string).collect();
+    assert_eq!(failed, ["0", "1", "2"]);
+    assert_eq!(
+        first_with(HEAD_START, 0..0, ask).await.unwrap_err().len(),
+        0
     );
 }
 
