@@ -6,9 +6,11 @@ use std::time::{Duration, Instant, SystemTime};
 use garenne::Publisher;
 use garenne::admin::BrokerAdmin;
 use garenne::core::{FailReason, FailedMessage, Properties, Queue};
-use garenne::failed::{FailedQuery, FailedStore, ParkingStore, Seen};
+use garenne::failed::{FailedQuery, FailedStore, ParkingStore, Seen, StoreError};
 use integration_tests::{Client, Program, Vhost, eventually};
-use lapin::types::AMQPValue;
+use lapin::BasicProperties;
+use lapin::options::{BasicGetOptions, BasicNackOptions};
+use lapin::types::{AMQPValue, FieldTable};
 
 use crate::support::SOON;
 
@@ -29,9 +31,13 @@ struct Stage {
 impl Stage {
     /// What a service on `orders` declares, and so many messages that it has parked.
     async fn with(number: usize) -> Self {
+        Self::on(Queue::quorum("orders"), number).await
+    }
+
+    async fn on(queue: Queue, number: usize) -> Self {
         let vhost = Vhost::new().await;
         let admin = BrokerAdmin::connect(Some(&vhost.url())).await.unwrap();
-        admin.declare(&Queue::quorum("orders")).await.unwrap();
+        admin.declare(&queue).await.unwrap();
         let publisher = admin.publisher().await.unwrap();
         let parked = admin.failed(&publisher, ["orders"]);
         let records: Vec<_> = (0..number).map(record).collect();
@@ -48,14 +54,20 @@ impl Stage {
 
     /// Looks at everything, and gives it back.
     async fn look(&self) -> Vec<String> {
+        let (ids, seen) = self.see().await;
+        assert_eq!(seen.unwrap(), Seen::All);
+        ids
+    }
+
+    /// The same, where something may have to stay as it is.
+    async fn see(&self) -> (Vec<String>, Result<Seen, StoreError>) {
         let mut cursor = self.parked.open(&FailedQuery::all()).await.unwrap();
         let mut ids = Vec::new();
         while let Some(stored) = cursor.next().await.unwrap() {
             ids.push(stored.record.message_id);
             cursor.keep(stored.key).await.unwrap();
         }
-        assert_eq!(cursor.close().await.unwrap(), Seen::All);
-        ids
+        (ids, cursor.close().await)
     }
 
     async fn ready(&self, queue: &str, number: u64) {
@@ -88,6 +100,115 @@ fn record(number: usize) -> FailedMessage {
         host: "till-3".to_owned(),
         service: "order-service".to_owned(),
         version: String::new(),
+    }
+}
+
+/// Somebody takes some of the messages and gives them back, as the management UI does. Then they have come
+/// back twice, and the others once: both kinds are copied, and no copy may be taken for a message that
+/// has not been seen.
+#[tokio::test(flavor = "multi_thread")]
+async fn one_look_shows_each_message_once_however_often_each_has_come_back() {
+    const ALL: usize = 50;
+    let stage = Stage::with(ALL).await;
+    let mut wanted: Vec<_> = (0..ALL).map(|number| record(number).message_id).collect();
+    wanted.sort_unstable();
+    let client = Client::connect(&stage.vhost.url()).await;
+    for look in 0..6 {
+        let mut ids = stage.look().await;
+        ids.sort_unstable();
+        assert_eq!(ids, wanted, "look {look}");
+        stage.ready("orders.failed", ALL as u64).await;
+        // Each time others, and never all of them.
+        take_and_give_back(&client, 10 + 7 * look).await;
+        stage.ready("orders.failed", ALL as u64).await;
+    }
+}
+
+/// Takes so many messages of the parking queue, and gives them back: every second one, and the others with
+/// the end of the channel.
+async fn take_and_give_back(client: &Client, number: usize) {
+    let channel = client.new_channel().await;
+    let mut taken = Vec::new();
+    for _ in 0..number {
+        let got = channel.basic_get("orders.failed".into(), BasicGetOptions::default());
+        taken.push(got.await.unwrap().expect("there are more"));
+    }
+    for message in taken.iter().skip(1).step_by(2) {
+        let requeue = BasicNackOptions {
+            requeue: true,
+            ..BasicNackOptions::default()
+        };
+        message.nack(requeue).await.unwrap();
+    }
+    channel
+        .close(200, "the others go back".into())
+        .await
+        .unwrap();
+}
+
+/// Headers by which a producer would have a look count wrongly, or take a copy for another message: the broker's
+/// own count, values of every type, what acts on a message, and headers that leave no room in their frame.
+fn odd() -> Vec<BasicProperties> {
+    const ROOM: usize = 131_072 - 8;
+    let table = |name: &str, value| {
+        let mut table = FieldTable::default();
+        table.insert(name.into(), value);
+        table
+    };
+    let text = |length| AMQPValue::LongString("x".repeat(length).into());
+    let nested = table("in", AMQPValue::FieldTable(table("deep", AMQPValue::Void)));
+    let list = [AMQPValue::ShortShortInt(-1), AMQPValue::Boolean(true)];
+    let values = [
+        ("x-delivery-count", AMQPValue::LongLongInt(1)),
+        ("x-delivery-count", AMQPValue::LongLongInt(2)),
+        ("x-delivery-count", AMQPValue::LongLongInt(i64::MIN)),
+        ("x-delivery-count", text(3)),
+        ("x-death", AMQPValue::Boolean(false)),
+        ("fail-reason", text(3)),
+        ("double", AMQPValue::Double(-0.0)),
+        ("float", AMQPValue::Float(f32::MAX)),
+        ("time", AMQPValue::Timestamp(u64::MAX >> 1)),
+        ("short", AMQPValue::ShortInt(-2)),
+        ("unsigned", AMQPValue::ShortUInt(2)),
+        ("bytes", AMQPValue::ByteArray(vec![0, 255].into())),
+        ("list", AMQPValue::FieldArray(list.to_vec().into())),
+        ("table", AMQPValue::FieldTable(nested)),
+        ("CC", AMQPValue::FieldArray(vec![text(2)].into())),
+        ("", AMQPValue::Void),
+        ("full", text(ROOM - 100)),
+        ("nearly full", text(ROOM - 400)),
+        ("half full", text(ROOM - 1000)),
+    ];
+    let of = |(number, (name, value)): (usize, (&str, AMQPValue))| {
+        BasicProperties::default()
+            .with_headers(table(name, value))
+            .with_message_id(format!("odd-{number}").into())
+            .with_type("a kind".into())
+            .with_priority(3)
+    };
+    values.into_iter().enumerate().map(of).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_look_shows_each_message_once_whatever_a_producer_has_written_on_it() {
+    for kind in [Queue::quorum("orders"), Queue::classic("orders")] {
+        let stage = Stage::on(kind, 20).await;
+        let client = Client::connect(&stage.vhost.url()).await;
+        let mut wanted: Vec<_> = (0..20).map(|number| record(number).message_id).collect();
+        for properties in odd() {
+            wanted.extend(properties.message_id().as_ref().map(ToString::to_string));
+            client.publish("", "orders.failed", b"{}", properties).await;
+        }
+        wanted.sort_unstable();
+        let all = wanted.len() as u64;
+        for look in 0..6 {
+            let (mut ids, _) = stage.see().await;
+            ids.sort_unstable();
+            assert_eq!(ids, wanted, "look {look}");
+            stage.ready("orders.failed", all).await;
+            take_and_give_back(&client, 7 + 5 * look).await;
+            stage.ready("orders.failed", all).await;
+        }
     }
 }
 

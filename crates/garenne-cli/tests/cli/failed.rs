@@ -132,3 +132,33 @@ async fn an_edited_body_is_replayed_and_an_unchanged_one_is_not() {
     assert_eq!(&sent[0].body[..], br#"{"order_id":8}"#);
     assert_eq!(stage.depth("orders.failed").await, 1);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_what_was_edited_gets_the_body_whoever_sends_another_of_its_id_meanwhile() {
+    let stage = Stage::new().await;
+    stage.park(TWO).await;
+    let id = "0190a2f4-77aa-7bbb-8ccc-123456789abc";
+    let first = TWO.lines().next().unwrap();
+    // The editor takes its time; meanwhile a stranger's message comes, with the same id.
+    let stranger = first.replace("eyJvcmRlcl9pZCI6N30=", "eyJvcmRlcl9pZCI6NjY2fQ==");
+    assert_ne!(stranger, first);
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), stranger).unwrap();
+    let import = format!(
+        "{} failed import -q orders <'{}' >&2 && sed -i s/7/8/",
+        env!("CARGO_BIN_EXE_garenne"),
+        file.path().display(),
+    );
+    let edit = ["failed", "edit", "-q", "orders", id];
+    stage
+        .run_with(&edit, "", &[("EDITOR", &import)])
+        .await
+        .well();
+    let sent = stage.messages("orders").await;
+    assert_eq!(sent.len(), 1);
+    assert_eq!(&sent[0].body[..], br#"{"order_id":8}"#);
+    let left = stage.messages("orders.failed").await;
+    let bodies: Vec<_> = left.iter().map(|left| &left.body[..]).collect();
+    assert!(bodies.contains(&&br#"{"order_id":666}"#[..]), "{bodies:?}");
+    assert_eq!(bodies.len(), 2);
+}

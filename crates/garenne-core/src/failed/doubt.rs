@@ -40,6 +40,12 @@ impl FailedMessage {
         self.doubt().is_some() || self.reason == crate::outcome::FailReason::Unknown
     }
 
+    /// Whether the broker has parked it, and so says when and why.
+    pub(super) fn is_parked_by_broker(&self) -> bool {
+        use crate::outcome::FailReason::{DeliveryLimit, Expired, MaxLength, Rejected};
+        matches!(self.reason, DeliveryLimit | Expired | MaxLength | Rejected)
+    }
+
     pub(super) fn put_in_doubt(&mut self, doubt: &str) {
         let name = header::FAIL_DOUBT.to_owned();
         self.properties.headers.insert(name, cut(doubt, MAX).into());

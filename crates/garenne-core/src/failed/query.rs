@@ -123,11 +123,22 @@ impl FailedQuery {
             true if self.without_doubtful && failed.doubt().is_some() => Verdict::Withheld,
             true => Verdict::Meant,
             false if failed.is_unclear() => Verdict::Unclear,
+            // A broker before RabbitMQ 4 may tell a time that a producer has written.
+            false if self.would_match_but_for_time(failed) && failed.is_parked_by_broker() => {
+                Verdict::Unclear
+            }
             false => Verdict::NotMeant,
         }
     }
 
     fn would_match(&self, failed: &FailedMessage) -> bool {
+        let is_late_enough = self
+            .since
+            .is_none_or(|since| failed.last_failed_at >= since);
+        is_late_enough && self.would_match_but_for_time(failed)
+    }
+
+    fn would_match_but_for_time(&self, failed: &FailedMessage) -> bool {
         let one_of_ids = self.ids.is_empty() || self.ids.contains(&failed.message_id);
         let one_of_reasons = self.reasons.is_empty() || self.reasons.contains(&failed.reason);
         one_of_ids
@@ -136,9 +147,6 @@ impl FailedQuery {
                 .queue
                 .as_ref()
                 .is_none_or(|queue| *queue == failed.queue)
-            && self
-                .since
-                .is_none_or(|since| failed.last_failed_at >= since)
             && self
                 .conditions
                 .iter()

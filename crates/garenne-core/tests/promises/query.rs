@@ -1,5 +1,7 @@
 //! Which failed messages are meant, and how they are put together.
 
+use std::time::Duration;
+
 use garenne_core::failed::{Condition, FailureGroups, GroupBy, Verdict, error_kind};
 use garenne_core::{FailReason, FailedMessage, FailedQuery, Headers, Value, header};
 use proptest::prelude::*;
@@ -224,4 +226,18 @@ fn what_is_in_doubt_is_told_of_whatever_the_query_is() {
     assert_eq!(none.without_doubtful().judge(&doubtful), Verdict::Unclear);
     assert!(holds("doubt~", &doubtful) && holds("doubt~ANOTHER", &doubtful));
     assert!(!holds("doubt~", &clear) && holds("doubt!~", &clear) && !holds("doubt!~", &doubtful));
+}
+
+#[test]
+fn what_the_broker_has_parked_is_told_of_where_only_its_time_leaves_it_out() {
+    let expired = FailedMessage {
+        reason: FailReason::Expired,
+        ..failed()
+    };
+    let later = expired.last_failed_at + Duration::from_secs(1);
+    let since = FailedQuery::all().since(later);
+    assert_eq!(since.judge(&expired), Verdict::Unclear);
+    assert_eq!(since.judge(&failed()), Verdict::NotMeant);
+    let other = since.id("another");
+    assert_eq!(other.judge(&expired), Verdict::NotMeant);
 }

@@ -214,6 +214,12 @@ impl ParkingCursor {
             return Ok(None);
         };
         let parking = current.parking.clone();
+        if self.replacing.is_copy(&parking, &parked) {
+            // What nobody has seen lies behind it.
+            current.left += 1;
+            self.give_back(parking);
+            return Ok(None);
+        }
         if parked.returns() < RETURNS_ALARMING {
             return self.judge(parking, parked).await;
         }

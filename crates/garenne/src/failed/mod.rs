@@ -16,12 +16,14 @@
 mod cursor;
 mod giving_back;
 mod lines;
+mod mended;
 mod pace;
 mod parked;
 mod parking;
 mod replacing;
 mod replay;
 mod report;
+mod shown;
 mod store;
 mod transfer;
 

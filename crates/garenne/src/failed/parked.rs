@@ -7,10 +7,11 @@ use garenne_core::reader::Message;
 use garenne_core::wire::readable;
 use garenne_core::{FailedMessage, Properties, Value};
 
+use super::shown::Shown;
 use crate::publish::Outgoing;
 
 /// The header in which a quorum queue says how often the message has come back.
-const DELIVERY_COUNT: &str = "x-delivery-count";
+pub(super) const DELIVERY_COUNT: &str = "x-delivery-count";
 
 /// A message from a parking queue that is not settled yet.
 pub(super) struct Parked {
@@ -18,6 +19,8 @@ pub(super) struct Parked {
     pub(super) record: FailedMessage,
     /// No copy can take its place, as has been tried.
     pub(super) is_without_copy: bool,
+    /// The broker says that it has handed it out before.
+    is_redelivered: bool,
     /// What it was delivered with, to put it back as it was.
     properties: Properties,
 }
@@ -38,14 +41,24 @@ impl Parked {
             key,
             record,
             is_without_copy: false,
+            is_redelivered: message.redelivered,
             properties,
         }
     }
 
-    /// How often it has come back to its queue; 0 in a classic queue, which does not count.
+    /// How often it has come back to its queue; 0 in a classic queue, which does not count. A message that
+    /// was never handed out has not come back, whatever its producer has written.
     pub(super) fn returns(&self) -> i128 {
+        if !self.is_redelivered {
+            return 0;
+        }
         let count = self.properties.headers.get(DELIVERY_COUNT);
         count.and_then(Value::as_integer).unwrap_or(0)
+    }
+
+    /// What it is recognised by in its parking queue.
+    pub(super) fn print(&self, parking: &str, shown: &Shown) -> u64 {
+        shown.print(parking, &self.properties, &self.record.body)
     }
 
     /// The message that takes its place in its parking queue; `None` when it would lack something.

@@ -11,6 +11,7 @@ use futures_util::{FutureExt, StreamExt};
 
 use super::parked::Parked;
 use super::parking::{ALONE, kind_of, not_put_back, refused};
+use super::shown::Shown;
 use super::store::{StoreError, StoreErrorKind};
 use crate::publish::{PublishError, Publisher};
 
@@ -25,13 +26,16 @@ pub(super) struct Replaced {
     pub(super) is_unseen: bool,
 }
 
-type Landing = BoxFuture<'static, (Replaced, Result<(), PublishError>)>;
+/// What was to be replaced, what its copy is recognised by, and whether the broker has that.
+type Landing = BoxFuture<'static, (Replaced, u64, Result<(), PublishError>)>;
 
 /// Copies on their way back.
 pub(super) struct Replacing {
     publisher: Publisher,
     header_room: usize,
     copies: FuturesUnordered<Landing>,
+    /// Copies of what was shown, which whoever reads on comes to.
+    shown: Shown,
     /// Something was refused; from then on each goes alone.
     is_careful: bool,
     /// A large copy is on its way.
@@ -60,6 +64,7 @@ impl Replacing {
             publisher,
             header_room,
             copies: FuturesUnordered::new(),
+            shown: Shown::default(),
             is_careful: false,
             is_alone: false,
             faults: Faults::default(),
@@ -77,6 +82,11 @@ impl Replacing {
         self.copies.is_empty()
     }
 
+    /// Whether this message is the copy of one that was shown. Each copy is recognised once.
+    pub(super) fn is_copy(&mut self, parking: &str, parked: &Parked) -> bool {
+        !self.shown.is_empty() && self.shown.take(parked.print(parking, &self.shown))
+    }
+
     /// Sends the copy; gives the message back if there is no complete copy of it.
     pub(super) fn begin(&mut self, replaced: Replaced) -> Option<Replaced> {
         let Some(copy) = replaced.parked.copy(&replaced.parking, self.header_room) else {
@@ -86,10 +96,15 @@ impl Replacing {
             return Some(replaced);
         };
         self.is_alone = replaced.parked.record.body.len() >= ALONE;
+        let body = &replaced.parked.record.body;
+        let print = self.shown.print(&replaced.parking, copy.properties(), body);
+        if !replaced.is_unseen {
+            self.shown.add(print);
+        }
         let publisher = self.publisher.clone();
         self.copies.push(Box::pin(async move {
             let sent = publisher.send(copy).await;
-            (replaced, sent)
+            (replaced, print, sent)
         }));
         None
     }
@@ -118,7 +133,7 @@ impl Replacing {
     /// A message whose copy is not certain stays: twice is better than never.
     fn settle(
         &mut self,
-        (replaced, sent): (Replaced, Result<(), PublishError>),
+        (replaced, print, sent): (Replaced, u64, Result<(), PublishError>),
     ) -> Result<Landed, StoreError> {
         let Err(error) = sent else {
             return Ok(Landed::Copied(replaced));
@@ -126,6 +141,10 @@ impl Replacing {
         let id = &replaced.parked.record.message_id;
         if kind_of(&error) == StoreErrorKind::Unreachable {
             return Err(refused(&replaced.parking, id, error));
+        }
+        // It is not there, and must not be taken for another that is.
+        if !replaced.is_unseen {
+            self.shown.take(print);
         }
         self.is_careful = true;
         self.faults

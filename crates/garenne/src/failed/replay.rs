@@ -12,6 +12,7 @@ use futures_util::{FutureExt, StreamExt};
 use garenne_core::{FailedMessage, FailedQuery};
 use tokio::time::sleep_until;
 
+use super::mended::Mended;
 use super::pace::Pace;
 use super::parking::ALONE;
 use super::report::{ReplayFailure, ReplayReport};
@@ -62,7 +63,7 @@ pub struct Replay {
     query: FailedQuery,
     even_doubtful: bool,
     rate: Option<u32>,
-    body: Option<Bytes>,
+    mended: Option<Mended>,
     progress: Box<dyn FnMut(&ReplayReport) + Send>,
     stop: Pin<Box<dyn Future<Output = ()> + Send>>,
 }
@@ -74,7 +75,7 @@ impl Replay {
             query,
             even_doubtful: false,
             rate: None,
-            body: None,
+            mended: None,
             progress: Box::new(|_| {}),
             stop: Box::pin(std::future::pending()),
         }
@@ -97,10 +98,13 @@ impl Replay {
         }
     }
 
-    /// Sends this body in place of the stored one, for a single message that was mended by hand.
-    pub fn body(self, body: impl Into<Bytes>) -> Self {
+    /// Sends this message alone, with another body: somebody has mended it by hand. Of what the query means,
+    /// all else is kept: a message that came meanwhile may have the same id, and whoever publishes chooses
+    /// that. Where the store holds no message that is equal to this one in all that its record says, nothing
+    /// is sent.
+    pub fn mended(self, message: FailedMessage, body: impl Into<Bytes>) -> Self {
         Self {
-            body: Some(body.into()),
+            mended: Some(Mended::new(message, body.into())),
             ..self
         }
     }
@@ -230,7 +234,9 @@ impl Run<'_> {
             let Some(stored) = next else {
                 return Ok(());
             };
-            if self.missing.contains(&stored.record.queue) {
+            if !self.is_wanted(&stored.record) {
+                cursor.keep(stored.key).await?;
+            } else if self.missing.contains(&stored.record.queue) {
                 let missing = self.as_missing(&stored);
                 self.settle(cursor, missing).await?;
             } else if self.length(&stored) >= ALONE {
@@ -270,16 +276,23 @@ impl Run<'_> {
         }
     }
 
+    /// Whether a message that the query means is to be sent.
+    fn is_wanted(&mut self, record: &FailedMessage) -> bool {
+        let mended = self.replay.mended.as_mut();
+        mended.is_none_or(|mended| mended.finds(record))
+    }
+
     fn length(&self, stored: &StoredFailure) -> usize {
-        let body = self.replay.body.as_ref();
-        body.map_or(stored.record.body.len(), Bytes::len)
+        let mended = self.replay.mended.as_ref();
+        mended.map_or(stored.record.body.len(), |mended| mended.body().len())
     }
 
     fn send(&mut self, stored: StoredFailure) {
         self.pace.begun();
         let StoredFailure { key, record } = stored;
         let frame_max = self.publisher.frame_max();
-        let message = outgoing(&record, self.replay.body.clone(), frame_max);
+        let body = self.replay.mended.as_ref().map(|it| it.body().clone());
+        let message = outgoing(&record, body, frame_max);
         let publisher = self.publisher.clone();
         let bytes = record.body.len();
         self.bytes += bytes;

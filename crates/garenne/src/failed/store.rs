@@ -117,7 +117,8 @@ pub struct PassedOver {
     /// Meant, but in [doubt](FailedMessage::doubt), and the query wants
     /// [nothing of that sort](FailedQuery::without_doubtful).
     pub withheld: u64,
-    /// Not meant, but in doubt, or failed for a reason that nobody knows.
+    /// Not meant, but in doubt, or failed for a reason that nobody knows, or parked by the broker at a time
+    /// [too early](FailedQuery::since) that a producer may have written.
     pub unclear: u64,
 }
 

@@ -36,7 +36,8 @@ async fn mend(edit: &Edit, editor: &str, opened: &mut Opened) -> Result<Done, Tr
         return Ok(Done::Everything);
     };
     let publisher = opened.publisher().await?;
-    let mut replay = Replay::of(opened.narrowed(&query)).body(body);
+    // What came meanwhile may have the same id: only what was edited gets the body.
+    let mut replay = Replay::of(opened.narrowed(&query)).mended(stored, body);
     if edit.doubtful {
         replay = replay.even_doubtful();
     }

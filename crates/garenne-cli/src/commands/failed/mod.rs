@@ -42,8 +42,8 @@ fn closed(closed: Result<Seen, StoreError>) -> Result<Seen, Trouble> {
 fn tell_passed_over(passed_over: PassedOver) {
     if passed_over.unclear > 0 {
         say(&format!(
-            "{} more not meant by that, in doubt or for an unknown reason; `garenne failed ls` with \
-             --where doubt~ or --reason unknown lists them",
+            "{} more not meant by that, but in doubt, for an unknown reason, or parked by the broker at a \
+             time that may be made up; `garenne failed ls` without a filter lists them",
             count(passed_over.unclear, "message")
         ));
     }

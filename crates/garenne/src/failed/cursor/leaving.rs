@@ -55,6 +55,11 @@ impl ParkingCursor {
             None => {}
             Some(Landed::Copied(replaced)) => self.ack(replaced.parked.key),
             Some(Landed::Stays(mut replaced)) if replaced.is_unseen => {
+                // Nothing of it lies behind the others.
+                if let Some(current) = &mut self.current {
+                    current.left = current.left.saturating_sub(1);
+                    current.replaced = current.replaced.saturating_sub(1);
+                }
                 replaced.parked.is_without_copy = true;
                 self.unseen.push_back((replaced.parking, replaced.parked));
             }
