@@ -130,8 +130,8 @@ pub fn retry_copy(
 /// both: the first in `x-death`, the second by saying nothing there. RabbitMQ 3 lets a producer write
 /// into `x-death`, but not into the exchange and the routing key of the delivery.
 ///
-/// Whoever may write to the default exchange can put a message into a lane. So he can say about his own
-/// message what he likes.
+/// A producer that may write to the default exchange can put a message into a lane. So such a producer can say
+/// about its own message what it likes.
 #[must_use]
 pub fn is_copy(properties: PropertyList<'_>, origin: Origin<'_>) -> bool {
     let deaths = ToldDeaths::of_list(properties);
@@ -145,8 +145,8 @@ const STRAIGHT: [&str; 2] = [header::REPLAY_ID, header::FAIL_REASON];
 /// Reads what the producer published out of what was delivered: the message itself at its first
 /// attempt, a copy of it later.
 ///
-/// It undoes what [`retry_copy`] does, except that the copy's message id and persistence stay. What
-/// looks like a copy and is none ([`is_copy`]) loses the headers of one, and they say nothing.
+/// It undoes what [`retry_copy`] does, except that the copy's message id and persistence stay. If a message only
+/// looks like a copy (see [`is_copy`]), the headers of a copy are removed from it and not believed.
 #[must_use]
 pub fn original(delivered: Properties, origin: Origin<'_>) -> Original {
     let deaths = ToldDeaths::of(&delivered);

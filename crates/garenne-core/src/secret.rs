@@ -31,9 +31,9 @@ const SECRET_NAMES: [&str; 6] = ["password", "passwd", "pasword", "pwd", "secret
 
 /// The value itself if it may be repeated, else a text in parentheses that says why it is not.
 ///
-/// It is not repeated if it is long, has several lines, begins like a key, or looks like a URL or
-/// anything else that may hold a password. Only what may be anything is asked for: a URL that cannot be
-/// read is never repeated at all.
+/// It is not repeated if it has more than 100 characters, has several lines, looks like a key, or looks like a URL
+/// or anything else that may hold a password. This is for values of which nothing is known. A value that is known to
+/// be a URL, and cannot be read, is never repeated: do not ask here.
 ///
 /// ```
 /// use garenne_core::secret::shown;

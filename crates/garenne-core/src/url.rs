@@ -38,9 +38,10 @@ impl UrlParts {
     ///
     /// # Errors
     ///
-    /// [`UrlError`] for whatever has no scheme, and for what can be meant in two ways: white space,
-    /// `#` or a comma anywhere, a `%` that begins no escape, a colon without a port, an `@` or a `?`
-    /// behind the host. In user, password and path these are written as escapes, such as `%40`.
+    /// [`UrlError`] if there is no scheme, if the host cannot be one, if an escape is NUL or not UTF-8, and for what can be
+    /// meant in two ways: white space, a control character, `#` or a comma anywhere; a `%` that begins no escape; a
+    /// colon without a port; an `@`, a second `?`, a `;` or a `://` behind the host. In user, password, path and query,
+    /// these are written as escapes, such as `%40`.
     pub fn parse(text: &str) -> Result<Self, UrlError> {
         let (scheme, rest) = text
             .split_once("://")

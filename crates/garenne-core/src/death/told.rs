@@ -67,8 +67,8 @@ impl ToldDeaths {
     ///
     /// A retry copy comes out of a lane of that queue, which it went into through the default exchange. A
     /// replay, and a parked message that somebody has put back, comes straight through that exchange. To
-    /// write to it is a right of its own: whoever has it may put a message into a lane too, and can say
-    /// here what he likes. Nobody else can.
+    /// write to it is a right of its own. A producer with that right can put a message into a lane too, and can say
+    /// here what it likes. No other producer can.
     pub(crate) fn is_own_way(&self, to: Origin<'_>) -> bool {
         is_own_way(self.are_told, &self.list, to)
     }

@@ -21,13 +21,15 @@ const NAME_MAX: usize = 80;
 impl FailedMessage {
     /// Why the record is in doubt, in words; `None` where nothing speaks against it.
     ///
-    /// It is in doubt when what it says is not how messages come into a parking queue: it names another
-    /// queue than the one in whose parking queue it lay, it came there by another way than garenne's or
-    /// the broker's, it lacks what garenne always writes, or it carries garenne's headers on a message that
-    /// the broker moved there, so that its producer must have written them.
+    /// A record is in doubt when one of these holds:
     ///
-    /// Nothing that it says about itself decides where it is sent: that is the queue in whose parking
-    /// queue it lay. All else in it may be made up, and a [`Replay`](FailedMessage::replay_properties)
+    /// - it names another queue than the one that the parking queue belongs to;
+    /// - it came there in another way than garenne's or the broker's;
+    /// - it lacks a header that garenne always writes, or has a property that garenne always puts aside;
+    /// - the broker moved the message there, and it has headers of garenne's that its producer must have written.
+    ///
+    /// A replay sends it to the queue that the parking queue belongs to, whatever the record says. All else in it may
+    /// be made up, and a [`Replay`](FailedMessage::replay_properties)
     /// should be asked for knowingly. The doubt goes with the record wherever it is stored.
     #[must_use]
     pub fn doubt(&self) -> Option<&str> {

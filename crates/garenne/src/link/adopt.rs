@@ -26,8 +26,8 @@ pub(super) enum Seen {
     Unseen,
 }
 
-/// Uses a queue as it is. What is missing of its lanes and its parking queue is made, where the rights
-/// allow; nothing is, unless the queue is there.
+/// Uses a queue as it is. If the queue is there, its missing lanes and its missing parking queue are made; it is an
+/// error if the rights do not allow that. If the queue is not there, nothing is made.
 pub(super) async fn adopt(bench: &mut Bench<'_>, queue: &Queue) -> Result<Consumers, LinkError> {
     let mut topology = queue.topology();
     topology.sort_by_key(|entity| !is_queue(entity, queue.name()));
@@ -295,8 +295,8 @@ impl LinkError {
     /// The rights do not allow to make what an adopted queue needs.
     fn not_made(self, name: &str, queue: &str) -> Self {
         self.with_advice(&format!(
-            "`{name}` is missing and cannot be made by this user; let one who may do it (`garenne topology --queue {queue} --adopt --declare`), \
-             or give this one the right to configure it"
+            "`{name}` is missing and this user may not make it; make it as a user who may (`garenne topology --queue {queue} --adopt --declare`), \
+             or give this user the right to configure it"
         ))
     }
 }

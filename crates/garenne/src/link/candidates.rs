@@ -30,7 +30,7 @@ const RESOLVE_TIMEOUT: Duration = Duration::from_secs(10);
 /// So many addresses are tried. No cluster has as many nodes, and each may cost a socket.
 const MOST: usize = 64;
 
-/// So many addresses are told of in an error.
+/// An error names so many addresses, and counts the others.
 const TOLD: usize = 4;
 
 /// Does something over the first address of a broker with which that works. The name is resolved anew.

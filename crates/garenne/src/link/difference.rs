@@ -42,7 +42,8 @@ pub(crate) fn listed(differences: &[Difference]) -> String {
     shown.join(", ")
 }
 
-/// What is known of a queue that is declared again and again, each time as the broker says that it is.
+/// The current guess at a queue's arguments. The queue is declared with them; each refusal corrects the guess, until
+/// the broker accepts it.
 pub(super) struct Guess {
     pub(super) arguments: Headers,
     pub(super) durable: bool,

@@ -15,10 +15,10 @@ use crate::link::{Link, LinkError};
 
 /// How often a message may end a link with nothing else on its way.
 const CHANCES: u8 = 2;
-/// How many suspects are remembered. More are not on their way at once, but for very busy programs.
+/// How many suspects of one channel are remembered. Further ones are published again like any other message.
 const REMEMBERED: usize = 1024;
-/// How long a suspect waits for what others have in flight. After that it is published all the same, and
-/// found guilty of nothing.
+/// How long a suspect waits until nothing else is in flight on the link. After that it is published all the same; if the
+/// link ends while others are in flight, that does not count against it.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// The suspects of one confirm channel, across all links.

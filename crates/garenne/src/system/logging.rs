@@ -47,8 +47,8 @@ impl Format {
 ///
 /// - Text is coloured on a terminal, unless `NO_COLOR` is set.
 /// - Values are escaped, whoever wrote them: none ends a line or steers a terminal.
-/// - **Nobody waits for the log.** Lines go through a queue of 4 MiB that a thread of its own empties. While
-///   whoever reads standard error takes nothing, or is gone, lines without room are lost;
+/// - **Nobody waits for the log**, but a panic: for 1 s at most, and 0.1 s while nothing is taken. A line that standard
+///   error cannot take at once goes into a queue of 4 MiB, which a thread of its own empties. Without room, lines are lost;
 ///   [`Status::log_lines_lost`](crate::status::Status::log_lines_lost) counts them, and the event
 ///   `log_lines_lost` tells of them when lines go through again.
 /// - A system that ends waits for its last lines, for 1 s at most. A program that ends without one calls

@@ -27,10 +27,10 @@ impl SystemBuilder {
     }
 
     /// Like [`run_async`](Self::run_async), with something of the program's own beside the system: an
-    /// HTTP server that answers probes, say. When that ends, the system is asked to stop. It goes on
-    /// while the system drains, and is dropped when the system has stopped.
+    /// HTTP server that answers probes, say. When the future of `beside` ends, the system is asked to stop. Otherwise
+    /// it goes on while the system drains, and is dropped when the system has stopped.
     ///
-    /// It is not called when the configuration is faulty.
+    /// `beside` is not called when the configuration is faulty.
     ///
     /// # Cancel safety
     ///

@@ -1,10 +1,11 @@
-//! Standard error, for which nobody waits: lines go into a bounded queue, and a thread of its own writes them.
+//! Standard error, for which nobody waits for long: a line that it cannot take at once goes into a bounded queue,
+//! and a thread of its own writes the queue.
 //!
 //! Whoever reads standard error may stall or go away. That must cost lines of the log, not messages: a thread
 //! that writes to a full pipe stops for ever, and one that prints to a closed one panics.
 //!
-//! While standard error takes what it is given, whoever logs writes by itself: then the line is there even if
-//! the process is killed the next moment.
+//! While standard error takes what it is given and the queue is empty, the thread that logs writes the line itself
+//! (up to 4096 bytes). Then the line is there even if the process is killed the next moment.
 
 use std::cell::Cell;
 use std::fs::File;
