@@ -130,7 +130,7 @@ pub use rabbit::{
     NodeOptions, QueueDepth, RabbitCluster, RabbitNode, RabbitVersion, Vhost, shared_node,
 };
 pub use raw::{FieldBytes, PropertyBytes, RawClient, RawMessage, Verdict};
-pub use sinks::{Asked, SinkWatch, Stored, Watched};
+pub use sinks::{Asked, SinkWatch, Stored};
 pub use system::TestSystem;
 pub use wait::{eventually, stays};
 pub use webhooks::{Webhook, WebhookAnswer, WebhookServer};

@@ -178,7 +178,7 @@ impl Message {
     }
 
     /// How long it is held back, if a handler that was run by [`perform`](crate::perform()) gave it to
-    /// [`Delivery::publish_after`](garenne::Delivery::publish_after).
+    /// [`Outgoing::after`](garenne::Outgoing::after).
     #[must_use]
     pub fn delay(&self) -> Option<Duration> {
         self.delay

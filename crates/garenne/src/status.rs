@@ -118,6 +118,12 @@ impl Status {
         self.phase == Phase::Consuming
     }
 
+    /// What happened to the messages of this queue; `None`: no such queue is registered.
+    #[must_use]
+    pub fn queue(&self, name: &str) -> Option<&QueueStatus> {
+        self.queues.iter().find(|queue| queue.queue == name)
+    }
+
     /// Messages in the hands of all workers.
     #[must_use]
     pub fn in_flight(&self) -> u64 {

@@ -90,7 +90,7 @@ impl Line {
     pub(super) fn failed(&self, error: &AlertError) -> Duration {
         let mut state = self.state();
         state.last_error = Some(error.to_string());
-        let retry_after = error.get_retry_after();
+        let retry_after = error.retry_after();
         state.pager.failed(self.now(), retry_after, fastrand::f64())
     }
 

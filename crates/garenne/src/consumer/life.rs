@@ -77,7 +77,7 @@ where
     } else {
         Box::pin(sent(&worker, &line, ran, &span)).await
     };
-    let settlement = decide(&ran.outcome, meta.attempt, worker.queue.get_retry());
+    let settlement = decide(&ran.outcome, meta.attempt, &worker.queue.retry);
     settle(&worker, &line, &meta, ran, settlement, &span).await
 }
 

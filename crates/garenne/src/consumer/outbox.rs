@@ -67,7 +67,7 @@ impl Outbox {
         if collected.run != run {
             return warn!(
                 event = "outgoing_too_late",
-                message_id = message.message_id(),
+                message_id = message.id(),
                 "a message to be sent with an ack was given after its handler had ended; it is not sent"
             );
         }
@@ -176,7 +176,7 @@ impl Ran {
         self.outcome = Outcome::Failed(wish);
         self.error = format!(
             "message {} that the handler wants sent cannot be: {error}",
-            parcel.message.message_id()
+            parcel.message.id()
         );
     }
 }
@@ -213,10 +213,10 @@ mod tests {
     #[test]
     fn without_an_id_to_derive_from_a_message_keeps_its_own() {
         let order = delivery("orders", None);
-        let message = Outgoing::to_queue("invoices", "").with_message_id("own");
-        order.publish_derived(message);
+        let message = Outgoing::to_queue("invoices", "").message_id("own");
+        order.publish(message);
         let parcels = order.meta().outbox.close();
-        assert_eq!(parcels[0].message.message_id(), "own");
+        assert_eq!(parcels[0].message.id(), "own");
     }
 
     #[test]

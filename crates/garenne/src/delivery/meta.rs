@@ -47,7 +47,7 @@ pub(crate) struct Source {
 
 impl Source {
     pub(crate) fn of(queue: &Queue) -> Self {
-        let contract = queue.get_golang_rabbitmq();
+        let contract = queue.golang_rabbitmq.as_ref();
         Self {
             name: queue.name().into(),
             shared_lane: contract.map(|contract| contract.retry_queue_name().into()),

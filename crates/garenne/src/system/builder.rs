@@ -9,7 +9,7 @@ use garenne_core::{Fault, OutageWindow, PREFETCH, Queue, Topology, WORKERS};
 
 use super::alerting::OUTAGE_ALERT_AFTER;
 use super::{BuildError, System, env, logging, run};
-use crate::alert::AlertChannel;
+use crate::alert::AlertSetup;
 use crate::body::Body;
 use crate::consumer::{FnHandler, Identity, Recall, Replies, Settings, start_worker};
 use crate::delivery::Delivery;
@@ -57,7 +57,7 @@ pub struct SystemBuilder {
     pub(super) faults: Vec<Fault>,
     /// What the log says about the environment once it is there.
     pub(super) strange: Vec<String>,
-    pub(super) alerts: Vec<AlertChannel>,
+    pub(super) alerts: Vec<AlertSetup>,
     pub(super) outage_alert_after: Duration,
     pub(super) queues: Vec<(Queue, StartWorker)>,
     pub(super) topology: Topology,
@@ -254,7 +254,7 @@ impl SystemBuilder {
     }
 
     /// Adds faults of the service's own configuration, to be reported together with all others.
-    pub fn faults(mut self, faults: impl IntoIterator<Item = Fault>) -> Self {
+    pub fn with_faults(mut self, faults: impl IntoIterator<Item = Fault>) -> Self {
         self.faults.extend(faults);
         self
     }
@@ -279,13 +279,13 @@ impl SystemBuilder {
                     "each queue once; give it more workers instead",
                 ));
             }
-            let prefetch = queue.get_prefetch().unwrap_or(PREFETCH);
-            let workers = queue.get_workers().unwrap_or(WORKERS);
+            let prefetch = queue.prefetch.unwrap_or(PREFETCH);
+            let workers = queue.workers.unwrap_or(WORKERS);
             registrations.push(Registration {
                 settings: Settings {
                     prefetch,
-                    concurrency: queue.get_concurrency().unwrap_or(prefetch),
-                    deadline: queue.get_deadline(),
+                    concurrency: queue.concurrency.unwrap_or(prefetch),
+                    deadline: queue.deadline,
                 },
                 workers,
                 counters: Arc::new(QueueCounters::default()),

@@ -7,7 +7,7 @@ use garenne_core::StopReason;
 use tokio::sync::watch;
 
 use super::{SystemHandle, logging, run};
-use crate::alert::AlertChannel;
+use crate::alert::AlertSetup;
 use crate::link::Link;
 use crate::publish::{Publisher, Tasks};
 use crate::supervisor::Plan;
@@ -18,7 +18,7 @@ pub struct System {
     pub(super) plan: Plan,
     pub(super) publisher: Publisher,
     pub(super) tasks: Tasks,
-    pub(super) alerts: Vec<AlertChannel>,
+    pub(super) alerts: Vec<AlertSetup>,
     /// What is to be said about the environment.
     pub(super) strange: Vec<String>,
     /// Where the publish link is announced.
