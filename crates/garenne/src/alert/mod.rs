@@ -7,10 +7,12 @@ mod channel;
 mod desk;
 mod line;
 mod message;
+mod status;
 mod teller;
 mod voice;
 
 pub use channel::AlertChannel;
 pub(crate) use desk::Desk;
 pub use message::{Alert, AlertError};
+pub use status::AlertStatus;
 pub(crate) use teller::Tellers;
