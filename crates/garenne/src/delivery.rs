@@ -1,8 +1,10 @@
 //! A message as it is handed to a handler.
 
 mod meta;
+mod outbox;
 
 pub(crate) use meta::{Meta, Source};
+pub(crate) use outbox::{Outbox, Parcel, Way};
 
 use std::fmt;
 use std::ops::Deref;
@@ -16,11 +18,11 @@ use garenne_core::reader::Message as Received;
 use garenne_core::{Attempt, Properties, Queue, Unread, Value};
 
 use crate::body::{Body, Undecodable};
-use crate::consumer::{RunId, Way, derived_id};
 use crate::failure::Failure;
 use crate::publish::{Outgoing, Payload, Publication};
 use crate::wire::cut;
 use meta::text;
+use outbox::{RunId, derived_id};
 
 /// A message as it is handed to a handler: a typed body, what the broker said about it, and the
 /// number of this attempt.

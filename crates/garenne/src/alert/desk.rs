@@ -5,12 +5,11 @@ use std::sync::Arc;
 use garenne_core::FailReason;
 use garenne_core::alert::{News, Pager, Subject};
 
-use super::AlertSetup;
 use super::line::Line;
 use super::teller::Tellers;
 use super::voice::Voice;
-use crate::consumer::Identity;
-use crate::status::AlertStatus;
+use super::{AlertSetup, AlertStatus};
+use crate::identity::Identity;
 
 /// Takes news for every alert of the system. Nothing here waits: handing in news is counting them.
 #[derive(Clone, Debug, Default)]

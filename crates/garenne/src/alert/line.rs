@@ -7,8 +7,7 @@ use garenne_core::Moment;
 use garenne_core::alert::{Digest, News, Pager, Step};
 use tokio::sync::Notify;
 
-use super::AlertError;
-use crate::status::AlertStatus;
+use super::{AlertError, AlertStatus};
 
 /// What whoever has news and the task that calls the alert share.
 #[derive(Debug)]

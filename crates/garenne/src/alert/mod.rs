@@ -7,10 +7,12 @@ mod desk;
 mod line;
 mod message;
 mod setup;
+mod status;
 mod teller;
 mod voice;
 
 pub(crate) use desk::Desk;
 pub use message::{Alert, AlertError};
 pub use setup::AlertSetup;
+pub use status::AlertStatus;
 pub(crate) use teller::Tellers;

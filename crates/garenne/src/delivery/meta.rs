@@ -14,7 +14,7 @@ use garenne_core::reader::Message;
 use garenne_core::wire::{PropertyList, readable};
 use garenne_core::{Attempt, Origin, Properties, Queue, is_copy};
 
-use crate::consumer::Outbox;
+use super::Outbox;
 
 /// What is known of a message besides its decoded body.
 pub(crate) struct Meta {

@@ -8,19 +8,23 @@ use actix::{Actor, Context, Handler};
 use garenne_core::{Fault, OutageWindow, PREFETCH, Queue, Topology, WORKERS};
 
 use super::alerting::OUTAGE_ALERT_AFTER;
-use super::{BuildError, System, env, logging, run};
+use super::{System, env, run};
 use crate::alert::AlertSetup;
 use crate::body::Body;
-use crate::consumer::{FnHandler, Identity, Recall, Replies, Settings, start_worker};
+use crate::build_error::BuildError;
+use crate::consumer::{FnHandler, Recall, Replies, Settings, StartWorker, start_worker};
 use crate::delivery::Delivery;
+use crate::environment::{host_name, program_name};
 use crate::failure::Failure;
+use crate::identity::Identity;
 use crate::link::Link;
 use crate::link::{BrokerUrl, Tls};
+use crate::logging;
 use crate::publish::{CONFIRM_TIMEOUT, Delays, Limits, Publisher, Tasks};
 use crate::quiet::QueueLog;
 use crate::sink::Sinks;
 use crate::status::QueueCounters;
-use crate::supervisor::{Plan, Registration, StartWorker};
+use crate::supervisor::{Plan, Registration};
 use tokio::sync::watch;
 
 /// How long handlers in flight may take when the system stops: below the 30 s after which
@@ -86,7 +90,7 @@ impl SystemBuilder {
             drain_deadline: DRAIN_DEADLINE,
             prefetch: PREFETCH,
             workers: WORKERS,
-            service: env::program_name(),
+            service: program_name(),
             version: String::new(),
             confirm_timeout: CONFIRM_TIMEOUT,
             faults: Vec::new(),
@@ -314,7 +318,7 @@ impl SystemBuilder {
                 limits: Limits::new(self.confirm_timeout),
                 identity: Arc::new(Identity {
                     service: self.service,
-                    host: env::host_name(),
+                    host: host_name(),
                     version: self.version,
                 }),
                 queues: registrations,

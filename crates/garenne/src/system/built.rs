@@ -6,9 +6,10 @@ use std::sync::Arc;
 use garenne_core::StopReason;
 use tokio::sync::watch;
 
-use super::{SystemHandle, logging, run};
+use super::{SystemHandle, run};
 use crate::alert::AlertSetup;
 use crate::link::Link;
+use crate::logging;
 use crate::publish::{Publisher, Tasks};
 use crate::supervisor::Plan;
 
