@@ -114,7 +114,6 @@ mod sinks;
 mod system;
 mod wait;
 mod webhooks;
-mod wire;
 
 pub use assertions::{Handled, Parked, Published, Retried};
 pub use certs::Certs;
