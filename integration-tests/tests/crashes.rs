@@ -6,42 +6,29 @@ use integration_tests::{Checker, Client, RabbitNode, Service, handled};
 
 use crate::support::SOON;
 
+fn start(url: &str, kind: &str) -> Service {
+    Service::on(url)
+        .queue("orders")
+        .env("ORDERS_QUEUE_TYPE", kind)
+        .env("ORDERS_RETRY", "500ms*5")
+        .start()
+}
+
 /// Handles `count` orders of which a tenth fails once, while the broker is killed and restarted.
 async fn survive_a_sigkill(kind: &str, count: u64) {
     let mut node = RabbitNode::start().await;
     let url = node.url("/");
-    let mut service = Service::on(&url)
-        .queue("orders")
-        .env("ORDERS_QUEUE_TYPE", kind)
-        .env("ORDERS_RETRY", "500ms*5")
-        .start();
+    let mut service = start(&url, kind);
     node.consumes("/", "orders").await;
     service.stop().await;
     let mut checker = Checker::new();
     let client = Client::connect(&url).await;
-    checker
-        .send(
-            &client,
-            "orders",
-            (1..=count).filter(|id| id % 10 != 0),
-            "ok",
-        )
-        .await;
-    checker
-        .send(
-            &client,
-            "orders",
-            (1..=count).filter(|id| id % 10 == 0),
-            "fail:1",
-        )
-        .await;
+    let (fail, succeed): (Vec<_>, Vec<_>) = (1..=count).partition(|id| id % 10 == 0);
+    checker.send(&client, "orders", succeed, "ok").await;
+    checker.send(&client, "orders", fail, "fail:1").await;
     drop(client);
 
-    let mut service = Service::on(&url)
-        .queue("orders")
-        .env("ORDERS_QUEUE_TYPE", kind)
-        .env("ORDERS_RETRY", "500ms*5")
-        .start();
+    let mut service = start(&url, kind);
     let third = usize::try_from(count / 3).expect("a small number");
     service
         .wait_for("a third is handled", |events| {

@@ -12,10 +12,9 @@ fn faults(builder: SystemBuilder) -> Vec<String> {
     }
 }
 
-#[test]
-fn build_reports_every_fault_at_once_and_names_value_and_remedy() {
+fn with_every_fault() -> SystemBuilder {
     let long = "q".repeat(255);
-    let builder = SystemBuilder::new("http://mq, amqp://mq:99999")
+    SystemBuilder::new("http://mq, amqp://mq:99999")
         .drain_deadline(0.secs())
         .confirm_timeout(0.secs())
         .consume_fn(Queue::quorum("twice"), nothing)
@@ -60,8 +59,12 @@ fn build_reports_every_fault_at_once_and_names_value_and_remedy() {
         .consume_fn(
             Queue::quorum("far").bind("x".repeat(256), ExchangeKind::Direct, ""),
             nothing,
-        );
-    let faults = faults(builder);
+        )
+}
+
+#[test]
+fn build_reports_every_fault_at_once_and_names_value_and_remedy() {
+    let faults = faults(with_every_fault());
     let wanted = [
         "broker address, address 1 of 2",
         "no port from 1 to 65535",

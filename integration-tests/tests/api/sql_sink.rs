@@ -48,6 +48,27 @@ async fn import(running: &Running, url: &str) -> u64 {
         .unwrap()
 }
 
+/// Moves into the table all that is parked. The broker counts a queue's messages late, so one import may leave
+/// the newest to the next.
+async fn import_all(place: &Place, running: &Running, url: &str) {
+    eventually(SOON, "all is imported", async || {
+        import(running, url).await;
+        let depth = place.vhost.queue("orders.failed").await?;
+        if depth.messages() == 0 {
+            Ok(())
+        } else {
+            Err(format!("{depth:?}"))
+        }
+    })
+    .await;
+}
+
+/// The message ids of all rows.
+async fn stored_ids(url: &str) -> Vec<String> {
+    let rows = rows(url).await.into_iter();
+    rows.map(|row| row.message_id).collect()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn postgres_killed_under_a_stream_of_failures_costs_no_message_and_doubles_none() {
     const BATCH: u64 = 1000;
@@ -98,11 +119,7 @@ async fn postgres_killed_under_a_stream_of_failures_costs_no_message_and_doubles
     send(3).await;
     running.acked(4 * BATCH).await;
 
-    let stored: Vec<_> = rows(&url)
-        .await
-        .into_iter()
-        .map(|row| row.message_id)
-        .collect();
+    let stored = stored_ids(&url).await;
     let in_table: BTreeSet<_> = stored.iter().cloned().collect();
     assert_eq!(in_table.len(), stored.len(), "none is in the table twice");
     let depth = place.vhost.queue("orders.failed").await.unwrap().messages();
@@ -115,22 +132,8 @@ async fn postgres_killed_under_a_stream_of_failures_costs_no_message_and_doubles
     let both = stored.len() as u64 + depth - 4 * BATCH;
     assert!(both <= 100, "{both} are in both places");
 
-    // The broker counts a queue's messages late, so one import may leave the newest to the next.
-    eventually(SOON, "all is imported", async || {
-        import(&running, &url).await;
-        let depth = place.vhost.queue("orders.failed").await?;
-        if depth.messages() == 0 {
-            Ok(())
-        } else {
-            Err(format!("{depth:?}"))
-        }
-    })
-    .await;
-    let mut stored: Vec<_> = rows(&url)
-        .await
-        .into_iter()
-        .map(|row| row.message_id)
-        .collect();
+    import_all(&place, &running, &url).await;
+    let mut stored = stored_ids(&url).await;
     let mut expected = ids.clone();
     stored.sort_unstable();
     expected.sort_unstable();
@@ -219,49 +222,21 @@ async fn ends(body: Delivery<Text>) -> Result<(), Failure> {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn every_reason_ends_in_the_table_with_the_message_as_it_was_sent() {
-    let place = Place::new().await;
-    let server = server().await;
-    let url = server.create_database("reasons");
-    let queue = failing().deadline(500.millis()).delivery_limit(2);
-    let builder = place
-        .system()
-        .fail_sink(SqlSink::new(&url))
-        .consume_fn(queue, ends);
-    let running = Running::consuming(builder).await;
-    let properties = |id: &str| {
-        let mut headers = lapin::types::FieldTable::default();
-        headers.insert("n".into(), lapin::types::AMQPValue::ShortInt(-7));
-        headers.insert(
-            "raw".into(),
-            lapin::types::AMQPValue::ByteArray(vec![0, 255].into()),
-        );
-        super::support::id(id)
-            .with_headers(headers)
-            .with_expiration("3600000".into())
-    };
-    let bodies: [(&str, &[u8]); 5] = [
-        ("exhausted", b"exhausted"),
-        ("permanent", b"permanent"),
-        ("panic", b"panic"),
-        ("deadline", b"deadline"),
-        ("undecodable", b"\xff\xfe\x00"),
-    ];
-    for (reason, body) in bodies {
-        place
-            .client
-            .publish("", "orders", body, properties(reason))
-            .await;
-    }
-    running.acked(5).await;
-    running.stop().await;
+/// Properties of which nothing may be lost.
+fn properties(id: &str) -> lapin::BasicProperties {
+    let mut headers = lapin::types::FieldTable::default();
+    headers.insert("n".into(), lapin::types::AMQPValue::ShortInt(-7));
+    headers.insert(
+        "raw".into(),
+        lapin::types::AMQPValue::ByteArray(vec![0, 255].into()),
+    );
+    super::support::id(id)
+        .with_headers(headers)
+        .with_expiration("3600000".into())
+}
 
-    // What kills its process comes back until the broker parks it.
-    place
-        .client
-        .publish("", "orders", b"killer", properties("delivery-limit"))
-        .await;
+/// Gives the message at the head back until the broker parks it.
+async fn wear_out(place: &Place) {
     let channel = place.client.new_channel().await;
     eventually(SOON, "the broker parks it", async || {
         let got = channel
@@ -283,6 +258,41 @@ async fn every_reason_ends_in_the_table_with_the_message_as_it_was_sent() {
         }
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_reason_ends_in_the_table_with_the_message_as_it_was_sent() {
+    let place = Place::new().await;
+    let server = server().await;
+    let url = server.create_database("reasons");
+    let queue = failing().deadline(500.millis()).delivery_limit(2);
+    let builder = place
+        .system()
+        .fail_sink(SqlSink::new(&url))
+        .consume_fn(queue, ends);
+    let running = Running::consuming(builder).await;
+    let bodies: [(&str, &[u8]); 5] = [
+        ("exhausted", b"exhausted"),
+        ("permanent", b"permanent"),
+        ("panic", b"panic"),
+        ("deadline", b"deadline"),
+        ("undecodable", b"\xff\xfe\x00"),
+    ];
+    for (reason, body) in bodies {
+        place
+            .client
+            .publish("", "orders", body, properties(reason))
+            .await;
+    }
+    running.acked(5).await;
+    running.stop().await;
+
+    // What kills its process comes back until the broker parks it.
+    place
+        .client
+        .publish("", "orders", b"killer", properties("delivery-limit"))
+        .await;
+    wear_out(&place).await;
     let builder = place.system().consume_fn(Queue::quorum("others"), fails);
     let running = Running::consuming(builder).await;
     assert_eq!(import(&running, &url).await, 1);

@@ -80,6 +80,31 @@ async fn two_systems_in_one_process_share_a_queue_and_stop_one_by_one() {
     assert_eq!(seen.all().len(), 50, "nobody ran twice");
 }
 
+/// Waits for the gate, and ends as its message says.
+async fn obeys(order: Delivery<Text>, gate: Gate) -> Result<(), Failure> {
+    gate.pass().await;
+    match &**order {
+        "discard" => Err(Failure::discard("")),
+        "fail" => Err(Failure::transient("")),
+        "permanent" => Err(Failure::permanent("")),
+        "panic" => panic!("told to"),
+        _ => Ok(()),
+    }
+}
+
+/// The first link of its kind is up, to the broker at this port.
+fn assert_up(link: &LinkState, port: &str) {
+    match link {
+        LinkState::Up {
+            broker,
+            epoch: 1,
+            blocked: None,
+            ..
+        } => assert!(broker.contains(port) && !broker.contains('@'), "{broker}"),
+        other => panic!("{other:?}"),
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_status_tells_of_links_queues_and_every_message() {
     let place = Place::new().await;
@@ -91,19 +116,7 @@ async fn the_status_tells_of_links_queues_and_every_message() {
         .system()
         .consume_fn(queue, {
             let gate = gate.clone();
-            move |order: Delivery<Text>| {
-                let gate = gate.clone();
-                async move {
-                    gate.pass().await;
-                    match &**order {
-                        "discard" => Err(Failure::discard("")),
-                        "fail" => Err(Failure::transient("")),
-                        "permanent" => Err(Failure::permanent("")),
-                        "panic" => panic!("told to"),
-                        _ => Ok(()),
-                    }
-                }
-            }
+            move |order| obeys(order, gate.clone())
         })
         .consume_fn(Queue::classic("idle"), nothing);
     let running = Running::started(builder);
@@ -118,17 +131,7 @@ async fn the_status_tells_of_links_queues_and_every_message() {
     assert_eq!(names, ["orders", "idle"]);
     let port = place.vhost.node().port().to_string();
     for link in [&status.consume, &status.publish] {
-        match link {
-            LinkState::Up {
-                broker,
-                epoch: 1,
-                blocked: None,
-                ..
-            } => {
-                assert!(broker.contains(&port) && !broker.contains('@'), "{broker}");
-            }
-            other => panic!("{other:?}"),
-        }
+        assert_up(link, &port);
     }
     let bodies = [
         "ok",

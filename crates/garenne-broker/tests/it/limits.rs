@@ -87,132 +87,108 @@ async fn last_words(mut stream: TcpStream, bytes: &[u8]) -> Vec<u8> {
     answer
 }
 
-#[tokio::test]
-async fn every_breach_of_the_protocol_is_answered_with_its_code() {
-    let broker = broker().await;
-    let publish = b"\0\x3c\0\x28\0\0\0\x01q\0";
-    let header = |class: u8, size: u64| {
-        let mut header = vec![0, class, 0, 0];
-        header.extend_from_slice(&size.to_be_bytes());
-        header.extend_from_slice(&[0, 0]);
-        header
-    };
-    let deep = {
-        let mut table = vec![0, 0, 0, 0];
-        for _ in 0..9_000 {
-            let mut outer = vec![0, b'F'];
-            outer.extend_from_slice(&table);
-            table = u32::try_from(outer.len()).unwrap().to_be_bytes().to_vec();
-            table.extend_from_slice(&outer);
-        }
-        [&b"\0\x32\0\x0a\0\0\x01q\0"[..], &table].concat()
-    };
-    let flow = frame(1, 1, &[0, 20, 0, 20, 1]);
-    for (name, bytes, close) in [
-        (
-            "wrong end",
-            b"\x01\0\x01\0\0\0\x01x\0".to_vec(),
-            (501, 0, 0),
-        ),
-        (
-            "too large",
-            vec![3, 0, 1, 0x7f, 0xff, 0xff, 0xff],
-            (501, 0, 0),
-        ),
+/// What a client does wrong, in which bytes, and the code, class and method that it is told.
+type Breach = (&'static str, Vec<u8>, (u16, u16, u16));
+
+const PUBLISH: &[u8] = b"\0\x3c\0\x28\0\0\0\x01q\0";
+
+/// A header that promises a body of this size.
+fn header(class: u8, size: u64) -> Vec<u8> {
+    let mut header = vec![0, class, 0, 0];
+    header.extend_from_slice(&size.to_be_bytes());
+    header.extend_from_slice(&[0, 0]);
+    header
+}
+
+fn flow() -> Vec<u8> {
+    frame(1, 1, &[0, 20, 0, 20, 1])
+}
+
+/// A `queue.declare` with thousands of tables in each other.
+fn deep() -> Vec<u8> {
+    let mut table = vec![0, 0, 0, 0];
+    for _ in 0..9_000 {
+        let mut outer = vec![0, b'F'];
+        outer.extend_from_slice(&table);
+        table = u32::try_from(outer.len()).unwrap().to_be_bytes().to_vec();
+        table.extend_from_slice(&outer);
+    }
+    [&b"\0\x32\0\x0a\0\0\x01q\0"[..], &table].concat()
+}
+
+fn wrong_frames() -> Vec<Breach> {
+    let wrong_end = b"\x01\0\x01\0\0\0\x01x\0".to_vec();
+    let too_large = vec![3, 0, 1, 0x7f, 0xff, 0xff, 0xff];
+    vec![
+        ("wrong end", wrong_end, (501, 0, 0)),
+        ("too large", too_large, (501, 0, 0)),
         ("unknown type", frame(7, 1, b"abc"), (501, 0, 0)),
-        (
-            "no such method",
-            frame(1, 1, &[0, 60, 0, 199]),
-            (503, 60, 199),
-        ),
-        (
-            "cut method",
-            frame(1, 1, b"\0\x32\0\x0a\0\0\x05a"),
-            (501, 50, 10),
-        ),
-        ("body first", frame(3, 1, b"abc"), (505, 0, 0)),
+    ]
+}
+
+fn wrong_methods() -> Vec<Breach> {
+    let no_such = frame(1, 1, &[0, 60, 0, 199]);
+    let cut = frame(1, 1, b"\0\x32\0\x0a\0\0\x05a");
+    let closed = frame(1, 9, &[0, 60, 0, 10, 0, 0, 0, 0, 0, 1, 0]);
+    let of_a_server = frame(1, 1, &[0, 60, 0, 21, 1, b'a']);
+    let bottomless = frame(1, 1, &deep());
+    vec![
+        ("no such method", no_such, (503, 60, 199)),
+        ("cut method", cut, (501, 50, 10)),
+        ("closed channel", closed, (504, 60, 10)),
+        ("second open", frame(1, 1, CHANNEL_OPEN), (504, 20, 10)),
+        ("a server's method", of_a_server, (503, 60, 21)),
+        ("a table without bottom", bottomless, (501, 50, 10)),
+    ]
+}
+
+fn wrong_content() -> Vec<Breach> {
+    let publish = frame(1, 1, PUBLISH);
+    let delivered = &[0, 60, 0, 60, 1, b'a', 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0];
+    let got = &[0, 60, 0, 71, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0];
+    let immediate = b"\0\x3c\0\x28\0\0\0\x01q\x02";
+    let header = |class, size| frame(2, 1, &header(class, size));
+    let body = |body| frame(3, 1, body);
+    let long = [
+        &publish[..],
+        &header(60, 1),
+        &body(b"xyz"),
+        &body(b"xyz"),
+        &flow(),
+    ];
+    let huge = [&publish[..], &header(60, u64::MAX), &body(b"xyz"), &flow()];
+    let of_a_server = [frame(1, 1, delivered), header(60, 1), body(b"x")];
+    let other_class = [&publish[..], &header(50, 1)];
+    let immediately = [frame(1, 1, immediate), header(60, 0)];
+    vec![
+        ("body first", body(b"abc"), (505, 0, 0)),
         (
             "no header",
-            [frame(1, 1, publish), frame(3, 1, b"x")].concat(),
+            [&publish[..], &body(b"x")].concat(),
             (505, 60, 40),
         ),
-        (
-            "other class",
-            [frame(1, 1, publish), frame(2, 1, &header(50, 1))].concat(),
-            (505, 60, 40),
-        ),
-        (
-            "long body",
-            [
-                frame(1, 1, publish),
-                frame(2, 1, &header(60, 1)),
-                frame(3, 1, b"xyz"),
-                frame(3, 1, b"xyz"),
-                flow.clone(),
-            ]
-            .concat(),
-            (505, 60, 40),
-        ),
-        (
-            "huge body",
-            [
-                frame(1, 1, publish),
-                frame(2, 1, &header(60, u64::MAX)),
-                frame(3, 1, b"xyz"),
-                flow.clone(),
-            ]
-            .concat(),
-            (505, 60, 40),
-        ),
-        (
-            "closed channel",
-            frame(1, 9, &[0, 60, 0, 10, 0, 0, 0, 0, 0, 1, 0]),
-            (504, 60, 10),
-        ),
-        ("second open", frame(1, 1, CHANNEL_OPEN), (504, 20, 10)),
-        (
-            "a server's method",
-            frame(1, 1, &[0, 60, 0, 21, 1, b'a']),
-            (503, 60, 21),
-        ),
+        ("other class", other_class.concat(), (505, 60, 40)),
+        ("long body", long.concat(), (505, 60, 40)),
+        ("huge body", huge.concat(), (505, 60, 40)),
         (
             "a server's method with content",
-            [
-                frame(
-                    1,
-                    1,
-                    &[0, 60, 0, 60, 1, b'a', 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0],
-                ),
-                frame(2, 1, &header(60, 1)),
-                frame(3, 1, b"x"),
-            ]
-            .concat(),
+            of_a_server.concat(),
             (503, 60, 60),
         ),
         (
             "a server's method and then no content",
-            [
-                frame(
-                    1,
-                    1,
-                    &[0, 60, 0, 71, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0],
-                ),
-                flow,
-            ]
-            .concat(),
+            [frame(1, 1, got), flow()].concat(),
             (505, 60, 71),
         ),
-        (
-            "immediate",
-            [
-                frame(1, 1, b"\0\x3c\0\x28\0\0\0\x01q\x02"),
-                frame(2, 1, &header(60, 0)),
-            ]
-            .concat(),
-            (540, 60, 40),
-        ),
-        ("a table without bottom", frame(1, 1, &deep), (501, 50, 10)),
-    ] {
+        ("immediate", immediately.concat(), (540, 60, 40)),
+    ]
+}
+
+#[tokio::test]
+async fn every_breach_of_the_protocol_is_answered_with_its_code() {
+    let broker = broker().await;
+    let breaches = [wrong_frames(), wrong_methods(), wrong_content()];
+    for (name, bytes, close) in breaches.into_iter().flatten() {
         let answer = answer_to(&broker, &bytes).await;
         assert_eq!(close_in(&answer), Some(close), "{name}: {answer:?}");
     }

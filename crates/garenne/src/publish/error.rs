@@ -127,17 +127,7 @@ impl fmt::Display for PublishError {
                 exchange,
                 routing_key,
                 reason,
-            } => {
-                let exchange = if exchange.is_empty() {
-                    "the default exchange"
-                } else {
-                    exchange
-                };
-                write!(
-                    f,
-                    "nothing takes messages from {exchange} with routing key `{routing_key}` ({reason}); declare the queue or its binding"
-                )
-            }
+            } => unroutable(f, exchange, routing_key, reason),
             Self::Nacked => f.write_str(
                 "the broker refused the message (nack); a queue is full or cannot store",
             ),
@@ -194,6 +184,24 @@ impl fmt::Display for PublishError {
             Self::Refused { reason } => write!(f, "the broker refused the message: {reason}"),
         }
     }
+}
+
+fn unroutable(
+    f: &mut fmt::Formatter<'_>,
+    exchange: &str,
+    routing_key: &str,
+    reason: &str,
+) -> fmt::Result {
+    let exchange = if exchange.is_empty() {
+        "the default exchange"
+    } else {
+        exchange
+    };
+    write!(
+        f,
+        "nothing takes messages from {exchange} with routing key `{routing_key}` ({reason}); declare the queue or \
+         its binding"
+    )
 }
 
 fn may_be_stored(sent: bool) -> &'static str {

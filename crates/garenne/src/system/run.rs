@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use actix::Actor;
 use garenne_core::StopReason;
-use tokio::runtime::Runtime;
+use tokio::runtime::{Handle, Runtime};
 use tokio::sync::watch;
 use tracing::warn;
 
@@ -71,47 +71,7 @@ fn run(
     };
     let runner = actix::System::with_tokio_rt(|| runtime);
     runner.block_on(async {
-        let System {
-            plan,
-            publisher,
-            tasks,
-            publish,
-            alerts,
-            strange,
-        } = system;
-        for told in strange {
-            warn!(event = "unknown_variable", "{told}");
-        }
-        let (desk, tellers) = Desk::new(alerts, &plan.identity);
-        let (stopped, stopped_seen) = watch::channel(None);
-        let queues = plan
-            .queues
-            .iter()
-            .map(|q| (q.queue.name().to_owned(), Arc::clone(&q.counters)));
-        let board = Arc::new(Board::new(queues.collect(), desk.clone()));
-        tasks.start(links.handle(), &publish.subscribe(), plan.limits);
-        let failed = Destination {
-            brokers: plan.brokers.clone(),
-            tls: plan.tls.clone(),
-            name: plan.identity.link_name("failed messages"),
-            runtime: links.handle().clone(),
-        };
-        let supervisor = ConnectionSupervisor::new(
-            Arc::new(plan),
-            links.handle().clone(),
-            Arc::clone(&board),
-            publish,
-            publisher.clone(),
-            (desk, tellers),
-            stopped,
-        );
-        let handle = SystemHandle {
-            failed: Arc::new(failed),
-            supervisor: supervisor.start(),
-            board,
-            publisher,
-            stopped: stopped_seen,
-        };
+        let handle = assemble(system, links.handle());
         if signals == Signals::Listen {
             actix_rt::spawn(listen(handle.clone()));
         }
@@ -126,6 +86,51 @@ fn run(
         warn!(event = "threads_left", %error, "the system's threads were not told to end");
     }
     links.shutdown_background();
+}
+
+/// Makes the parts of the system, which run from now on, and the way to them.
+fn assemble(system: System, links: &Handle) -> SystemHandle {
+    let System {
+        plan,
+        publisher,
+        tasks,
+        publish,
+        alerts,
+        strange,
+    } = system;
+    for told in strange {
+        warn!(event = "unknown_variable", "{told}");
+    }
+    let (desk, tellers) = Desk::new(alerts, &plan.identity);
+    let (stopped, stopped_seen) = watch::channel(None);
+    let queues = plan
+        .queues
+        .iter()
+        .map(|q| (q.queue.name().to_owned(), Arc::clone(&q.counters)));
+    let board = Arc::new(Board::new(queues.collect(), desk.clone()));
+    tasks.start(links, &publish.subscribe(), plan.limits);
+    let failed = Destination {
+        brokers: plan.brokers.clone(),
+        tls: plan.tls.clone(),
+        name: plan.identity.link_name("failed messages"),
+        runtime: links.clone(),
+    };
+    let supervisor = ConnectionSupervisor::new(
+        Arc::new(plan),
+        links.clone(),
+        Arc::clone(&board),
+        publish,
+        publisher.clone(),
+        (desk, tellers),
+        stopped,
+    );
+    SystemHandle {
+        failed: Arc::new(failed),
+        supervisor: supervisor.start(),
+        board,
+        publisher,
+        stopped: stopped_seen,
+    }
 }
 
 /// The first signal stops the system, the second ends it at once.

@@ -52,6 +52,29 @@ async fn wear_out(place: &Place) {
     .await;
 }
 
+/// Makes lanes and parking queue of a queue that is there, and differs from what garenne would make.
+async fn declare_what_is_missing(place: &Place, adopted: &Queue) {
+    let admin = BrokerAdmin::connect(Some(&place.vhost.url()))
+        .await
+        .unwrap();
+    let declared = admin.declare_each(adopted).await.unwrap();
+    admin.close().await;
+    let name = |entity: &Entity| match entity {
+        Entity::Queue(queue) => queue.name.clone(),
+        other => panic!("{other:?}"),
+    };
+    for (entity, declared) in &declared {
+        match (name(entity).as_str(), declared) {
+            ("orders", Declared::Adopted { differences }) => {
+                let differs = |argument: &str| differences.iter().any(|d| d.argument == argument);
+                assert!(differs("x-delivery-limit") && differs("x-dead-letter-exchange"));
+            }
+            ("orders.failed" | "orders.retry.20s", Declared::Made) => {}
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_consumer_written_by_hand_is_replaced_step_by_step() {
     let place = Place::new().await;
@@ -71,25 +94,7 @@ async fn a_consumer_written_by_hand_is_replaced_step_by_step() {
 
     // Lanes and parking queue, made by somebody who may.
     let adopted = Queue::quorum("orders").declare(Declare::Verify);
-    let admin = BrokerAdmin::connect(Some(&place.vhost.url()))
-        .await
-        .unwrap();
-    let declared = admin.declare_each(&adopted).await.unwrap();
-    admin.close().await;
-    let name = |entity: &Entity| match entity {
-        Entity::Queue(queue) => queue.name.clone(),
-        other => panic!("{other:?}"),
-    };
-    for (entity, declared) in &declared {
-        match (name(entity).as_str(), declared) {
-            ("orders", Declared::Adopted { differences }) => {
-                let differs = |argument: &str| differences.iter().any(|d| d.argument == argument);
-                assert!(differs("x-delivery-limit") && differs("x-dead-letter-exchange"));
-            }
-            ("orders.failed" | "orders.retry.20s", Declared::Made) => {}
-            other => panic!("{other:?}"),
-        }
-    }
+    declare_what_is_missing(&place, &adopted).await;
 
     // Side by side, with no more rights than to read and write.
     let url = place.reader_url().await;

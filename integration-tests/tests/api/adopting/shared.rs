@@ -27,19 +27,11 @@ enum Sees {
     NotEvenLooks,
 }
 
-async fn two_replicas(kind: QueueKind, sees: Sees) {
-    let place = Place::new().await;
-    let name = "orders";
-    let queue = Queue::new(name, kind).prefetch(50).concurrency(1);
-    // What a lane and the parking queue are made by for who may not make them.
-    Running::consuming(
-        place
-            .system()
-            .consume_fn(Queue::new("orders", kind), nothing),
-    )
-    .await
-    .stop()
-    .await;
+/// Declares a queue with a single active consumer, and makes its lanes and its parking queue for those who
+/// may not make them.
+async fn declare_with_one_active(place: &Place, name: &str, kind: QueueKind) {
+    let system = place.system().consume_fn(Queue::new(name, kind), nothing);
+    Running::consuming(system).await.stop().await;
     place.client.delete(name).await;
     place
         .client
@@ -51,6 +43,13 @@ async fn two_replicas(kind: QueueKind, sees: Sees) {
             ],
         )
         .await;
+}
+
+async fn two_replicas(kind: QueueKind, sees: Sees) {
+    let place = Place::new().await;
+    let name = "orders";
+    let queue = Queue::new(name, kind).prefetch(50).concurrency(1);
+    declare_with_one_active(&place, name, kind).await;
     let (declare, url) = match sees {
         Sees::Arguments => (Declare::Verify, place.vhost.url()),
         Sees::Nothing => (Declare::Verify, place.reader_url().await),
