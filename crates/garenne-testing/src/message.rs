@@ -8,7 +8,6 @@ use garenne::core::{Attempt, FailedMessage, Properties, RETRY_NUMS, Value, read_
 use garenne::{Body, Outgoing, PublishError, Undecodable};
 use garenne_broker::MessageView;
 
-
 /// How much of a body is shown.
 const PREVIEW: usize = 60;
 

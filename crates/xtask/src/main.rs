@@ -9,6 +9,7 @@
 //! cargo xtask interop             clients of others on the embedded broker and on RabbitMQ 4, compared
 //! cargo xtask bench               garenne and other consumers, measured side by side
 //! cargo xtask tidy                what can be checked by a program
+//! cargo xtask circle [FOLDER]     the largest circle of imports, here or in another copy of the project
 //! cargo xtask deny                licences, crates and sources of what is depended on
 //! ```
 #![expect(
@@ -34,7 +35,8 @@ use std::process::ExitCode;
 
 const USAGE: &str = "usage: cargo xtask test [--fast | --rabbitmq 3 | --rabbitmq 4] | \
                      cargo xtask rabbitmq4 [FOLDER] | cargo xtask interop [--rabbitmq 3 | --rabbitmq 4] | \
-                     cargo xtask bench [OPTIONS; see --help] | cargo xtask tidy | cargo xtask deny";
+                     cargo xtask bench [OPTIONS; see --help] | cargo xtask tidy | \
+                     cargo xtask circle [FOLDER] | cargo xtask deny";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -50,6 +52,8 @@ fn main() -> ExitCode {
         ["interop", "--rabbitmq", "3"] => interop::run(interop::Rabbit::V3),
         ["bench", ref options @ ..] => bench::run(options),
         ["tidy"] => tidy::check(),
+        ["circle"] => tidy::show_circle(None),
+        ["circle", project] => tidy::show_circle(Some(project)),
         ["deny"] => deny::check(),
         ["help" | "--help" | "-h"] => {
             println!("{USAGE}");
