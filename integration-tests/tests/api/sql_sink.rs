@@ -48,8 +48,8 @@ async fn import(running: &Running, url: &str) -> u64 {
         .unwrap()
 }
 
-/// Moves into the table all that is parked. The broker counts a queue's messages late, so one import may leave
-/// the newest to the next.
+/// Moves into the table all that is parked. The broker counts a queue's messages late, so one import may
+/// leave the newest to the next.
 async fn import_all(place: &Place, running: &Running, url: &str) {
     eventually(SOON, "all is imported", async || {
         import(running, url).await;

@@ -199,8 +199,8 @@ fn unroutable(
     };
     write!(
         f,
-        "nothing takes messages from {exchange} with routing key `{routing_key}` ({reason}); declare the queue or \
-         its binding"
+        "nothing takes messages from {exchange} with routing key `{routing_key}` ({reason}); declare the queue \
+         or its binding"
     )
 }
 

@@ -132,8 +132,8 @@ fn faults(modules: &Modules, floors: &[Floor]) -> Vec<String> {
                 ));
             } else if tops.contains(from) && !may.contains(&from) {
                 faults.push(format!(
-                    "{file}:{line}: `{own}` may not import `{from}`; move the name to a floor below, or change \
-                     the table of floors"
+                    "{file}:{line}: `{own}` may not import `{from}`; move the name to a floor below, or \
+                     change the table of floors"
                 ));
             }
         }

@@ -7,9 +7,9 @@ pub(super) const PAGE: &str = "ARCHITECTURE.md";
 
 /// The files of `crates/*/src` that the map does not name, and the names in it that are gone.
 ///
-/// Each crate has a part of the map, which begins with its name in bold. The part names every module that lies
-/// in `src` itself, by its file or by its folder: `quiet.rs`, `link/`, `link/io/`. Files in folders may be named.
-/// `files` are the paths of all files of the project.
+/// Each crate has a part of the map, which begins with its name in bold. The part names every module that
+/// lies in `src` itself, by its file or by its folder: `quiet.rs`, `link/`, `link/io/`. Files in folders may be
+/// named. `files` are the paths of all files of the project.
 pub(super) fn check(page: &str, files: &[String]) -> Vec<String> {
     let mut faults = Vec::new();
     let Some(map) = section(page) else {

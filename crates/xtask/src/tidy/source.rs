@@ -237,7 +237,10 @@ mod tests {
 
     #[test]
     fn comments_and_contents_of_literals_are_no_code() {
-        let text = "a(\"x // y\"); // b\n/* c /* d */ e */ f('\"', r#\"g\"h\"#, b\"\\\"i\", '\\'', 'ü');\nfn j<'k>() {}\n";
+        let text = concat!(
+            "a(\"x // y\"); // b\n/* c /* d */ e */ ",
+            "f('\"', r#\"g\"h\"#, b\"\\\"i\", '\\'', 'ü');\nfn j<'k>() {}\n"
+        );
         let code = source(text).code;
         assert_eq!(code.len(), text.len());
         for gone in ["x", "y", "b\n", "c", "d", "e", "g", "h", "i", "ü"] {
@@ -250,7 +253,10 @@ mod tests {
 
     #[test]
     fn tests_are_code_that_is_not_shipped() {
-        let text = "fn a() {}\n#[cfg(test)]\n#[expect(x)]\nmod tests {\n    fn b() { {} }\n}\n#[cfg(test)]\nmod c;\nfn d() {}\n";
+        let text = concat!(
+            "fn a() {}\n#[cfg(test)]\n#[expect(x)]\nmod tests {\n    fn b() { {} }\n}\n",
+            "#[cfg(test)]\nmod c;\nfn d() {}\n"
+        );
         let source = source(text);
         assert!(source.code.contains("fn b()"));
         assert!(!source.shipped.contains("fn b()") && !source.shipped.contains("mod c"));

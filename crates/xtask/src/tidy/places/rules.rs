@@ -54,7 +54,7 @@ pub(super) const RULES: &[Rule] = &[
         patterns: &["Settled::Ack"],
         within: GARENNE,
         only: &[
-            "crates/garenne/src/consumer/settle.rs",
+            "crates/garenne/src/consumer/settle",
             // These obey it.
             "crates/garenne/src/consumer/channel.rs",
             "crates/garenne/src/consumer/recall.rs",
@@ -205,6 +205,6 @@ pub(super) const RULES: &[Rule] = &[
             "examples/quickstart/src/main.rs",
         ],
         tests: Tests::May,
-        why: "whoever reads a standard stream may stall or be gone, and a text may hold what a stranger wrote",
+        why: "whoever reads a standard stream may stall or be gone, and a text may be a stranger's",
     },
 ];
