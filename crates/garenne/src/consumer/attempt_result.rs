@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use garenne_core::Outcome;
 
-use super::outbox::Parcel;
 use crate::body::Undecodable;
+use crate::delivery::Parcel;
 use crate::failure::Failure;
 
 /// How one attempt on a message has ended: its outcome, the words for it, and what is to be sent.

@@ -22,9 +22,10 @@ use tracing::{Instrument, Span};
 
 use super::answers::{Answer, Answers, Reply};
 use super::attempt_result::AttemptResult;
-use super::handler::{HandlerLost, panic_text};
+use super::handler::HandlerLost;
 use crate::delivery::{CallNumber, Culprit, Delivery};
 use crate::failure::{Failure, HandlerResult};
+use crate::panics::panic_text;
 
 /// The deliveries that wait for a handler actor, seen from both sides.
 pub(super) struct Inbox<B> {

@@ -6,7 +6,6 @@
 //! not, and the boxed future of a `HandlerResult` is polled (and at the deadline dropped) by the
 //! life of its delivery instead of being let loose on the thread.
 
-use std::any::Any;
 use std::cell::RefCell;
 use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -25,6 +24,7 @@ use super::feed::{Feed, Inbox};
 use super::life::Life;
 use super::stage::Stage;
 use crate::delivery::Delivery;
+use crate::panics::panic_text;
 
 /// The handler was lost, and not over this message: there was no attempt.
 pub(super) enum HandlerLost {
@@ -203,13 +203,4 @@ impl<B> Drop for Instance<B> {
     fn drop(&mut self) {
         self.inbox.close();
     }
-}
-
-/// The text of a panic, as far as it has one.
-pub(crate) fn panic_text(panic: &dyn Any) -> String {
-    let text = panic
-        .downcast_ref::<&str>()
-        .copied()
-        .or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    format!("panicked: {}", text.unwrap_or("(no text)"))
 }

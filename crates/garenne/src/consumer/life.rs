@@ -17,12 +17,13 @@ use tracing::{Span, info_span};
 
 use super::attempt_result::AttemptResult;
 use super::channel_alive::{ChannelAlive, ChannelGone};
-use super::handler::{HandlerLost, panic_text};
+use super::handler::HandlerLost;
 use super::settle::Settled;
 use super::stage::Stage;
 use super::{Worker, WorkerNews};
 use crate::body::{Body, Undecodable};
 use crate::delivery::{Delivery, Meta};
+use crate::panics::panic_text;
 
 /// How many times the handler may be lost over other messages while it handles this one, before that
 /// costs this one an attempt.
@@ -179,8 +180,7 @@ where
 
     /// *decided*: what the attempt's result means for the message, as the queue's retry policy says.
     fn decided(&self, result: &AttemptResult) -> Settlement {
-        let policy = self.worker.queue.get_retry();
-        decide(&result.outcome, self.meta.attempt, policy)
+        decide(&result.outcome, self.meta.attempt, &self.worker.queue.retry)
     }
 }
 

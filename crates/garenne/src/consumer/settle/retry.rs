@@ -129,7 +129,7 @@ impl<A, B> Life<A, B> {
                 causes = result.causes(),
                 ran_ms = self.stage.ran_ms(),
                 delay_ms = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX),
-                attempts = self.worker.queue.get_retry().retries() + 1,
+                attempts = self.worker.queue.retry.retries() + 1,
                 "attempt {attempt} failed; the next one follows after the delay"
             );
         });

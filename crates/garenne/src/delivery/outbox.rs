@@ -1,22 +1,14 @@
-//! What a handler wants sent when it has succeeded: collected while it runs, sent before its message
-//! is acked.
+//! What a handler wants sent when it has succeeded, collected while it runs.
 
 use std::mem;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use futures_util::future::join_all;
-use garenne_core::wire::readable;
-use garenne_core::{Outcome, Wish};
 use tracing::warn;
 use uuid::Uuid;
 
-use super::Hub;
-use super::attempt_result::AttemptResult;
-use super::channel_alive::ChannelGone;
-use super::life::Life;
-use crate::delivery::Meta;
-use crate::publish::{Outgoing, PublishError};
+use super::Meta;
+use crate::publish::Outgoing;
 
 /// Under which ids are derived: any fixed UUID does, as long as it never changes.
 const NAMESPACE: Uuid = Uuid::from_u128(0x6c6f_28ae_4d1b_4c5e_9a07_b1d4_7e52_90c3);
@@ -39,8 +31,8 @@ pub(crate) struct RunId(u32);
 /// One message of an outbox.
 #[derive(Clone, Debug)]
 pub(crate) struct Parcel {
-    message: Outgoing,
-    way: Way,
+    pub(crate) message: Outgoing,
+    pub(crate) way: Way,
 }
 
 /// How a message is sent.
@@ -67,7 +59,7 @@ impl Outbox {
         if collected.run != run {
             return warn!(
                 event = "outgoing_too_late",
-                message_id = message.message_id(),
+                message_id = message.id(),
                 "a message to be sent with an ack was given after its handler had ended; it is not sent"
             );
         }
@@ -88,7 +80,7 @@ impl Outbox {
     }
 
     /// Takes what the run collected; nothing can be added to it any more.
-    pub(super) fn close(&self) -> Vec<Parcel> {
+    pub(crate) fn close(&self) -> Vec<Parcel> {
         let mut collected = self.lock();
         collected.run = RunId(collected.run.0.wrapping_add(1));
         mem::take(&mut collected.parcels)
@@ -105,75 +97,6 @@ pub(crate) fn derived_id(meta: &Meta, position: usize) -> Option<String> {
     // A message id may go to several queues, and each of their handlers sends other messages.
     let name = format!("{}\n{}\n{position}", meta.queue, meta.message_id()?);
     Some(Uuid::new_v5(&NAMESPACE, name.as_bytes()).to_string())
-}
-
-impl<A, B> Life<A, B> {
-    /// *sent*: what a handler that succeeded wants sent is confirmed, or it has not succeeded.
-    ///
-    /// If the channel goes before that, what is not confirmed yet stays in the result.
-    pub(super) async fn sent(&self, mut result: AttemptResult) -> AttemptResult {
-        let parcels = mem::take(&mut result.outgoing);
-        // Of an attempt that has failed meanwhile, the rest is left.
-        if parcels.is_empty() || result.outcome != Outcome::Done {
-            return result;
-        }
-        let hub = &self.worker.hub;
-        let sends = parcels.into_iter().map(async |parcel| {
-            let sent = self.hold("outgoing message", || parcel.send(hub)).await;
-            (parcel, sent)
-        });
-        for (parcel, sent) in join_all(sends).await {
-            match sent {
-                Ok(Ok(())) => {}
-                Ok(Err(error)) => result.fail_to_send(&parcel, &error),
-                Err(ChannelGone) => result.outgoing.push(parcel),
-            }
-        }
-        result
-    }
-}
-
-impl Parcel {
-    /// Sends it. An error inside is an answer: trying again by itself cannot help.
-    async fn send(&self, hub: &Hub) -> Result<Result<(), PublishError>, PublishError> {
-        let message = self.message.clone();
-        let sent = match &self.way {
-            Way::Reply(queue) if !hub.replies.may_go_to(queue) => {
-                let reply_to = readable(queue.as_bytes()).into_owned();
-                return Ok(Err(PublishError::ReplyRefused { reply_to }));
-            }
-            Way::After(delay) => hub.publisher.send_after(message, *delay).await,
-            Way::Now | Way::Reply(_) => hub.publisher.send(message).await,
-        };
-        match sent {
-            Err(error) if !error.is_transient() || is_unroutable(&error) => Ok(Err(error)),
-            result => result.map(Ok),
-        }
-    }
-}
-
-fn is_unroutable(error: &PublishError) -> bool {
-    matches!(error, PublishError::Unroutable { .. })
-}
-
-impl AttemptResult {
-    /// What the handler wanted sent cannot be, so it has failed: for good, unless somebody may yet
-    /// make a queue for it.
-    fn fail_to_send(&mut self, parcel: &Parcel, error: &PublishError) {
-        if self.outcome == Outcome::Failed(Wish::Permanent) {
-            return;
-        }
-        let wish = if is_unroutable(error) {
-            Wish::Retry
-        } else {
-            Wish::Permanent
-        };
-        self.outcome = Outcome::Failed(wish);
-        self.error = format!(
-            "message {} that the handler wants sent cannot be: {error}",
-            parcel.message.message_id()
-        );
-    }
 }
 
 #[cfg(test)]
@@ -208,10 +131,10 @@ mod tests {
     #[test]
     fn without_an_id_to_derive_from_a_message_keeps_its_own() {
         let order = delivery("orders", None);
-        let message = Outgoing::to_queue("invoices", "").with_message_id("own");
-        order.publish_derived(message);
+        let message = Outgoing::to_queue("invoices", "").message_id("own");
+        order.publish(message);
         let parcels = order.meta().outbox.close();
-        assert_eq!(parcels[0].message.message_id(), "own");
+        assert_eq!(parcels[0].message.id(), "own");
     }
 
     #[test]
