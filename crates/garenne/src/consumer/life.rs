@@ -76,25 +76,31 @@ where
     /// Dropping the future abandons the message: the broker hands it out again. Steps that few messages
     /// come to are boxed. So the future, which is made and moved for each message, stays small.
     pub(super) async fn live(self) -> Settled {
-        let result = match self.recalled().await {
-            Ok(Some(earlier)) => earlier,
-            Ok(None) => match self.decoded() {
-                Ok(body) => self.run(body).await,
-                Err(undecodable) => undecodable,
-            },
+        let Ok(mut result) = self.attempted().await else {
             // The next redelivery asks again.
-            Err(ChannelGone) => return Settled::Nothing,
+            return Settled::Nothing;
         };
         self.stage.end();
-        let result = match result.outgoing.is_empty() {
-            true => result,
-            false => Box::pin(self.sent(result)).await,
-        };
+        if !result.outgoing.is_empty() {
+            result = Box::pin(self.sent(result)).await;
+        }
         let settlement = self.decided(&result);
         self.settled(result, settlement).await
     }
 
-    /// *recalled*: how an earlier run on this very message has ended, if its ack was lost with its
+    /// The result of an attempt: of an earlier one that is recalled, or else of one that is made now.
+    async fn attempted(&self) -> Result<AttemptResult, ChannelGone> {
+        if let Some(earlier) = self.recalled().await? {
+            return Ok(earlier);
+        }
+        let body = match self.decoded() {
+            Ok(body) => body,
+            Err(undecodable) => return Ok(undecodable),
+        };
+        Ok(self.run(body).await)
+    }
+
+    /// *recalled*: how an earlier attempt on this very message has ended, if its ack was lost with its
     /// channel.
     async fn recalled(&self) -> Result<Option<AttemptResult>, ChannelGone> {
         let Some(earlier) = self.worker.recall.earlier(&self.meta) else {
@@ -117,7 +123,7 @@ where
         .map_err(|why| AttemptResult::undecodable(&encoded(&self.meta, why)))
     }
 
-    /// *run*: what the handler returns, its panic, its deadline, or that it has never begun.
+    /// *run*: what the handler returns, its panic, its deadline; or that no handler has begun.
     async fn run(&self, mut body: B) -> AttemptResult {
         // The permit is held until the handler has ended, not until the message is settled: a message that
         // waits for the broker to take its copy must not keep the next handler from beginning.
