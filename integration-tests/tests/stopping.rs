@@ -1,4 +1,4 @@
-//! A stop finishes what has begun, gives back what has not, and waits for nobody else.
+//! A stop finishes what has begun, requeues what has not, and waits for nothing else.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};

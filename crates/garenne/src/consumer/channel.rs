@@ -35,7 +35,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 pub(super) struct ChannelTask<A, B, L> {
     worker: Rc<Worker<A, B>>,
     live: Live<A, B, L>,
-    alive: Rc<ChannelAlive>,
+    channel: Rc<ChannelAlive>,
     epoch: Epoch,
     loss: Loss,
     port: Port,
@@ -92,7 +92,7 @@ where
             );
         });
         Ok(Self {
-            alive: ChannelAlive::new(),
+            channel: ChannelAlive::new(),
             epoch: link.epoch,
             loss: link.loss(),
             acks: Acks::new(caution.full(), Arc::clone(&worker.counters)),
@@ -155,7 +155,7 @@ where
     /// Sees what is in hand to its end after the subscription is gone: acks it while the channel
     /// lives, else lets the handlers finish and remembers how.
     pub(super) async fn linger(mut self) {
-        if self.in_hand.is_empty() && (self.acks.is_empty() || !self.alive.is_alive()) {
+        if self.in_hand.is_empty() && (self.acks.is_empty() || !self.channel.is_alive()) {
             return;
         }
         debug!(
@@ -195,7 +195,7 @@ where
     fn poll_turn(&mut self, cx: &mut TaskContext<'_>) -> Poll<Turn> {
         let mut moved = false;
         for _ in 0..BATCH {
-            if !self.alive.is_alive() {
+            if !self.channel.is_alive() {
                 break;
             }
             match self.port.poll_next(cx) {
@@ -235,7 +235,7 @@ where
                 return Poll::Ready(Turn::Lost(error.to_string()));
             }
         }
-        while self.alive.is_alive()
+        while self.channel.is_alive()
             && let Poll::Ready(acked) = self
                 .acks
                 .poll(cx, self.port.writer(), moved, &|tag| self.in_hand.find(tag))
@@ -266,7 +266,7 @@ where
             return None;
         }
         let redelivered = message.redelivered;
-        let life = Life::received(&self.worker, &self.alive, self.in_hand.stage(), message);
+        let life = Life::received(&self.worker, &self.channel, self.in_hand.stage(), message);
         let watched = Watched {
             meta: Arc::clone(&life.meta),
             stage: Rc::clone(&life.stage),
@@ -277,7 +277,7 @@ where
 
     /// Takes how a life has ended into the ledger. Returns the new prefetch when it ends the caution.
     fn finish(&mut self, meta: Arc<Meta>, settled: Settled) -> Option<u16> {
-        if !self.alive.is_alive() {
+        if !self.channel.is_alive() {
             self.worker.counters.on_ended(1);
             // Settled too late for the broker to be told; its redelivery waits to hear of it.
             self.worker.recall.settled(&meta, settled);

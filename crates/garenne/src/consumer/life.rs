@@ -202,3 +202,36 @@ fn encoded(meta: &Meta, why: Undecodable) -> Undecodable {
         why.as_str()
     ))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::consumer::FnHandler;
+    use crate::{Failure, Text};
+
+    /// It is made and moved for each message. It was 1,000 once.
+    const SMALL: usize = 700;
+
+    async fn charge(_: Delivery<Text>) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    fn size_of_future<A, B, L>(_: Live<A, B, L>) -> usize {
+        size_of::<L>()
+    }
+
+    fn live_of<A, B>(_: &A) -> Live<A, B, impl Future<Output = Settled>>
+    where
+        A: Actor<Context = Context<A>> + Handler<Delivery<B>>,
+        A::Result: 'static,
+        B: Body,
+    {
+        Life::<A, B>::live
+    }
+
+    #[test]
+    fn the_future_of_a_life_stays_small() {
+        let size = size_of_future(live_of(&FnHandler::new(charge)));
+        assert!(size <= SMALL, "{size} bytes");
+    }
+}

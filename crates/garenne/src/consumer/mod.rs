@@ -15,6 +15,7 @@ mod in_hand;
 mod life;
 mod recall;
 mod replies;
+mod running;
 mod sent;
 mod settle;
 mod sharing;

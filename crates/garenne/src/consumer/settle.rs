@@ -8,6 +8,7 @@ use garenne_core::{Outcome, Settlement};
 use tracing::{debug, info};
 
 use super::attempt_result::AttemptResult;
+use super::channel_alive::ChannelGone;
 use super::life::Life;
 use crate::publish::{PublishError, new_message_id};
 
@@ -38,23 +39,27 @@ impl<A, B> Life<A, B> {
             counters.on_ran(result.outcome == Outcome::Done);
             result.counted = true;
         }
-        match settlement {
+        let stored = match settlement {
             Settlement::Ack => {
                 self.log_handled();
-                Settled::Ack
+                return Settled::Ack;
             }
             Settlement::Discard => {
                 counters.on_discarded();
                 self.log_discarded(&result);
-                Settled::Ack
+                return Settled::Ack;
             }
             Settlement::Requeue => {
                 counters.on_requeued();
-                Settled::Requeue
+                return Settled::Requeue;
             }
             // These are boxed, because few messages come to them and each would have room for them.
-            Settlement::Retry(delay) => Box::pin(self.retry(result, delay)).await,
-            Settlement::Fail(reason) => Box::pin(self.store(result, reason)).await,
+            Settlement::Retry(delay) => Box::pin(self.retry(&result, delay)).await,
+            Settlement::Fail(reason) => Box::pin(self.store(&result, reason)).await,
+        };
+        match stored {
+            Ok(()) => Settled::Ack,
+            Err(ChannelGone) => self.leave(result),
         }
     }
 

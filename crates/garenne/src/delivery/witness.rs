@@ -47,3 +47,58 @@ impl Drop for Witness {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn calls() -> [CallNumber; 2] {
+        let first = CallNumber::default().next();
+        [first, first.next()]
+    }
+
+    #[test]
+    fn while_no_call_is_accused_the_actor_was_lost_over_none() {
+        let culprit = Culprit::default();
+        assert!(
+            !calls()
+                .map(|call| culprit.is_another_than(call))
+                .contains(&true)
+        );
+    }
+
+    #[test]
+    fn the_first_call_that_is_accused_is_the_culprit() {
+        let (culprit, [first, second]) = (Culprit::default(), calls());
+        culprit.accuse(second);
+        culprit.accuse(first);
+        assert!(culprit.is_another_than(first));
+        assert!(!culprit.is_another_than(second));
+    }
+
+    #[test]
+    fn a_delivery_that_is_dropped_in_passing_accuses_no_call() {
+        let (culprit, [first, second]) = (Arc::<Culprit>::default(), calls());
+        drop(Witness {
+            culprit: Arc::clone(&culprit),
+            call: first,
+        });
+        assert!(!culprit.is_another_than(second));
+    }
+
+    #[test]
+    fn a_delivery_that_a_panic_tears_down_accuses_its_call() {
+        let (culprit, [first, second]) = (Arc::<Culprit>::default(), calls());
+        let witness = Witness {
+            culprit: Arc::clone(&culprit),
+            call: first,
+        };
+        let torn_down = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            let _witness = witness;
+            std::panic::resume_unwind(Box::new(()));
+        }));
+        assert!(torn_down.is_err());
+        assert!(culprit.is_another_than(second));
+        assert!(!culprit.is_another_than(first));
+    }
+}

@@ -42,7 +42,7 @@ where
             true => self.acks.untold() == 0,
             false => self.subscription.is_none() && self.acks.is_empty(),
         };
-        is_told || !self.alive.is_alive()
+        is_told || !self.channel.is_alive()
     }
 
     /// The broker shall hand the message out again: now, or with all others when the channel is closed.
@@ -57,7 +57,7 @@ where
     /// Nothing can be settled any more. The broker will hand out again what is in hand; what is
     /// known of it is remembered for then.
     pub(super) fn lost(&mut self, why: String) -> End {
-        if self.alive.is_alive() {
+        if self.channel.is_alive() {
             let recall = &self.worker.recall;
             let in_hand = self.in_hand.watched();
             for begun in in_hand.filter(|delivery| delivery.stage.has_begun()) {
@@ -66,7 +66,7 @@ where
             for meta in self.acks.take_unacked() {
                 recall.ended(&meta, AttemptResult::settled());
             }
-            self.alive.end();
+            self.channel.end();
             self.worker.counters.on_ended(self.acks.untold());
             if !self.in_hand.is_empty() {
                 let quiet = &self.worker.log.cut_off;
@@ -77,7 +77,7 @@ where
     }
 
     pub(super) async fn close(&self) {
-        if self.alive.is_alive() {
+        if self.channel.is_alive() {
             let _ = self.port.close().await;
         }
     }

@@ -1,5 +1,6 @@
 //! Settling a message whose attempt failed and that is to be tried again: its copy waits in a lane.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -8,7 +9,7 @@ use garenne_core::{FailReason, Properties, retry_copy};
 use tokio::sync::oneshot;
 use tracing::warn;
 
-use super::{Settled, actor_gone};
+use super::actor_gone;
 use crate::consumer::attempt_result::AttemptResult;
 use crate::consumer::channel_alive::ChannelGone;
 use crate::consumer::life::Life;
@@ -22,36 +23,44 @@ const DEATHS_MAX: usize = 8 * 1024;
 
 impl<A, B> Life<A, B> {
     /// Puts a copy with the next attempt's number into the lane of this delay.
-    pub(super) async fn retry(&self, result: AttemptResult, delay: Duration) -> Settled {
-        let Self { worker, meta, .. } = self;
-        let delivered = meta.properties();
+    pub(super) async fn retry(
+        &self,
+        result: &AttemptResult,
+        delay: Duration,
+    ) -> Result<(), ChannelGone> {
+        let delivered = self.meta.properties();
         if let Some(why) = unrepeatable(&delivered) {
             return self.give_up(result, &why).await;
         }
-        self.log_retried(&result, delay);
+        self.log_retried(result, delay);
         let copy = Arc::new(retry_copy(
             delivered,
-            meta.origin(),
-            meta.attempt.next(),
+            self.meta.origin(),
+            self.meta.attempt.next(),
             &self.message_id(),
             SystemTime::now(),
         ));
-        match self.hold("retry copy", || self.publish(delay, &copy)).await {
-            Ok(Ok(())) => {
-                worker.counters.on_retried();
-                Settled::Ack
-            }
-            // The record, whose headers are cut to fit, can be stored.
-            Ok(Err(why)) => self.give_up(result, &why).await,
-            Err(ChannelGone) => self.leave(result),
+        let publish = || self.publish(delay, &copy);
+        // The record, whose headers are cut to fit, can be stored.
+        if let Err(why) = self.hold("retry copy", publish).await? {
+            return self.give_up(result, &why).await;
         }
+        self.worker.counters.on_retried();
+        Ok(())
     }
 
     /// Stores a message of which no faithful copy can be made for a lane. Held, it would stand in the way
     /// of others.
-    async fn give_up(&self, mut result: AttemptResult, why: &dyn std::fmt::Display) -> Settled {
-        result.error = format!("{} (and cannot be retried: {why})", result.error);
-        Box::pin(self.store(result, FailReason::Unrepeatable)).await
+    async fn give_up(
+        &self,
+        result: &AttemptResult,
+        why: &dyn fmt::Display,
+    ) -> Result<(), ChannelGone> {
+        let result = AttemptResult {
+            error: format!("{} (and cannot be retried: {why})", result.error),
+            ..result.clone()
+        };
+        Box::pin(self.store(&result, FailReason::Unrepeatable)).await
     }
 
     /// Publishes the copy. Should its lane not be there, it is made, once. An error inside is an answer:

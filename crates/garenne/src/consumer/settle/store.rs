@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use garenne_core::{FailReason, FailedMessage as Record, original};
 use tracing::error;
 
-use super::{Settled, actor_gone};
+use super::actor_gone;
 use crate::consumer::attempt_result::AttemptResult;
 use crate::consumer::channel_alive::ChannelGone;
 use crate::consumer::life::Life;
@@ -14,10 +14,14 @@ use crate::sink::{FailedMessage, Store, Stored};
 
 impl<A, B> Life<A, B> {
     /// Hands the message to the fail sink.
-    pub(super) async fn store(&self, result: AttemptResult, reason: FailReason) -> Settled {
+    pub(super) async fn store(
+        &self,
+        result: &AttemptResult,
+        reason: FailReason,
+    ) -> Result<(), ChannelGone> {
         let Self { worker, .. } = self;
         let ran_ms = self.stage.ran_ms();
-        let failed = FailedMessage::from(self.record(&result, reason));
+        let failed = FailedMessage::from(self.record(result, reason));
         let stored = self
             .hold("failed message", || {
                 let stored = worker.hub.sink.send(Store {
@@ -26,11 +30,10 @@ impl<A, B> Life<A, B> {
                 });
                 async { stored.await.unwrap_or_else(|_| Err(actor_gone("FailSink"))) }
             })
-            .await;
+            .await?;
         let place = match stored {
-            Ok(Stored::InSink) => "the fail sink".to_owned(),
-            Ok(Stored::InParkingQueue) => format!("`{}`", worker.queue.parking_name()),
-            Err(ChannelGone) => return self.leave(result),
+            Stored::InSink => "the fail sink".to_owned(),
+            Stored::InParkingQueue => format!("`{}`", worker.queue.parking_name()),
         };
         worker.counters.on_failed();
         worker.hub.desk.failed(&failed.queue, reason, &failed.error);
@@ -45,7 +48,7 @@ impl<A, B> Life<A, B> {
                 "the message failed for good and was stored in {place}"
             );
         });
-        Settled::Ack
+        Ok(())
     }
 
     fn record(&self, result: &AttemptResult, reason: FailReason) -> Record {
