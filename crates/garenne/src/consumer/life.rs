@@ -145,7 +145,7 @@ where
                     }
                     return result;
                 }
-                // Whichever message it is over each time, it cannot go on for ever.
+                // Whichever messages the handler is lost over, it cannot go on for ever.
                 Err(HandlerLost::OverAnother) if lost_over_others == MOST_LOST => {
                     return AttemptResult::panicked(
                         "the handler actor was lost again and again while it handled this message",
