@@ -1,4 +1,4 @@
-//! A stop finishes what has begun, gives back what has not, and waits for nobody else.
+//! A stop finishes what has begun, requeues what has not, and waits for nothing else.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -12,7 +12,7 @@ use serde_json::Value;
 use crate::support::{SOON, consumes, options, start};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_stop_under_load_finishes_what_has_begun_and_gives_back_the_rest_unchanged() {
+async fn a_stop_under_load_finishes_what_has_begun_and_requeues_the_rest_unchanged() {
     for signal in [Signal::TERM, Signal::INT] {
         let vhost = Vhost::new().await;
         let client = Client::connect(&vhost.url()).await;

@@ -62,7 +62,7 @@ enum State {
     Running,
     /// It may be acked.
     Finished,
-    /// The broker has been told: acked alone, or given back.
+    /// The broker has been told: acked alone, or requeued.
     Settled,
 }
 
@@ -130,13 +130,13 @@ impl Ledger {
         Ok(())
     }
 
-    /// The delivery has been given back to the broker (nacked, by itself): it is unknown there from
+    /// The delivery has been requeued (nacked, by itself): the broker does not know its tag from
     /// now on, and no ack may name it.
     ///
     /// # Errors
     ///
     /// [`LedgerError::NotRunning`] when it is not running.
-    pub fn give_back(&mut self, tag: u64) -> Result<(), LedgerError> {
+    pub fn requeue(&mut self, tag: u64) -> Result<(), LedgerError> {
         let index = self.leave(tag, State::Settled)?;
         if index == self.prefix {
             self.extend_prefix();

@@ -36,8 +36,8 @@ pub enum Outcome {
     DeadlineExceeded,
     /// The body could not be decoded; the handler was never asked.
     Undecodable,
-    /// The handler was lost, or the system stopped, before it began.
-    NotBegun,
+    /// There was no attempt: the system stopped, or the handler was lost, before a handler began.
+    Requeued,
 }
 
 /// What finally happens to a delivery.
@@ -49,7 +49,7 @@ pub enum Settlement {
     Retry(Duration),
     /// Give it to the fail sink, and ack once it is stored.
     Fail(FailReason),
-    /// Give it back to the broker. It has not been an attempt.
+    /// Requeue it: nack it, so that the broker hands it out again. It has not been an attempt.
     Requeue,
     /// Ack, and count it: it was not wanted.
     Discard,
@@ -111,7 +111,7 @@ pub fn decide(outcome: &Outcome, attempt: Attempt, policy: &Retry) -> Settlement
         Outcome::DeadlineExceeded => retry_or(FailReason::Deadline),
         // Bytes do not change by waiting: another attempt would read the same ones.
         Outcome::Undecodable => Settlement::Fail(FailReason::Undecodable),
-        Outcome::NotBegun => Settlement::Requeue,
+        Outcome::Requeued => Settlement::Requeue,
     }
 }
 

@@ -155,7 +155,7 @@ impl Display for Counters<'_> {
             ("retried", retried),
             ("failed for good", failed),
             ("discarded", discarded),
-            ("given back", requeued),
+            ("requeued", requeued),
             ("recalled", recalled),
             ("in flight", in_flight),
         ];

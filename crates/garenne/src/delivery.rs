@@ -2,14 +2,15 @@
 
 mod meta;
 mod outbox;
+mod witness;
 
 pub(crate) use meta::{Meta, Source};
 pub(crate) use outbox::{Outbox, Parcel, Way};
+pub(crate) use witness::{CallNumber, Culprit};
 
 use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use actix::Message;
@@ -23,6 +24,7 @@ use crate::publish::{Outgoing, Payload, Publication};
 use crate::wire::cut;
 use meta::text;
 use outbox::{RunId, derived_id};
+use witness::Witness;
 
 /// A message as it is handed to a handler: a typed body, what the broker said about it, and the
 /// number of this attempt.
@@ -32,7 +34,8 @@ use outbox::{RunId, derived_id};
 pub struct Delivery<B> {
     body: B,
     run: RunId,
-    witness: Witness,
+    meta: Arc<Meta>,
+    witness: Option<Witness>,
 }
 
 impl<B: 'static> Message for Delivery<B> {
@@ -44,20 +47,20 @@ impl<B> Delivery<B> {
         Self {
             body,
             run: meta.outbox.run(),
-            witness: Witness {
-                meta,
-                neighbours: None,
-            },
+            meta,
+            witness: None,
         }
     }
 
-    /// Lets the other messages in the same handler's hands know if a panic tears this one down.
-    pub(crate) fn seen_by(&mut self, neighbours: &Arc<AtomicBool>) {
-        self.witness.neighbours = Some(Arc::clone(neighbours));
+    /// Accuses this call if a panic tears the delivery down, so that its handler actor is known to be lost
+    /// over it.
+    pub(crate) fn seen_by(&mut self, culprit: &Arc<Culprit>, call: CallNumber) {
+        let culprit = Arc::clone(culprit);
+        self.witness = Some(Witness { culprit, call });
     }
 
     pub(crate) fn meta(&self) -> &Arc<Meta> {
-        &self.witness.meta
+        &self.meta
     }
 
     /// Adds to what this run wants sent.
@@ -311,26 +314,5 @@ impl<B: fmt::Debug> fmt::Debug for Delivery<B> {
             .field("attempt", &self.meta().attempt)
             .field("body", &self.body)
             .finish_non_exhaustive()
-    }
-}
-
-/// Sees how a delivery ends: dropped in passing, or torn down by a panic. When an actor dies with
-/// several messages in its hands, this tells the one that killed it from its neighbours.
-struct Witness {
-    meta: Arc<Meta>,
-    neighbours: Option<Arc<AtomicBool>>,
-}
-
-impl Drop for Witness {
-    fn drop(&mut self) {
-        // The one whose handler panicked is torn down first; then the actor is, with all the others.
-        if std::thread::panicking()
-            && self
-                .neighbours
-                .as_ref()
-                .is_none_or(|known| !known.swap(true, Ordering::Relaxed))
-        {
-            self.meta.unwound.store(true, Ordering::Relaxed);
-        }
     }
 }

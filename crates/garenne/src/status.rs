@@ -130,7 +130,8 @@ counters! {
     failed,
     /// Messages that their handler wanted discarded.
     discarded,
-    /// Messages given back before a handler had begun with them.
+    /// Messages requeued: nacked before a handler had begun with them, so that the broker hands them out
+    /// again.
     requeued,
     /// Redeliveries settled by what an earlier run had ended with, without running again.
     recalled,

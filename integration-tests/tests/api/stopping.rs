@@ -34,7 +34,7 @@ fn numbered(count: usize) -> Vec<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_stop_finishes_what_has_begun_and_gives_back_the_rest() {
+async fn a_stop_finishes_what_has_begun_and_requeues_the_rest() {
     let place = Place::new().await;
     let (gate, began, ended) = (Gate::closed(), Seen::default(), Seen::default());
     let queue = Queue::quorum("q").prefetch(30).concurrency(10);
@@ -51,7 +51,7 @@ async fn a_stop_finishes_what_has_begun_and_gives_back_the_rest() {
     began.reach(10).await;
     SystemHandle::stop(&running);
     running
-        .until("the rest is given back", |status| {
+        .until("the rest is requeued", |status| {
             status.phase == Phase::Stopping && status.in_flight() == 10
         })
         .await;

@@ -13,7 +13,7 @@ pub enum LedgerError {
         /// The tag that comes next.
         expected: u64,
     },
-    /// The delivery is not running: it was never admitted, or has finished or been given back.
+    /// The delivery is not running: it was never admitted, or has finished or been requeued.
     NotRunning {
         /// Its tag.
         tag: u64,

@@ -21,7 +21,7 @@ const OUTCOMES: [(&str, Outcome); 10] = [
     ("panicked", Outcome::Panicked),
     ("deadline exceeded", Outcome::DeadlineExceeded),
     ("undecodable", Outcome::Undecodable),
-    ("not begun", Outcome::NotBegun),
+    ("requeued", Outcome::Requeued),
 ];
 
 fn cell(settlement: Settlement) -> String {

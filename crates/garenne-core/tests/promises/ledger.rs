@@ -10,7 +10,7 @@ use proptest::prelude::*;
 enum Event {
     Deliver,
     Finish(prop::sample::Index),
-    GiveBack(prop::sample::Index),
+    Requeue(prop::sample::Index),
     Ack,
     AckStraggler,
 }
@@ -19,7 +19,7 @@ fn event() -> impl Strategy<Value = Event> {
     prop_oneof![
         4 => Just(Event::Deliver),
         3 => any::<prop::sample::Index>().prop_map(Event::Finish),
-        1 => any::<prop::sample::Index>().prop_map(Event::GiveBack),
+        1 => any::<prop::sample::Index>().prop_map(Event::Requeue),
         1 => Just(Event::Ack),
         3 => Just(Event::AckStraggler),
     ]
@@ -60,9 +60,9 @@ impl Channel {
                     self.ledger.finish(tag).unwrap();
                 }
             }
-            Event::GiveBack(which) => {
+            Event::Requeue(which) => {
                 if let Some(tag) = self.end_a_run(which) {
-                    self.ledger.give_back(tag).unwrap();
+                    self.ledger.requeue(tag).unwrap();
                     self.outstanding.remove(&tag);
                 }
             }
@@ -179,11 +179,11 @@ fn the_finished_prefix_is_one_ack() {
 }
 
 #[test]
-fn an_ack_never_names_a_delivery_that_was_given_back() {
+fn an_ack_never_names_a_delivery_that_was_requeued() {
     let mut ledger = ledger_of(1..=3);
     ledger.finish(1).unwrap();
-    ledger.give_back(2).unwrap();
-    ledger.give_back(3).unwrap();
+    ledger.requeue(2).unwrap();
+    ledger.requeue(3).unwrap();
     assert_eq!(
         ledger.next_ack(),
         Some(Ack {
@@ -227,12 +227,12 @@ fn a_straggler_that_the_prefix_has_reached_is_acked_with_it_and_only_once() {
 fn wrong_use_is_refused_and_changes_nothing() {
     let mut ledger = ledger_of(5..=7);
     ledger.finish(6).unwrap();
-    ledger.give_back(7).unwrap();
+    ledger.requeue(7).unwrap();
     let before = format!("{ledger:?}");
 
     for tag in [0, 4, 6, 7, 8, u64::MAX] {
         assert_eq!(ledger.finish(tag), Err(LedgerError::NotRunning { tag }));
-        assert_eq!(ledger.give_back(tag), Err(LedgerError::NotRunning { tag }));
+        assert_eq!(ledger.requeue(tag), Err(LedgerError::NotRunning { tag }));
     }
     for tag in [0, 5, 7, 9] {
         assert_eq!(

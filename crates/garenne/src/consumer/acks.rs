@@ -5,7 +5,9 @@
 //! for many. They do not wait when the last one was written longer ago than that, nor when so many wait that
 //! the broker may run out of messages to send. While the socket takes nothing, they wait too.
 
+use std::collections::VecDeque;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -14,7 +16,9 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use tracing::error;
 
 use super::stragglers::{Find, Stragglers};
+use crate::delivery::Meta;
 use crate::link::Writer;
+use crate::status::QueueCounters;
 
 /// How long an ack may wait for more of them, and how far apart acks are while messages come fast, unless
 /// many wait.
@@ -25,7 +29,10 @@ const FAST: f64 = 8.0;
 /// Which deliveries of a channel are settled, and which of them the broker has been told of.
 pub(super) struct Acks {
     ledger: Ledger,
-    give_back: Vec<u64>,
+    requeue: Vec<u64>,
+    /// Messages that are done with and whose acks are not written, in the order in which they ended.
+    unacked: VecDeque<Arc<Meta>>,
+    counters: Arc<QueueCounters>,
     /// When this many finished messages wait, they are acked without waiting for more: the broker sends
     /// no more than a prefetch ahead of the acks.
     many: usize,
@@ -40,28 +47,14 @@ pub(super) struct Acks {
     stragglers: Stragglers,
 }
 
-/// How many deliveries the broker was told of at once.
-#[derive(Clone, Copy, Default)]
-pub(super) struct Told {
-    pub(super) acked: u64,
-    pub(super) given_back: u64,
-    /// What it should have been told of: the channel is gone, and its end is about to be heard of.
-    pub(super) in_vain: u64,
-}
-
-impl Told {
-    /// How many deliveries there is nothing more to say of.
-    pub(super) fn all(self) -> u64 {
-        self.acked + self.given_back + self.in_vain
-    }
-}
-
 impl Acks {
-    pub(super) fn new(prefetch: u16) -> Self {
+    pub(super) fn new(prefetch: u16, counters: Arc<QueueCounters>) -> Self {
         let many = usize::from(prefetch / 4).max(1);
         Self {
             ledger: Ledger::new(),
-            give_back: Vec::new(),
+            requeue: Vec::new(),
+            unacked: VecDeque::new(),
+            counters,
             many,
             waiting_since: None,
             written: None,
@@ -81,45 +74,47 @@ impl Acks {
     }
 
     /// The message is done with: it may be acked.
-    pub(super) fn finish(&mut self, tag: u64) {
-        if let Err(error) = self.ledger.finish(tag) {
+    pub(super) fn finish(&mut self, meta: Arc<Meta>) {
+        if let Err(error) = self.ledger.finish(meta.tag()) {
             error!(event = "ledger", %error, "a delivery was settled twice");
         }
+        self.unacked.push_back(meta);
     }
 
     /// The broker shall hand the message out again. It is told so with `nack`: a `reject` would say that
     /// the message failed, and count against a quorum queue's delivery limit.
-    pub(super) fn give_back(&mut self, tag: u64) {
-        match self.ledger.give_back(tag) {
-            Ok(()) => self.give_back.push(tag),
+    pub(super) fn requeue(&mut self, tag: u64) {
+        match self.ledger.requeue(tag) {
+            Ok(()) => self.requeue.push(tag),
             Err(error) => error!(event = "ledger", %error, "a delivery was settled twice"),
         }
     }
 
     /// Whether the broker has been told of everything.
     pub(super) fn is_empty(&self) -> bool {
-        self.ledger.is_empty() && self.give_back.is_empty()
+        self.ledger.is_empty() && self.requeue.is_empty()
     }
 
-    /// How many finished messages' acks are not written yet.
-    pub(super) fn waiting(&self) -> usize {
-        self.ledger.waiting()
+    /// The messages that are done with and that the broker has not been told of.
+    pub(super) fn take_unacked(&mut self) -> VecDeque<Arc<Meta>> {
+        std::mem::take(&mut self.unacked)
     }
 
     /// How many settled deliveries the broker has not been told of.
     pub(super) fn untold(&self) -> u64 {
-        (self.ledger.waiting() + self.give_back.len()) as u64
+        (self.ledger.waiting() + self.requeue.len()) as u64
     }
 
-    /// Tells the broker of what is settled. Pending when there is nothing to tell. It may also wait when
-    /// `more` is about to be settled; then the caller polls again.
+    /// Tells the broker of what is settled, and gives the number of messages whose acks were written.
+    /// Pending when there is nothing to tell. It may also wait when `more` is about to be settled; then the
+    /// caller polls again.
     pub(super) fn poll(
         &mut self,
         cx: &mut Context<'_>,
         writer: &Writer,
         more: bool,
         find: Find<'_>,
-    ) -> Poll<Told> {
+    ) -> Poll<u64> {
         if self.may_wait(cx, more) {
             return Poll::Pending;
         }
@@ -128,30 +123,33 @@ impl Acks {
         }
         self.waiting_since = None;
         let acks = self.due(cx, find);
-        if acks.is_empty() && self.give_back.is_empty() {
+        if acks.is_empty() && self.requeue.is_empty() {
             return Poll::Pending;
         }
-        let is_written = writer.settle(&acks, &self.give_back);
-        let mut told = Told {
-            acked: acks.iter().map(|ack| u64::from(ack.count)).sum(),
-            given_back: self.give_back.len() as u64,
-            in_vain: 0,
-        };
-        self.has_written(told.acked);
+        let is_written = writer.settle(&acks, &self.requeue);
+        let acked = acks.iter().map(|ack| u64::from(ack.count)).sum();
+        let settled = acked + self.requeue.len() as u64;
+        self.requeue.clear();
+        self.has_written(acked);
         if !is_written {
-            told = Told {
-                in_vain: told.all(),
-                ..Told::default()
-            };
+            // The channel is gone, and its end is about to be heard of. These come again, and are known by
+            // then, because they stay among the unacked.
+            self.counters.on_ended(settled);
+            return Poll::Ready(0);
         }
-        self.give_back.clear();
-        Poll::Ready(told)
+        self.counters.on_acked(acked);
+        self.counters.on_ended(settled);
+        // Stragglers are acked out of order; then this keeps the wrong ones for a moment, which costs
+        // no more than a second run.
+        let written = self.unacked.len().saturating_sub(self.ledger.waiting());
+        self.unacked.drain(..written);
+        Poll::Ready(acked)
     }
 
     /// Whether there is little to write, and it has not waited long.
     fn may_wait(&mut self, cx: &mut Context<'_>, more: bool) -> bool {
         let waiting = self.ledger.waiting();
-        if !self.give_back.is_empty() || waiting >= self.many {
+        if !self.requeue.is_empty() || waiting >= self.many {
             return false;
         }
         if waiting == 0 {

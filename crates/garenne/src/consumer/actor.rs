@@ -14,7 +14,7 @@ use tokio::sync::Notify;
 use tracing::warn;
 
 use super::channel::ChannelTask;
-use super::life::live;
+use super::life::Life;
 use super::settle::Settled;
 use super::subscription::End;
 use super::{Mode, Worker, WorkerNews, WorkerReport};
@@ -106,7 +106,7 @@ where
         ctx.spawn(
             task.into_actor(self)
                 .map(|served, actor, ctx| match served {
-                    Ok(served) => actor.served(&served, ctx),
+                    Ok((end, lasted)) => actor.ended(end, lasted, ctx),
                     Err(error) => {
                         let why = if error.is_cancelled() {
                             "nothing came through it"
@@ -121,21 +121,18 @@ where
         );
     }
 
-    fn served(&mut self, served: &Served, ctx: &mut Context<Self>) {
-        self.redeclare = false;
-        match served {
-            Served::Subscribed {
-                end: End::Lost(why),
-                lasted,
-            } => {
-                self.cautious = true;
-                self.worker.report(WorkerNews::Lost(why.clone()));
-                self.restart(*lasted, ctx);
+    /// What follows from how this start has ended, after it lasted so long.
+    fn ended(&mut self, end: End, lasted: Duration, ctx: &mut Context<Self>) {
+        self.redeclare = matches!(end, End::Cancelled | End::Refused(_));
+        let news = match end {
+            End::Drained | End::Abandoned => {
+                return self.worker.report(WorkerNews::Drained);
             }
-            Served::Subscribed {
-                end: End::Cancelled,
-                lasted,
-            } => {
+            End::Lost(why) => {
+                self.cautious = true;
+                WorkerNews::Lost(why)
+            }
+            End::Cancelled => {
                 self.cautious = false;
                 self.worker.log.cancelled.log(|repeated| {
                     warn!(
@@ -145,25 +142,12 @@ where
                         "the broker cancelled the consumer (queue deleted or moved); subscribing again"
                     );
                 });
-                self.worker.report(WorkerNews::Lost(
-                    "the broker cancelled the consumer".to_owned(),
-                ));
-                self.redeclare = true;
-                self.restart(*lasted, ctx);
+                WorkerNews::Lost("the broker cancelled the consumer".to_owned())
             }
-            Served::Refused(error) => {
-                self.redeclare = true;
-                self.worker.report(WorkerNews::Refused(error.clone()));
-                self.restart(Duration::ZERO, ctx);
-            }
-            Served::Subscribed {
-                end: End::Drained | End::Abandoned,
-                ..
-            }
-            | Served::Stopped => {
-                self.worker.report(WorkerNews::Drained);
-            }
-        }
+            End::Refused(error) => WorkerNews::Refused(error),
+        };
+        self.worker.report(news);
+        self.restart(lasted, ctx);
     }
 
     /// Stops; actix's `Supervisor` starts it again.
@@ -218,25 +202,15 @@ where
 {
 }
 
-/// How one start of a worker ended.
-enum Served {
-    Subscribed {
-        end: End,
-        lasted: Duration,
-    },
-    Refused(LinkError),
-    /// The system stops, and nothing is left in hand.
-    Stopped,
-}
-
-/// One start of a worker: waits for a link, subscribes, consumes.
+/// One start of a worker: waits for a link, subscribes, consumes. Returns how that has ended, and how long
+/// it lasted.
 async fn serve<A, B>(
     worker: Rc<Worker<A, B>>,
     lingering: Rc<Lingering>,
     cautious: bool,
     pause: Duration,
     redeclare: bool,
-) -> Served
+) -> (End, Duration)
 where
     A: Actor<Context = Context<A>> + Handler<Delivery<B>>,
     A::Result: 'static,
@@ -248,15 +222,15 @@ where
     };
     let Some(link) = link else {
         worker.permits.close();
-        worker.handler.give_back();
+        worker.handler.requeue();
         lingering.all_ended(&worker).await;
-        return Served::Stopped;
+        return (End::Drained, GOOD);
     };
     if let Err(error) = get_to_know(&worker, &link, redeclare).await {
         return refused(&link, error);
     }
     let caution = worker.caution(cautious);
-    let subscribing = ChannelTask::subscribe(Rc::clone(&worker), live, &link, caution);
+    let subscribing = ChannelTask::subscribe(Rc::clone(&worker), Life::live, &link, caution);
     let mut task = match link.while_up(subscribing).await {
         Ok(task) => task,
         Err(error) => return refused(&link, error),
@@ -279,12 +253,12 @@ where
         lingering.adopt(task);
         if *worker.hub.mode.borrow() != Mode::Run {
             lingering.all_ended(&worker).await;
-            return Served::Stopped;
+            return (End::Drained, lasted);
         }
     } else {
         lingering.all_ended(&worker).await;
     }
-    Served::Subscribed { end, lasted }
+    (end, lasted)
 }
 
 /// Finds out what must be known of the queue before it is consumed.
@@ -308,13 +282,11 @@ async fn get_to_know<A, B>(
 
 /// There is no subscription. Where the link went, that is the link's loss and not the queue's fault; and
 /// something may have been delivered already.
-fn refused(link: &Link, error: LinkError) -> Served {
+fn refused(link: &Link, error: LinkError) -> (End, Duration) {
     if link.is_up() {
-        return Served::Refused(error);
-    }
-    Served::Subscribed {
-        end: End::Lost(error.to_string()),
-        lasted: GOOD,
+        (End::Refused(error), Duration::ZERO)
+    } else {
+        (End::Lost(error.to_string()), GOOD)
     }
 }
 

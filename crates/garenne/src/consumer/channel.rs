@@ -1,11 +1,10 @@
 //! The task of one channel: the only one that acks on it.
 //!
-//! It takes deliveries as they come, drives their lives, and passes on to [`Acks`] how
-//! they ended.
+//! It takes messages as they come, drives the lives of their deliveries, and passes on to [`Acks`] how
+//! these have ended.
 
 mod ending;
 
-use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll};
@@ -17,10 +16,10 @@ use garenne_core::reader::Message;
 use garenne_core::{Caution, Epoch};
 use tracing::{debug, info};
 
-use super::acks::{Acks, Told};
-use super::in_hand::{InHand, Open, Reminder};
-use super::life::{Live, received};
-use super::line::Line;
+use super::acks::Acks;
+use super::channel_alive::ChannelAlive;
+use super::in_hand::{InHand, Reminder, Watched};
+use super::life::{Life, Live};
 use super::settle::Settled;
 use super::subscription::End;
 use super::{Mode, Worker, WorkerNews};
@@ -36,7 +35,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 pub(super) struct ChannelTask<A, B, L> {
     worker: Rc<Worker<A, B>>,
     live: Live<A, B, L>,
-    line: Rc<Line>,
+    channel: Rc<ChannelAlive>,
     epoch: Epoch,
     loss: Loss,
     port: Port,
@@ -45,8 +44,6 @@ pub(super) struct ChannelTask<A, B, L> {
     caution: Caution,
     acks: Acks,
     in_hand: InHand<L>,
-    /// Messages that are done with and whose acks are not written, in the order in which they ended.
-    unacked: VecDeque<Arc<Meta>>,
     cancelling: Option<LocalBoxFuture<'static, Result<(), LinkError>>>,
     draining: bool,
     reminder: Reminder,
@@ -95,15 +92,14 @@ where
             );
         });
         Ok(Self {
-            line: Line::new(),
+            channel: ChannelAlive::new(),
             epoch: link.epoch,
             loss: link.loss(),
-            acks: Acks::new(caution.full()),
+            acks: Acks::new(caution.full(), Arc::clone(&worker.counters)),
             port,
             subscription: Some(subscription),
             caution,
             in_hand: InHand::new(),
-            unacked: VecDeque::new(),
             cancelling: None,
             draining: false,
             reminder: Reminder::default(),
@@ -159,7 +155,7 @@ where
     /// Sees what is in hand to its end after the subscription is gone: acks it while the channel
     /// lives, else lets the handlers finish and remembers how.
     pub(super) async fn linger(mut self) {
-        if self.in_hand.is_empty() && (self.acks.is_empty() || !self.line.is_alive()) {
+        if self.in_hand.is_empty() && (self.acks.is_empty() || !self.channel.is_alive()) {
             return;
         }
         debug!(
@@ -199,7 +195,7 @@ where
     fn poll_turn(&mut self, cx: &mut TaskContext<'_>) -> Poll<Turn> {
         let mut moved = false;
         for _ in 0..BATCH {
-            if !self.line.is_alive() {
+            if !self.channel.is_alive() {
                 break;
             }
             match self.port.poll_next(cx) {
@@ -224,9 +220,9 @@ where
                 Poll::Pending => break,
             }
         }
-        while let Poll::Ready((open, settled)) = self.in_hand.poll_ended(cx) {
+        while let Poll::Ready((meta, settled)) = self.in_hand.poll_ended(cx) {
             moved = true;
-            if let Some(full) = self.finish(open, settled) {
+            if let Some(full) = self.finish(meta, settled) {
                 return Poll::Ready(Turn::Promote(full));
             }
         }
@@ -239,13 +235,13 @@ where
                 return Poll::Ready(Turn::Lost(error.to_string()));
             }
         }
-        while self.line.is_alive()
-            && let Poll::Ready(told) = self
+        while self.channel.is_alive()
+            && let Poll::Ready(acked) = self
                 .acks
                 .poll(cx, self.port.writer(), moved, &|tag| self.in_hand.find(tag))
         {
             moved = true;
-            self.wrote(told);
+            self.wrote(acked);
         }
         if self.is_drained() {
             return Poll::Ready(Turn::Drained);
@@ -256,32 +252,32 @@ where
         Poll::Pending
     }
 
-    /// *admitted*: into the ledger, and on its way. Returns the new prefetch when it ends the caution.
+    /// Takes a message into the ledger, and begins its life. Returns the new prefetch when it ends the
+    /// caution.
     fn admit(&mut self, message: Message) -> Option<u16> {
         let tag = message.tag;
-        let meta = received(&self.worker.name, message);
         if !self.acks.admit(tag) {
             return None;
         }
         self.worker.counters.on_delivered();
         if self.draining {
             self.worker.counters.on_requeued();
-            self.give_back(tag);
+            self.requeue(tag);
             return None;
         }
-        let redelivered = meta.redelivered;
-        let open = Open {
-            tag,
-            meta: Arc::clone(&meta),
+        let redelivered = message.redelivered;
+        let life = Life::received(&self.worker, &self.channel, self.in_hand.stage(), message);
+        let watched = Watched {
+            meta: Arc::clone(&life.meta),
+            stage: Rc::clone(&life.stage),
         };
-        let life = (self.live)(Rc::clone(&self.worker), Rc::clone(&self.line), meta);
-        self.in_hand.take(open, life);
+        self.in_hand.take(watched, (self.live)(life));
         self.caution.delivered(redelivered)
     }
 
-    /// *settled*: what its life ended with goes into the ledger.
-    fn finish(&mut self, Open { tag, meta }: Open, settled: Settled) -> Option<u16> {
-        if !self.line.is_alive() {
+    /// Takes how a life has ended into the ledger. Returns the new prefetch when it ends the caution.
+    fn finish(&mut self, meta: Arc<Meta>, settled: Settled) -> Option<u16> {
+        if !self.channel.is_alive() {
             self.worker.counters.on_ended(1);
             // Settled too late for the broker to be told; its redelivery waits to hear of it.
             self.worker.recall.settled(&meta, settled);
@@ -289,29 +285,19 @@ where
         }
         match settled {
             Settled::Ack => {
-                self.acks.finish(tag);
                 let redelivered = meta.redelivered;
-                self.unacked.push_back(meta);
+                self.acks.finish(meta);
                 return self.caution.succeeded(redelivered);
             }
-            Settled::GiveBack => self.give_back(tag),
+            Settled::Requeue => self.requeue(meta.tag()),
             Settled::Nothing => self.worker.counters.on_ended(1),
         }
         None
     }
 
-    fn wrote(&mut self, told: Told) {
-        self.worker.counters.on_acked(told.acked);
-        self.worker.counters.on_ended(told.all());
-        if told.in_vain > 0 {
-            // They come again, and are known by then: see `lost`.
-            return;
-        }
-        // Stragglers are acked out of order; then this keeps the wrong ones for a moment, which costs
-        // no more than a second run.
-        let written = self.unacked.len().saturating_sub(self.acks.waiting());
-        self.unacked.drain(..written);
-        if told.acked > 0 && !self.progressed {
+    /// The broker has been told of what was settled, and of so many acks.
+    fn wrote(&mut self, acked: u64) {
+        if acked > 0 && !self.progressed {
             self.progressed = true;
             self.worker.report(WorkerNews::Progress(self.epoch));
         }
@@ -327,7 +313,7 @@ where
 
     /// Subscribes again with the full prefetch: `basic.qos` holds for new consumers only.
     async fn promote(&mut self, full: u16) -> Result<(), LinkError> {
-        // A task that drains takes nothing new: a new subscription would fetch what was just given back.
+        // A task that drains takes nothing new: a new subscription would fetch what was just requeued.
         if self.draining {
             return Ok(());
         }

@@ -12,35 +12,29 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use actix::{Actor, AsyncContext, Context, Handler};
-use futures_util::FutureExt;
-use garenne_core::{Moment, RestartLimit};
+use garenne_core::{Moment, Outcome, RestartLimit};
 use tokio::time::sleep;
-use tracing::{Instrument, Span};
 
-use super::feed::{Begun, Feed, Inbox};
-use crate::delivery::{Delivery, Meta};
-use crate::failure::Failure;
+use super::attempt_result::AttemptResult;
+use super::feed::{Feed, Inbox};
+use super::life::Life;
+use super::stage::Stage;
+use crate::delivery::Delivery;
 use crate::panics::panic_text;
 
-/// How one run of a handler ended.
-pub(crate) enum Run {
-    Finished(Result<(), Failure>),
-    Panicked(String),
-    DeadlineExceeded,
-    /// The handler was lost before it began with this message.
-    NotBegun,
+/// The handler was lost, and not over this message: there was no attempt.
+pub(super) enum HandlerLost {
+    /// It was lost before it began with this message.
+    BeforeItBegan,
     /// It had begun with this message when it was lost over another one.
-    TornDown,
+    OverAnother,
+    /// It cannot be started, because it dies again and again before it begins with a message.
+    ForGood(String),
 }
-
-/// A handler cannot be started: again and again it died before it began with a message.
-#[derive(Debug)]
-pub(crate) struct Lost(pub(crate) String);
 
 /// The handler actor of one worker. It is made by its factory when the first delivery comes, and
 /// again after a panic.
@@ -66,61 +60,49 @@ where
         }
     }
 
-    /// Runs the handler on one delivery.
+    /// Runs the handler on one message.
     ///
     /// # Errors
     ///
-    /// [`Lost`] when the handler died before it began with a message, too often in a short time.
-    pub(crate) async fn run(
+    /// [`HandlerLost`] when there was no attempt.
+    pub(super) async fn run(
         &self,
-        mut delivery: Delivery<B>,
-        meta: &Meta,
-        deadline: Duration,
-        span: &Span,
-    ) -> Result<Run, Lost> {
+        life: &Life<A, B>,
+        body: B,
+    ) -> Result<AttemptResult, HandlerLost> {
         let instance = self.instance()?;
-        meta.unwound.store(false, Ordering::Relaxed);
-        delivery.seen_by(&instance.inbox.culprit_known);
-        let Some(begun) = instance.inbox.push(delivery, span.clone()).await else {
+        let delivery = Delivery::new(body, Arc::clone(&life.meta));
+        let (call, answer) = instance.inbox.push(delivery, life.span.clone());
+        let Some(mut running) = answer.await else {
             self.retire(&instance);
-            return Ok(Run::NotBegun);
+            return Err(HandlerLost::BeforeItBegan);
         };
-        let run = match begun {
-            Begun::Future(future) => {
-                let watched = AssertUnwindSafe(future)
-                    .catch_unwind()
-                    .instrument(span.clone());
-                match within(deadline, meta, watched).await {
-                    Some(Ok(result)) => Run::Finished(result),
-                    Some(Err(panic)) => Run::Panicked(panic_text(&*panic)),
-                    // Its future is dropped, so nothing of it hangs on in the actor.
-                    None => return Ok(Run::DeadlineExceeded),
+        let deadline = life.worker.settings.deadline;
+        match within(deadline, &life.stage, &mut running).await {
+            Some(Some(result)) => {
+                if result.outcome == Outcome::Panicked {
+                    self.retire(&instance);
                 }
+                Ok(result)
             }
-            Begun::OfActor(result) => match within(deadline, meta, result).await {
-                Some(Ok(Ok(result))) => Run::Finished(result),
-                Some(Ok(Err(panic))) => Run::Panicked(panic),
-                Some(Err(_)) => instance.inbox.whose_fault(meta),
-                // Likewise: it is dropped as soon as nobody waits for it.
-                None => return Ok(Run::DeadlineExceeded),
-            },
-            Begun::Response(response) => match within(deadline, meta, response).await {
-                Some(Ok(result)) => Run::Finished(result),
-                Some(Err(_)) => instance.inbox.whose_fault(meta),
-                None => Run::DeadlineExceeded,
-            },
-            Begun::Panicked(text) => Run::Panicked(text),
-        };
-        if !matches!(run, Run::Finished(_)) {
-            self.retire(&instance);
+            Some(None) => {
+                self.retire(&instance);
+                instance.inbox.whose_fault(call)
+            }
+            None => {
+                // Otherwise it is dropped now, so nothing of it hangs on in the actor.
+                if running.is_beyond_reach() {
+                    self.retire(&instance);
+                }
+                Ok(AttemptResult::deadline_exceeded(deadline))
+            }
         }
-        Ok(run)
     }
 
-    /// Gives back what the handler has not begun with.
-    pub(crate) fn give_back(&self) {
+    /// Lets go of what the handler has not begun with: it is requeued.
+    pub(super) fn requeue(&self) {
         if let Some(instance) = &*self.running.borrow() {
-            instance.inbox.give_back();
+            instance.inbox.requeue();
         }
     }
 
@@ -138,7 +120,7 @@ where
         stuck.is_some()
     }
 
-    fn instance(&self) -> Result<Rc<Instance<B>>, Lost> {
+    fn instance(&self) -> Result<Rc<Instance<B>>, HandlerLost> {
         let mut running = self.running.borrow_mut();
         if let Some(instance) = &*running {
             if instance.inbox.is_open() {
@@ -147,7 +129,7 @@ where
             let begun = instance.inbox.has_begun();
             let now = Moment::from_origin(self.origin.elapsed());
             if !begun && !self.stillborn.borrow_mut().allow(now) {
-                return Err(Lost(
+                return Err(HandlerLost::ForGood(
                     "the handler actor died again and again before it began with a message"
                         .to_owned(),
                 ));
@@ -187,11 +169,11 @@ where
     }
 }
 
-/// What a future gives by a deadline, which is counted from when it first has to wait: who does not
-/// wait needs no timer.
+/// What a handler gives by a deadline, which is counted from when it first has to wait: a handler that
+/// never waits needs no timer.
 async fn within<F: Future + Unpin>(
     deadline: Duration,
-    meta: &Meta,
+    stage: &Stage,
     mut future: F,
 ) -> Option<F::Output> {
     let mut timer = None;
@@ -203,7 +185,7 @@ async fn within<F: Future + Unpin>(
             let timer = Box::pin(sleep(deadline));
             // The timer has looked at the clock already.
             if let Some(now) = timer.deadline().into_std().checked_sub(deadline) {
-                meta.runs_since(now);
+                stage.wait_since(now);
             }
             timer
         });

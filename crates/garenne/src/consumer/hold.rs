@@ -1,61 +1,58 @@
-//! Holding a message until somebody else has what must be stored before it may be acked.
+//! Holding a message until what must be stored before its ack is stored.
 
 use std::time::{Duration, Instant};
 
 use garenne_core::Backoff;
-use tracing::{Span, warn};
+use tracing::warn;
 
 use super::Hub;
-use super::line::Line;
+use super::channel_alive::ChannelGone;
+use super::life::Life;
 use crate::publish::PublishError;
 
-/// How holding ended.
-pub(super) enum Held<T> {
-    Taken(T),
-    LineGone,
-}
-
-/// Tries until it is stored, with back-off: the message stays in its worker's hands, so memory is
-/// bounded by the prefetch. It is never requeued meanwhile: a quorum queue's delivery limit would
-/// drop it.
-pub(super) async fn hold<T, F>(
-    hub: &Hub,
-    line: &Line,
-    span: &Span,
-    what: &str,
-    mut store: impl FnMut() -> F,
-) -> Held<T>
-where
-    F: Future<Output = Result<T, PublishError>>,
-{
-    let mut backoff = Backoff::default();
-    let mut since = None;
-    loop {
-        let result = tokio::select! {
-            biased;
-            // What is stored is stored, though the line be gone in the same moment.
-            result = store() => result,
-            () = line.gone() => return Held::LineGone,
-        };
-        let error = match result {
-            Ok(taken) => return Held::Taken(taken),
-            Err(error) => error,
-        };
-        let pause = backoff.next(fastrand::f64());
-        let held_ms = ms(since.get_or_insert_with(Instant::now).elapsed());
-        span.in_scope(|| {
-            warn!(
-                event = "message_held",
-                %error,
-                held_ms,
-                retry_in_ms = ms(pause),
-                "the {what} is not stored yet; holding the message and trying again"
-            );
-        });
-        // Boxed, because few messages come to it and each has room for it.
-        let paused = Box::pin(line.while_alive(pause_or_link(hub, &error, pause)));
-        if paused.await.is_none() {
-            return Held::LineGone;
+impl<A, B> Life<A, B> {
+    /// Calls `store` until it succeeds, with back-off. The message stays in its worker's hands, so memory is
+    /// bounded by the prefetch. It is never requeued meanwhile: a quorum queue's delivery limit would drop
+    /// it.
+    ///
+    /// # Errors
+    ///
+    /// [`ChannelGone`] when the channel goes before anything is stored.
+    pub(super) async fn hold<T, F>(
+        &self,
+        what: &str,
+        mut store: impl FnMut() -> F,
+    ) -> Result<T, ChannelGone>
+    where
+        F: Future<Output = Result<T, PublishError>>,
+    {
+        let mut backoff = Backoff::default();
+        let mut since = None;
+        loop {
+            let stored = tokio::select! {
+                biased;
+                // What is stored is stored, even if the channel goes in the same moment.
+                stored = store() => stored,
+                gone = self.channel.gone() => return Err(gone),
+            };
+            let error = match stored {
+                Ok(stored) => return Ok(stored),
+                Err(error) => error,
+            };
+            let pause = backoff.next(fastrand::f64());
+            let held_ms = ms(since.get_or_insert_with(Instant::now).elapsed());
+            self.span.in_scope(|| {
+                warn!(
+                    event = "message_held",
+                    %error,
+                    held_ms,
+                    retry_in_ms = ms(pause),
+                    "the {what} is not stored yet; holding the message and trying again"
+                );
+            });
+            // Boxed, because few messages come to it and each has room for it.
+            let pause = pause_or_link(&self.worker.hub, &error, pause);
+            Box::pin(self.channel.while_alive(pause)).await?;
         }
     }
 }

@@ -31,7 +31,7 @@ pub(crate) struct Hub {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mode {
     Run,
-    /// Take nothing new, give back what has not begun, finish the rest.
+    /// Take nothing new, requeue what has not begun, finish the rest.
     Drain,
     /// The drain deadline has passed: let go of everything.
     Abandon,

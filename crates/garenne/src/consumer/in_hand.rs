@@ -1,8 +1,8 @@
 //! The deliveries that a channel's task holds, each with its life; and what is logged of them when the
 //! task's time is over.
 
+use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -10,12 +10,17 @@ use tracing::{info, warn};
 
 use super::WorkerId;
 use super::settle::Settled;
+use super::stage::Stage;
 use crate::delivery::Meta;
 use crate::futures::Futures;
 use crate::quiet::Quiet;
 
 /// Everything that was admitted and is not settled.
-pub(super) struct InHand<L>(Futures<Open, L>);
+pub(super) struct InHand<L> {
+    lives: Futures<Watched, L>,
+    /// Stages of lives that have ended, for those that begin.
+    unused: Vec<Rc<Stage>>,
+}
 
 /// How often it is said what a stop waits for.
 const SAY_EVERY: Duration = Duration::from_secs(5);
@@ -41,50 +46,65 @@ impl Reminder {
     }
 }
 
-/// One delivery.
-pub(super) struct Open {
-    pub(super) tag: u64,
+/// A delivery, as others than its life see it.
+pub(super) struct Watched {
     pub(super) meta: Arc<Meta>,
+    pub(super) stage: Rc<Stage>,
 }
 
 impl<L: Future<Output = Settled>> InHand<L> {
     pub(super) fn new() -> Self {
-        Self(Futures::new())
+        Self {
+            lives: Futures::new(),
+            unused: Vec::new(),
+        }
     }
 
-    pub(super) fn take(&mut self, open: Open, life: L) {
-        self.0.push(open, life);
+    /// The stage of a life that begins.
+    pub(super) fn stage(&mut self) -> Rc<Stage> {
+        self.unused.pop().unwrap_or_default()
+    }
+
+    pub(super) fn take(&mut self, delivery: Watched, life: L) {
+        self.lives.push(delivery, life);
     }
 
     /// Moves lives on until one has ended. Pending when none can be moved on; with nothing in hand,
     /// too.
-    pub(super) fn poll_ended(&mut self, cx: &mut Context<'_>) -> Poll<(Open, Settled)> {
-        self.0.poll_next(cx)
+    pub(super) fn poll_ended(&mut self, cx: &mut Context<'_>) -> Poll<(Arc<Meta>, Settled)> {
+        self.lives.poll_next(cx).map(|(delivery, settled)| {
+            let Watched { meta, stage } = delivery;
+            if Rc::strong_count(&stage) == 1 {
+                stage.reset();
+                self.unused.push(stage);
+            }
+            (meta, settled)
+        })
     }
 
     pub(super) fn len(&self) -> usize {
-        self.0.len()
+        self.lives.len()
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.lives.is_empty()
     }
 
-    /// What is known of the one with this tag. It looks at every one.
-    pub(super) fn find(&self, tag: u64) -> Option<Arc<Meta>> {
-        let open = self.0.owners().find(|open| open.tag == tag)?;
-        Some(Arc::clone(&open.meta))
+    /// The stage of the delivery with this tag. It looks at every one.
+    pub(super) fn find(&self, tag: u64) -> Option<Rc<Stage>> {
+        let delivery = self.watched().find(|it| it.meta.tag() == tag)?;
+        Some(Rc::clone(&delivery.stage))
     }
 
-    pub(super) fn metas(&self) -> impl Iterator<Item = &Arc<Meta>> {
-        self.0.owners().map(|open| &open.meta)
+    pub(super) fn watched(&self) -> impl Iterator<Item = &Watched> {
+        self.lives.owners()
     }
 
     /// A message that is alone when this happens again and again is the one that causes it.
     pub(super) fn log_cut_off(&self, queue: &str, quiet: &Quiet) {
         let in_hand = self.len();
-        let alone = self.metas().next().filter(|_| in_hand == 1);
-        let message_id = alone.map(|meta| meta.id_to_show());
+        let alone = self.watched().next().filter(|_| in_hand == 1);
+        let message_id = alone.map(|delivery| delivery.meta.id_to_show());
         quiet.log(|repeated| {
             info!(
                 event = "deliveries_cut_off",
@@ -99,13 +119,14 @@ impl<L: Future<Output = Settled>> InHand<L> {
 
     /// What a stop waits for.
     pub(super) fn log_draining(&self, queue: &str, worker: WorkerId) {
-        let is_running = |meta: &&Arc<Meta>| {
-            meta.begun.load(Ordering::Relaxed) && !meta.ended.load(Ordering::Relaxed)
+        let running = || {
+            self.watched()
+                .filter(|delivery| delivery.stage.is_running())
         };
-        let running = self.metas().filter(is_running).count();
         // Without a time it has not waited for anything yet.
-        let oldest = self.metas().filter(is_running);
-        let Some(oldest) = oldest.max_by_key(|meta| meta.running_ms()) else {
+        let oldest = running().max_by_key(|delivery| delivery.stage.ran_ms());
+        let running = running().count();
+        let Some(oldest) = oldest else {
             // What is left waits for the broker, to be stored or acked.
             return info!(
                 event = "draining",
@@ -122,21 +143,21 @@ impl<L: Future<Output = Settled>> InHand<L> {
             worker = worker.0,
             running,
             settling = self.len() - running,
-            oldest_message_id = &*oldest.id_to_show(),
-            oldest_running_ms = oldest.running_ms(),
+            oldest_message_id = &*oldest.meta.id_to_show(),
+            oldest_running_ms = oldest.stage.ran_ms(),
             "waiting until handlers that have begun are done"
         );
     }
 
     /// The drain deadline has passed, or nobody wanted to wait.
     pub(super) fn log_abandoned(&self) {
-        for meta in self.metas() {
+        for Watched { meta, stage } in self.watched() {
             warn!(
                 event = "message_abandoned",
                 queue = %meta.queue,
                 message_id = &*meta.id_to_show(),
                 attempt = meta.attempt.number(),
-                running_ms = meta.running_ms(),
+                running_ms = stage.ran_ms(),
                 "not finished by the end of the drain; the broker hands it out again"
             );
         }

@@ -1,8 +1,8 @@
-//! What was already done with messages that the broker will hand out again.
+//! How attempts have ended on messages that the broker will hand out again.
 //!
-//! When a link is lost, the deliveries in hand can no longer be settled and the broker redelivers
-//! them. Their handlers run on nevertheless; this remembers how they ended, so that a redelivery is
-//! settled by that instead of running its handler a second time. Only messages with a message id can
+//! When a link is lost, the deliveries in hand can no longer be settled, and the broker redelivers
+//! them. Their handlers run on nevertheless. This remembers how they ended, so that a redelivery is
+//! settled by that, and its handler does not run a second time. Only messages with a message id can
 //! be recognised. It is an economy, not a promise: another process may get the redelivery.
 
 use std::collections::{HashMap, VecDeque};
@@ -15,37 +15,38 @@ use garenne_core::header::REPLAY_ID;
 use garenne_core::wire::RawValue;
 use tokio::sync::watch;
 
-use super::life::Ran;
+use super::attempt_result::AttemptResult;
 use super::settle::Settled;
 use crate::delivery::Meta;
 
 /// How many messages are remembered per queue; the oldest are forgotten first.
 const CAPACITY: usize = 10_000;
-/// How long a run is remembered. The broker redelivers as soon as a link is back; what has not come
-/// by then was settled, or went to another process.
+/// How long an attempt is remembered. The broker redelivers as soon as a link is back. A message that has
+/// not come by then was settled, or went to another process.
 const MEMORY: Duration = Duration::from_secs(600);
 
-/// The runs of one queue's messages whose settlement could not be sent.
+/// The attempts on one queue's messages whose settlement could not be sent.
 #[derive(Default)]
 pub(crate) struct Recall(Mutex<Inner>);
 
 #[derive(Default)]
 struct Inner {
-    runs: HashMap<Key, Run>,
-    /// With the numbers that they had when they came: one that was taken and has come again is
+    attempts: HashMap<Fingerprint, Remembered>,
+    /// With the numbers that they had when they came: an attempt that was taken and has come again is
     /// younger than its first place here.
-    oldest_first: VecDeque<(u64, Key)>,
+    oldest_first: VecDeque<(u64, Fingerprint)>,
     number: u64,
 }
 
 impl Inner {
     fn forget_oldest(&mut self) {
         while self.oldest_first.len() > CAPACITY {
-            let Some((number, key)) = self.oldest_first.pop_front() else {
+            let Some((number, message)) = self.oldest_first.pop_front() else {
                 return;
             };
-            if self.runs.get(&key).is_some_and(|run| run.number == number) {
-                self.runs.remove(&key);
+            let remembered = self.attempts.get(&message);
+            if remembered.is_some_and(|attempt| attempt.number == number) {
+                self.attempts.remove(&message);
             }
         }
     }
@@ -55,133 +56,124 @@ impl Inner {
 /// of its replay look like. Some producers use an id for several messages, and a message that is
 /// replayed has its own again; those must not be taken for one another.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Key {
+struct Fingerprint {
     message_id: String,
     attempt: Attempt,
-    fingerprint: u64,
+    body: u64,
 }
 
-impl Key {
+impl Fingerprint {
     /// `None`: the message has no id.
-    pub(super) fn of(meta: &Meta) -> Option<Self> {
+    fn of(meta: &Meta) -> Option<Self> {
         let message_id = meta.message_id()?.to_owned();
+        let mut hasher = DefaultHasher::new();
+        hasher.write(&meta.bytes);
+        let replay = meta.list().header(REPLAY_ID);
+        if let Some(replay) = replay.and_then(RawValue::as_text) {
+            hasher.write(replay.as_bytes());
+        }
         Some(Self {
             message_id,
             attempt: meta.attempt,
-            fingerprint: fingerprint(meta),
+            body: hasher.finish(),
         })
     }
 }
 
-fn fingerprint(meta: &Meta) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    hasher.write(&meta.bytes);
-    let replay = meta.list().header(REPLAY_ID);
-    if let Some(replay) = replay.and_then(RawValue::as_text) {
-        hasher.write(replay.as_bytes());
-    }
-    hasher.finish()
-}
-
-struct Run {
-    state: watch::Sender<State>,
+/// An attempt on a message whose channel was lost.
+struct Remembered {
+    earlier: watch::Sender<Earlier>,
     since: Instant,
     /// Its place in the order of age.
     number: u64,
 }
 
-/// A run on a message whose link was lost, as its redelivery sees it.
-pub(super) struct Earlier<'a> {
-    recall: &'a Recall,
-    key: Key,
-    state: watch::Receiver<State>,
-}
-
-impl Earlier<'_> {
-    /// How it ended. `None`: the redelivery is a first run.
-    ///
-    /// It is handed out once: a later redelivery is a new story.
-    pub(super) async fn ended(mut self) -> Option<Ran> {
-        let ended = |state: &State| !matches!(state, State::Running);
-        let state = self.state.wait_for(ended).await.ok()?.clone();
-        self.recall.lock().runs.remove(&self.key);
-        match state {
-            State::Ended(ran) => Some(ran),
-            State::Running | State::Nothing => None,
-        }
-    }
-}
-
+/// How an earlier attempt goes, as the redelivery of its message sees it.
 #[derive(Clone, Debug)]
-enum State {
+enum Earlier {
     Running,
-    Ended(Ran),
-    /// It ended without having begun: the redelivery is a first run.
-    Nothing,
+    Ended(AttemptResult),
+    /// It was none, because no handler had begun: the redelivery is the first attempt.
+    Requeued,
 }
 
 impl Recall {
-    /// A handler is still running on a message whose link is gone.
+    /// A handler is still running on a message whose channel is gone.
     pub(super) fn still_running(&self, meta: &Meta) {
-        self.put(meta, State::Running);
+        self.put(meta, Earlier::Running);
     }
 
-    /// The message was done with, but the broker may not know.
-    pub(super) fn ended(&self, meta: &Meta, ran: Ran) {
-        self.put(meta, State::Ended(ran));
+    /// The attempt has ended, and the broker may not hear of it.
+    pub(super) fn ended(&self, meta: &Meta, result: AttemptResult) {
+        self.put(meta, Earlier::Ended(result));
     }
 
     /// The message was settled, and its channel is gone before the broker was told.
     pub(super) fn settled(&self, meta: &Meta, how: Settled) {
         match how {
-            Settled::Ack => self.ended(meta, Ran::settled()),
-            Settled::GiveBack => self.forget(meta),
-            // Whoever settled it saw the loss, and has said what there is to say.
+            Settled::Ack => self.ended(meta, AttemptResult::settled()),
+            Settled::Requeue => self.requeued(meta),
+            // The step that said so saw the loss, and has said what there is to say.
             Settled::Nothing => {}
         }
     }
 
-    /// The message was not begun with after all.
-    pub(super) fn forget(&self, meta: &Meta) {
-        let Some(key) = Key::of(meta) else {
+    /// No handler has begun with the message after all.
+    pub(super) fn requeued(&self, meta: &Meta) {
+        let Some(message) = Fingerprint::of(meta) else {
             return;
         };
-        if let Some(run) = self.lock().runs.remove(&key) {
-            run.state.send_replace(State::Nothing);
+        if let Some(remembered) = self.lock().attempts.remove(&message) {
+            remembered.earlier.send_replace(Earlier::Requeued);
         }
     }
 
-    /// An earlier run on this message, if one is remembered.
-    pub(super) fn of(&self, meta: &Meta) -> Option<Earlier<'_>> {
-        if !meta.redelivered || self.lock().runs.is_empty() {
+    /// How an earlier attempt on this message ends, if one is remembered. The future gives `None` if that
+    /// was no attempt.
+    ///
+    /// The result is handed out once: a later redelivery is a new story.
+    pub(super) fn earlier(
+        &self,
+        meta: &Meta,
+    ) -> Option<impl Future<Output = Option<AttemptResult>> + use<'_>> {
+        if !meta.redelivered || self.lock().attempts.is_empty() {
             return None;
         }
-        let key = Key::of(meta)?;
-        let state = match self.lock().runs.get(&key)? {
-            run if run.since.elapsed() < MEMORY => run.state.subscribe(),
+        let message = Fingerprint::of(meta)?;
+        let mut earlier = match self.lock().attempts.get(&message)? {
+            remembered if remembered.since.elapsed() < MEMORY => remembered.earlier.subscribe(),
             _ => return None,
         };
-        let recall = self;
-        Some(Earlier { recall, key, state })
+        Some(async move {
+            let has_ended = |earlier: &Earlier| !matches!(earlier, Earlier::Running);
+            let ended = earlier.wait_for(has_ended).await.ok()?.clone();
+            self.lock().attempts.remove(&message);
+            match ended {
+                Earlier::Ended(result) => Some(result),
+                Earlier::Running | Earlier::Requeued => None,
+            }
+        })
     }
 
-    fn put(&self, meta: &Meta, state: State) {
-        let Some(key) = Key::of(meta) else { return };
+    fn put(&self, meta: &Meta, earlier: Earlier) {
+        let Some(message) = Fingerprint::of(meta) else {
+            return;
+        };
         let mut inner = self.lock();
-        if let Some(run) = inner.runs.get_mut(&key) {
-            run.state.send_replace(state);
-            run.since = Instant::now();
+        if let Some(remembered) = inner.attempts.get_mut(&message) {
+            remembered.earlier.send_replace(earlier);
+            remembered.since = Instant::now();
             return;
         }
         inner.number += 1;
         let number = inner.number;
-        let run = Run {
-            state: watch::Sender::new(state),
+        let remembered = Remembered {
+            earlier: watch::Sender::new(earlier),
             since: Instant::now(),
             number,
         };
-        inner.runs.insert(key.clone(), run);
-        inner.oldest_first.push_back((number, key));
+        inner.attempts.insert(message.clone(), remembered);
+        inner.oldest_first.push_back((number, message));
         inner.forget_oldest();
     }
 

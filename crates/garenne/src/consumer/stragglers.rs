@@ -1,21 +1,20 @@
 //! How long what has finished behind an unfinished message waits for it.
 
 use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use garenne_core::Ledger;
 use tokio::time::{Sleep, sleep};
 
-use crate::delivery::Meta;
+use super::stage::Stage;
 
 /// How long a finished message may wait behind an unfinished one before it is acked by itself.
 const PATIENCE: Duration = Duration::from_millis(20);
 
-/// Finds a message in hand by its tag.
-pub(super) type Find<'a> = &'a dyn Fn(u64) -> Option<Arc<Meta>>;
+/// Finds how far a message in hand has come, by its tag.
+pub(super) type Find<'a> = &'a dyn Fn(u64) -> Option<Rc<Stage>>;
 
 /// The wait of the messages that finished behind an unfinished one.
 ///
@@ -32,7 +31,7 @@ pub(super) struct Stragglers {
 /// The unfinished message that was first when somebody last waited.
 struct Awaited {
     tag: u64,
-    meta: Arc<Meta>,
+    stage: Rc<Stage>,
     /// It has been waited for as long as may be.
     in_vain: bool,
 }
@@ -55,7 +54,7 @@ impl Stragglers {
         find: Find<'_>,
     ) -> Poll<()> {
         let first = ledger.unfinished().next();
-        // What is done with is let go, with its body.
+        // The stage of a message that is done with is let go, to be used again.
         self.awaited.take_if(|it| Some(it.tag) != first);
         let waiting = ledger.stragglers();
         let Some(first) = first.filter(|_| waiting > 0) else {
@@ -63,9 +62,9 @@ impl Stragglers {
             return Poll::Pending;
         };
         if self.awaited.is_none() {
-            self.awaited = find(first).map(|meta| Awaited {
+            self.awaited = find(first).map(|stage| Awaited {
                 tag: first,
-                meta,
+                stage,
                 in_vain: false,
             });
         }
@@ -86,7 +85,7 @@ impl Stragglers {
 
 impl Awaited {
     fn is_soon_done_with(&self) -> bool {
-        !self.in_vain && self.meta.ended.load(Ordering::Relaxed)
+        !self.in_vain && self.stage.has_ended()
     }
 }
 
@@ -94,10 +93,7 @@ impl Awaited {
 mod tests {
     use std::task::Waker;
 
-    use garenne_core::{Attempt, Properties};
-
     use super::*;
-    use crate::{Bytes, Delivery};
 
     const MANY: usize = 10;
 
@@ -106,16 +102,11 @@ mod tests {
         stragglers: Stragglers,
         ledger: Ledger,
         next: u64,
-        metas: [Arc<Meta>; 2],
+        stages: [Rc<Stage>; 2],
     }
 
     impl World {
         fn new() -> Self {
-            let meta = || {
-                let delivery =
-                    Delivery::<Bytes>::fabricate("q", Attempt::FIRST, &Properties::default(), "");
-                Arc::clone(delivery.unwrap().meta())
-            };
             let mut ledger = Ledger::new();
             ledger.admit(1).unwrap();
             ledger.admit(2).unwrap();
@@ -123,7 +114,7 @@ mod tests {
                 stragglers: Stragglers::new(MANY),
                 ledger,
                 next: 3,
-                metas: [meta(), meta()],
+                stages: Default::default(),
             }
         }
 
@@ -136,7 +127,7 @@ mod tests {
         }
 
         fn handler_ends(&self, tag: usize) {
-            self.metas[tag - 1].ended.store(true, Ordering::Relaxed);
+            self.stages[tag - 1].end();
         }
 
         async fn wait_in_vain(&mut self) {
@@ -148,8 +139,8 @@ mod tests {
         /// Whether stragglers are due; if so, they are acked.
         fn are_due(&mut self) -> bool {
             let mut cx = Context::from_waker(Waker::noop());
-            let metas = &self.metas;
-            let find = |tag| Some(Arc::clone(&metas[usize::try_from(tag).unwrap() - 1]));
+            let stages = &self.stages;
+            let find = |tag| Some(Rc::clone(&stages[usize::try_from(tag).unwrap() - 1]));
             let due = self.stragglers.poll_due(&mut cx, &self.ledger, &find);
             if due.is_ready() {
                 while self.ledger.next_straggler().is_some() {}
@@ -221,10 +212,10 @@ mod tests {
         let mut world = World::new();
         world.finish(1);
         assert!(!world.are_due());
-        assert_eq!(Arc::strong_count(&world.metas[0]), 2);
+        assert_eq!(Rc::strong_count(&world.stages[0]), 2);
         world.ledger.finish(1).unwrap();
         world.ledger.finish(2).unwrap();
         assert!(!world.are_due());
-        assert_eq!(Arc::strong_count(&world.metas[0]), 1);
+        assert_eq!(Rc::strong_count(&world.stages[0]), 1);
     }
 }

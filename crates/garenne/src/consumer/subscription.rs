@@ -1,13 +1,17 @@
-//! How a consumer on a channel can end.
+//! How one start of a worker can end.
 
-/// How the subscription of a channel ended.
+use crate::link::LinkError;
+
+/// How one start of a worker has ended, with its subscription or before there was one.
 #[derive(Debug)]
 pub(super) enum End {
+    /// There was no subscription: a channel could not be opened, or the queue not be consumed.
+    Refused(LinkError),
     /// The channel or its link is gone.
     Lost(String),
     /// The broker cancelled the consumer: the queue was deleted or moved. The channel lives.
     Cancelled,
-    /// Nothing is left in its hands.
+    /// The system stops, and nothing is left in its hands.
     Drained,
     /// The drain deadline passed before that.
     Abandoned,

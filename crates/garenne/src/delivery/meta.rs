@@ -3,9 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::ops::Deref;
-use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
-use std::time::Instant;
 
 use bytes::Bytes;
 use garenne_core::delay::arrived;
@@ -28,14 +26,6 @@ pub(crate) struct Meta {
     shown: OnceLock<Box<Shown>>,
     /// What its handler wants sent.
     pub(crate) outbox: Outbox,
-    /// A handler has begun with it.
-    pub(crate) begun: AtomicBool,
-    /// Since when its handler has waited for something. One that never waits is done with at once.
-    running_since: OnceLock<Instant>,
-    /// No handler has it any more: what is left is to store it somewhere, if it is not done with.
-    pub(crate) ended: AtomicBool,
-    /// Set when the delivery was dropped by a panic: it was this message whose handler panicked.
-    pub(crate) unwound: AtomicBool,
 }
 
 /// The queue that messages come out of, by its name.
@@ -90,23 +80,12 @@ impl Meta {
             received: message,
             shown: OnceLock::new(),
             outbox: Outbox::default(),
-            begun: AtomicBool::new(false),
-            running_since: OnceLock::new(),
-            ended: AtomicBool::new(false),
-            unwound: AtomicBool::new(false),
         }
     }
 
-    /// Its handler has waited since then.
-    pub(crate) fn runs_since(&self, then: Instant) {
-        // A later run of a message that was begun anew counts from the first one.
-        let _ = self.running_since.set(then);
-    }
-
-    /// For how long its handler has run, as far as that is known: in milliseconds.
-    pub(crate) fn running_ms(&self) -> Option<u64> {
-        let since = self.running_since.get()?;
-        u64::try_from(since.elapsed().as_millis()).ok()
+    /// The broker's number of the delivery on its channel.
+    pub(crate) fn tag(&self) -> u64 {
+        self.received.tag
     }
 
     /// The properties, to look one up.

@@ -9,7 +9,7 @@ use crate::conformance::show;
 use crate::conformance::tools::take;
 
 cases![
-    what_has_not_begun_is_given_back_at_a_stop,
+    what_has_not_begun_is_requeued_at_a_stop,
     what_succeeded_while_the_link_was_lost_does_not_run_again,
     what_has_no_id_runs_again_after_a_lost_link,
     a_connection_closed_by_an_operator_comes_back,
@@ -37,7 +37,7 @@ async fn waiting(lab: &Lab, queue: Queue) -> (Stage, Gate) {
     )
 }
 
-async fn what_has_not_begun_is_given_back_at_a_stop(lab: Lab) {
+async fn what_has_not_begun_is_requeued_at_a_stop(lab: Lab) {
     let (stage, gate) = waiting(&lab, work().concurrency(1).prefetch(10)).await;
     stage.send(&["a", "b", "c", "d"]).await;
     // It begins with a prefetch of one; the full window opens with the first message.
@@ -53,13 +53,13 @@ async fn what_has_not_begun_is_given_back_at_a_stop(lab: Lab) {
     stage.note_runs(1).await;
     lab.until("work", |depth| depth.unacked == 0).await;
     // Each queue has its own order for what comes back.
-    let mut given_back = Vec::new();
+    let mut requeued = Vec::new();
     for _ in 0..3 {
         let message = take(&stage.client, "work").await;
-        given_back.push(show::body(&message.data));
+        requeued.push(show::body(&message.data));
     }
-    given_back.sort();
-    lab.note("given back", given_back.join(", "));
+    requeued.sort();
+    lab.note("requeued", requeued.join(", "));
 }
 
 async fn what_succeeded_while_the_link_was_lost_does_not_run_again(lab: Lab) {

@@ -1,16 +1,13 @@
 //! How the task of a channel ends: drained, abandoned, or because the channel is lost.
 
-use std::sync::Arc;
-use std::sync::atomic::Ordering;
-
 use actix::{Actor, Context, Handler};
 
 use super::ChannelTask;
 use crate::body::Body;
-use crate::consumer::life::Ran;
+use crate::consumer::attempt_result::AttemptResult;
 use crate::consumer::settle::Settled;
 use crate::consumer::subscription::End;
-use crate::delivery::{Delivery, Meta};
+use crate::delivery::Delivery;
 
 impl<A, B, L> ChannelTask<A, B, L>
 where
@@ -19,15 +16,15 @@ where
     B: Body,
     L: Future<Output = Settled>,
 {
-    /// Takes nothing new, and gives back what has not begun.
+    /// Takes nothing new, and requeues what has not begun.
     pub(super) fn drain(&mut self) {
         self.draining = true;
         self.reminder.begin();
         self.worker.permits.close();
-        self.worker.handler.give_back();
+        self.worker.handler.requeue();
         // Whoever cancels hands the queue to the next consumer, which would begin before this one is done. So
-        // nothing is told to the broker but acks, until the channel is closed. That returns what has not
-        // begun, in its order, and then the next one gets it.
+        // nothing is told to the broker but acks, until the channel is closed. That requeues what has not
+        // begun, in its order, and then the next consumer gets it.
         self.keeps_the_queue = self.worker.sharing.may_be_single();
         if self.keeps_the_queue {
             return;
@@ -45,30 +42,31 @@ where
             true => self.acks.untold() == 0,
             false => self.subscription.is_none() && self.acks.is_empty(),
         };
-        is_told || !self.line.is_alive()
+        is_told || !self.channel.is_alive()
     }
 
     /// The broker shall hand the message out again: now, or with all others when the channel is closed.
-    pub(super) fn give_back(&mut self, tag: u64) {
+    pub(super) fn requeue(&mut self, tag: u64) {
         if self.keeps_the_queue {
             self.worker.counters.on_ended(1);
         } else {
-            self.acks.give_back(tag);
+            self.acks.requeue(tag);
         }
     }
 
     /// Nothing can be settled any more. The broker will hand out again what is in hand; what is
     /// known of it is remembered for then.
     pub(super) fn lost(&mut self, why: String) -> End {
-        if self.line.is_alive() {
-            let begun = |meta: &&Arc<Meta>| meta.begun.load(Ordering::Relaxed);
-            for meta in self.in_hand.metas().filter(begun) {
-                self.worker.recall.still_running(meta);
+        if self.channel.is_alive() {
+            let recall = &self.worker.recall;
+            let in_hand = self.in_hand.watched();
+            for begun in in_hand.filter(|delivery| delivery.stage.has_begun()) {
+                recall.still_running(&begun.meta);
             }
-            for meta in self.unacked.drain(..) {
-                self.worker.recall.ended(&meta, Ran::settled());
+            for meta in self.acks.take_unacked() {
+                recall.ended(&meta, AttemptResult::settled());
             }
-            self.line.cut();
+            self.channel.end();
             self.worker.counters.on_ended(self.acks.untold());
             if !self.in_hand.is_empty() {
                 let quiet = &self.worker.log.cut_off;
@@ -79,7 +77,7 @@ where
     }
 
     pub(super) async fn close(&self) {
-        if self.line.is_alive() {
+        if self.channel.is_alive() {
             let _ = self.port.close().await;
         }
     }

@@ -71,7 +71,7 @@ impl Frames {
     }
 
     /// `basic.nack` of one delivery, with requeue (RabbitMQ's class 60, method 120).
-    pub(super) fn give_back(&mut self, channel: u16, tag: u64) {
+    pub(super) fn requeue(&mut self, channel: u16, tag: u64) {
         self.settlement(channel, 120, tag, REQUEUE);
     }
 

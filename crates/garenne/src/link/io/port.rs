@@ -245,10 +245,10 @@ impl Writer {
         self.shared.out.write(|_| {});
     }
 
-    /// Acks messages, and gives others back. They are given back with `nack`: a `reject` would say that
+    /// Acks messages, and requeues others. They are requeued with `nack`: a `reject` would say that
     /// they failed, and count against a quorum queue's delivery limit. `false`: the channel is gone, and
     /// nothing is written.
-    pub(crate) fn settle(&self, acks: &[Ack], given_back: &[u64]) -> bool {
+    pub(crate) fn settle(&self, acks: &[Ack], requeued: &[u64]) -> bool {
         let mut is_open = false;
         let is_written = self.shared.out.write(|frames| {
             is_open = !self.inbox.is_shut();
@@ -258,8 +258,8 @@ impl Writer {
             for ack in acks {
                 frames.ack(self.id, ack.tag, ack.multiple);
             }
-            for tag in given_back {
-                frames.give_back(self.id, *tag);
+            for tag in requeued {
+                frames.requeue(self.id, *tag);
             }
         });
         is_written && is_open

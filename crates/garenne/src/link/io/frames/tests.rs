@@ -50,7 +50,7 @@ fn acks_and_nacks_are_those_of_the_specification() {
                 }),
             ));
         }
-        frames.give_back(channel, tag);
+        frames.requeue(channel, tag);
         frames.give_back_all(channel);
         for (delivery_tag, multiple) in [(tag, false), (0, true)] {
             let nack = Nack {
@@ -137,7 +137,7 @@ fn a_large_body_is_handed_over_without_a_copy() {
     };
     let mut frames = Frames::default();
     frames.publish(1, message, 131_072);
-    frames.give_back(1, 1);
+    frames.requeue(1, 1);
     let pieces = frames.take();
     assert_eq!(pieces.len(), 3);
     assert_eq!(pieces[1].as_ptr(), body.as_ptr());

@@ -67,7 +67,7 @@ fn nothing_is_lost_or_reordered_when_the_socket_takes_a_part() {
     let put_all = |frames: &mut Frames| {
         for channel in 1..=9 {
             publish(frames, channel, &large);
-            frames.give_back(channel, 7);
+            frames.requeue(channel, 7);
         }
     };
     let (socket, out) = Socket::with_room(PLENTY);
@@ -277,7 +277,7 @@ impl Writing {
 
 /// Nacks with rising tags, and now and then a message, whose three frames belong together.
 fn put_many(frames: &mut Frames, channel: u16, tag: u64) {
-    frames.give_back(channel, tag);
+    frames.requeue(channel, tag);
     if tag.is_multiple_of(50) {
         let body = Bytes::from(vec![channel.to_be_bytes()[1]; 20_000]);
         publish(frames, channel, &body);

@@ -1,48 +1,42 @@
-//! What a handler that succeeded wants sent: it is sent before its message is acked.
+//! *sent*: what a handler that succeeded wants sent is confirmed before its message is acked.
 
 use std::mem;
 
 use futures_util::future::join_all;
 use garenne_core::wire::readable;
 use garenne_core::{Outcome, Wish};
-use tracing::Span;
 
-use super::hold::{Held, hold};
-use super::life::Ran;
-use super::line::Line;
-use super::{Hub, Worker};
+use super::Hub;
+use super::attempt_result::AttemptResult;
+use super::channel_alive::ChannelGone;
+use super::life::Life;
 use crate::delivery::{Parcel, Way};
 use crate::publish::PublishError;
 
-/// *sent*: what a handler that succeeded wants sent is confirmed, or it has not succeeded.
-///
-/// If the line is gone before, what is not confirmed yet stays in the result.
-pub(super) async fn sent<A, B>(
-    worker: &Worker<A, B>,
-    line: &Line,
-    mut ran: Ran,
-    span: &Span,
-) -> Ran {
-    let parcels = mem::take(&mut ran.outgoing);
-    // Of a run that has failed meanwhile, the rest is left.
-    if parcels.is_empty() || ran.outcome != Outcome::Done {
-        return ran;
-    }
-    let sends = parcels.into_iter().map(async |parcel| {
-        let end = hold(&worker.hub, line, span, "outgoing message", || {
-            parcel.send(&worker.hub)
-        })
-        .await;
-        (parcel, end)
-    });
-    for (parcel, end) in join_all(sends).await {
-        match end {
-            Held::Taken(Ok(())) => {}
-            Held::Taken(Err(error)) => ran.fail(&parcel, &error),
-            Held::LineGone => ran.outgoing.push(parcel),
+impl<A, B> Life<A, B> {
+    /// *sent*: what a handler that succeeded wants sent is confirmed, or it has not succeeded.
+    ///
+    /// If the channel goes before that, what is not confirmed yet stays in the result.
+    pub(super) async fn sent(&self, mut result: AttemptResult) -> AttemptResult {
+        let parcels = mem::take(&mut result.outgoing);
+        // Of an attempt that has failed meanwhile, the rest is left.
+        if parcels.is_empty() || result.outcome != Outcome::Done {
+            return result;
         }
+        let hub = &self.worker.hub;
+        let sends = parcels.into_iter().map(async |parcel| {
+            let sent = self.hold("outgoing message", || parcel.send(hub)).await;
+            (parcel, sent)
+        });
+        for (parcel, sent) in join_all(sends).await {
+            match sent {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => result.fail_to_send(&parcel, &error),
+                Err(ChannelGone) => result.outgoing.push(parcel),
+            }
+        }
+        result
     }
-    ran
 }
 
 impl Parcel {
@@ -68,10 +62,10 @@ fn is_unroutable(error: &PublishError) -> bool {
     matches!(error, PublishError::Unroutable { .. })
 }
 
-impl Ran {
+impl AttemptResult {
     /// What the handler wanted sent cannot be, so it has failed: for good, unless somebody may yet
     /// make a queue for it.
-    fn fail(&mut self, parcel: &Parcel, error: &PublishError) {
+    fn fail_to_send(&mut self, parcel: &Parcel, error: &PublishError) {
         if self.outcome == Outcome::Failed(Wish::Permanent) {
             return;
         }
