@@ -8,6 +8,6 @@ pub use garenne_core::{
 
 pub use crate::{
     Alert, AlertChannel, AlertError, Body, Bytes, Dedup, Delays, Delivery, FailedMessage, Failure,
-    HandlerResult, Json, LogSink, Outgoing, PublishError, Publisher, RequestError, SinkError,
-    SystemBuilder, SystemHandle, Text, Tls, Undecodable, WhenDown,
+    FailureError, Handle, HandlerFuture, Json, LogSink, OrFail, Outgoing, PublishError, Publisher,
+    RequestError, SinkError, SystemBuilder, SystemHandle, Text, Tls, Undecodable, WhenDown,
 };

@@ -21,7 +21,7 @@ use tracing::Span;
 use super::answers::{Answer, Answers, Reply};
 use super::handler::{Run, panic_text};
 use crate::delivery::{Delivery, Meta};
-use crate::failure::{Failure, HandlerResult};
+use crate::failure::{Failure, HandlerFuture};
 
 /// The deliveries that wait for a handler actor, seen from both sides.
 pub(super) struct Inbox<B> {
@@ -49,7 +49,7 @@ struct Job<B> {
 /// The handler has begun with a message.
 pub(super) enum Begun {
     /// To be polled by the life of the delivery.
-    Future(HandlerResult),
+    Future(HandlerFuture),
     /// Polled within the actor's context, because it borrows the actor; or the text of its panic.
     OfActor(oneshot::Receiver<Result<Result<(), Failure>, String>>),
     Response(oneshot::Receiver<Result<(), Failure>>),
@@ -240,7 +240,7 @@ where
     B: 'static,
 {
     let mut response = Some(response);
-    if let Some(future) = taken::<HandlerResult>(&mut response) {
+    if let Some(future) = taken::<HandlerFuture>(&mut response) {
         return Begun::Future(future);
     }
     if let Some(future) = taken::<ResponseActFuture<A, Result<(), Failure>>>(&mut response) {

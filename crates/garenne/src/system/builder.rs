@@ -4,16 +4,12 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix::{Actor, Context, Handler};
 use garenne_core::{Fault, OutageWindow, PREFETCH, Queue, Topology, WORKERS};
 
 use super::alerting::OUTAGE_ALERT_AFTER;
 use super::{BuildError, System, env, logging, run};
 use crate::alert::AlertChannel;
-use crate::body::Body;
-use crate::consumer::{FnHandler, Identity, Recall, Replies, Settings, start_worker};
-use crate::delivery::Delivery;
-use crate::failure::Failure;
+use crate::consumer::{Identity, Recall, Replies, Settings};
 use crate::link::Link;
 use crate::link::{BrokerUrl, Tls};
 use crate::publish::{CONFIRM_TIMEOUT, Delays, Limits, Publisher, Tasks};
@@ -119,32 +115,6 @@ impl SystemBuilder {
     /// in code for one queue takes precedence over the environment.
     pub fn from_env() -> Self {
         env::apply(Self::new("amqp://localhost:5672"))
-    }
-
-    /// Consumes a queue with a handler actor.
-    ///
-    /// Each worker gets an actor of its own from the factory, on its own thread; one that panicked
-    /// is dropped and made again.
-    pub fn consume<A, B, F>(self, queue: Queue, factory: F) -> Self
-    where
-        A: Actor<Context = Context<A>> + Handler<Delivery<B>>,
-        <A as Handler<Delivery<B>>>::Result: 'static,
-        B: Body,
-        F: Fn() -> A + Send + Sync + 'static,
-    {
-        let factory: Arc<dyn Fn() -> A + Send + Sync> = Arc::new(factory);
-        self.register(queue, start_worker(factory))
-    }
-
-    /// Consumes a queue with an async function, which is all that a handler without state needs.
-    pub fn consume_fn<B, F, R, E>(self, queue: Queue, function: F) -> Self
-    where
-        B: Body,
-        F: Fn(Delivery<B>) -> R + Clone + Send + Sync + Unpin + 'static,
-        R: Future<Output = Result<(), E>> + 'static,
-        E: Into<Failure> + 'static,
-    {
-        self.consume(queue, move || FnHandler::<F, B>::new(function.clone()))
     }
 
     /// Also declares these queues, exchanges and bindings, for what handlers send to: at the start and after every
@@ -349,11 +319,6 @@ impl SystemBuilder {
         let (brokers, faults) = BrokerUrl::parse_list(what, addresses);
         self.brokers = brokers;
         self.faults.extend(faults);
-        self
-    }
-
-    fn register(mut self, queue: Queue, start: StartWorker) -> Self {
-        self.queues.push((queue, start));
         self
     }
 }

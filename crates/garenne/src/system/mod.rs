@@ -4,6 +4,7 @@ mod alerting;
 mod builder;
 mod built;
 mod checks;
+mod consuming;
 mod env;
 mod error;
 mod handle;
