@@ -7,7 +7,8 @@ pub use garenne_core::{
 };
 
 pub use crate::{
-    Alert, AlertChannel, AlertError, Body, Bytes, Dedup, Delays, Delivery, FailedMessage, Failure,
-    FailureError, Handle, HandlerFuture, Json, LogSink, OrFail, Outgoing, PublishError, Publisher,
-    RequestError, SinkError, SystemBuilder, SystemHandle, Text, Tls, Undecodable, WhenDown,
+    Alert, AlertError, AlertSetup, Body, Bytes, Dedup, Delays, Delivery, FailSinkSetup,
+    FailedMessage, Failure, FailureError, Handle, HandlerFuture, Json, LogSink, OrFail, Outgoing,
+    PublishError, Publisher, RequestError, SinkError, SystemBuilder, SystemHandle, Text, Tls,
+    Undecodable, WhenDown,
 };

@@ -6,10 +6,9 @@ use garenne_core::Queue;
 
 use super::SystemBuilder;
 use crate::body::Body;
-use crate::consumer::{FnHandler, IntoHandler, start_worker};
+use crate::consumer::{FnHandler, IntoHandler, StartWorker, start_worker};
 use crate::delivery::Delivery;
 use crate::failure::IntoFailure;
-use crate::supervisor::StartWorker;
 
 impl SystemBuilder {
     /// Consumes a queue with handlers that this factory makes: structs that implement
