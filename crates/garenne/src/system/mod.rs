@@ -4,7 +4,6 @@ mod alerting;
 mod builder;
 mod built;
 mod checks;
-mod consuming;
 mod env;
 mod handle;
 mod replies;
