@@ -36,12 +36,13 @@ use crate::failure::{Failure, HandlerFuture, IntoFailure};
 /// `impl Handle<Text, anyhow::Error> for Charge`; [`Failure`] says which types it may be. By default it is
 /// `Failure` itself, of which `?` makes every error.
 ///
-/// Many messages are handled at once, on one thread: all that wait in an `await` of the method. So state that
-/// changes lives in a `Cell`, a `RefCell` or an async mutex. Neither the struct nor the future need be `Send`.
+/// Many messages are handled at once, on one thread: all that wait in an `await` of the method. So state
+/// that changes lives in a `Cell`, a `RefCell` or an async mutex. Neither the struct nor the future need be
+/// `Send`.
 ///
-/// [`SystemBuilder::consume`](crate::SystemBuilder::consume) takes a factory. Each worker gets a struct of its
-/// own, on its own thread, in an actor that garenne supervises. After a panic it is dropped, when the messages
-/// in its hands have ended, and the factory makes the next one.
+/// [`SystemBuilder::consume`](crate::SystemBuilder::consume) takes a factory. Each worker gets a struct of
+/// its own, on its own thread, in an actor that garenne supervises. After a panic it is dropped, when the
+/// messages in its hands have ended, and the factory makes the next one.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not handle `Delivery<{B}>`",
     label = "does not implement `Handle<{B}, {E}>`"
