@@ -28,7 +28,7 @@ const DEADLINE: Duration = Duration::from_secs(10);
 
 /// Runs a handler once, on one message, with no broker at all, and gives what it returned.
 ///
-/// The handler is an actor or an async function, as it would be given to
+/// The handler is a struct, an actor or an async function, as it would be given to
 /// [`consume`](garenne::SystemBuilder::consume) or [`consume_fn`](garenne::SystemBuilder::consume_fn).
 /// The body is encoded and then decoded as on its way over a broker: a value (`Json(order)`), a text
 /// as some other program would send it, or raw bytes.
@@ -228,12 +228,14 @@ impl IntoFuture for Perform {
     }
 }
 
-/// A handler that [`perform()`] can run: an actor that handles deliveries, or an async function that
-/// takes one. It is implemented for all of them; `M` only tells them apart.
+/// A handler that [`perform()`] can run: a struct that implements [`Handle`](garenne::Handle), an actor that
+/// handles deliveries, or an async function that takes one. It is implemented for all of them; `M` only
+/// tells them apart.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a handler",
-    label = "neither an actor that handles `Delivery<…>` nor an async function that takes one",
-    note = "an actor implements `Handler<Delivery<B>>`; a function is `async fn(Delivery<B>) -> Result<(), Failure>`"
+    label = "neither a struct or an actor that handles `Delivery<…>` nor an async function that takes one",
+    note = "a struct implements `Handle<B>`, an actor `Handler<Delivery<B>>`; \
+            a function is `async fn(Delivery<B>) -> Result<(), Failure>`"
 )]
 pub trait Performer<M>: 'static {
     #[doc(hidden)]

@@ -1,5 +1,9 @@
 //! What a handler returns when it did not succeed.
 
+mod error;
+mod or_fail;
+
+use std::error::Error;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -7,29 +11,124 @@ use std::time::Duration;
 
 use garenne_core::Wish;
 
-/// An error whose sources never end must not end us.
+use error::Marker;
+
+pub use error::FailureError;
+pub use or_fail::OrFail;
+
+/// The most causes of an error that are kept: an error whose sources never end must not end us.
 const MOST_CAUSES: usize = 16;
 
-/// What a handler returns: a boxed future of `Result<(), Failure>`.
+/// How many sources of an error are looked at for a [`FailureError`] among them.
+const MOST_SOURCES: usize = 64;
+
+/// The boxed future of `Result<(), Failure>` that a handler actor returns.
 ///
 /// It is the same type as actix's `ResponseFuture<Result<(), Failure>>`. garenne polls it itself,
 /// so a panic in it costs this one message an attempt, and at the handler's deadline it is dropped.
-pub type HandlerResult = Pin<Box<dyn Future<Output = Result<(), Failure>>>>;
+pub type HandlerFuture = Pin<Box<dyn Future<Output = Result<(), Failure>>>>;
 
 /// Why a handler did not succeed, and what should happen to the message next.
 ///
 /// | made by | what happens |
 /// |---|---|
-/// | `?` on any [`std::error::Error`], [`Failure::transient`] | retry, as the queue's policy says; the fail sink when the attempts are used up |
-/// | [`Failure::retry_after`] | the same, with a delay of its own |
-/// | [`Failure::permanent`] | the fail sink now: no further attempt can succeed |
-/// | [`Failure::discard`] | acked and counted: nobody needs this message |
+/// | `?` on any error, [`Failure::transient`] | retry, as the queue's policy says; the fail sink when the attempts are used up |
+/// | [`Failure::retry_after`], [`OrFail::or_retry_after`] | the same, with a delay of its own |
+/// | [`Failure::permanent`], [`OrFail::or_permanent`] | the fail sink now: no further attempt can succeed |
+/// | [`Failure::discard`], [`OrFail::or_discard`] | acked and counted: nobody needs this message |
 ///
 /// It keeps the error's text and those of its sources, which go into the failure record. Do not put
 /// secrets into errors.
 ///
-/// Like `anyhow::Error` it does not implement [`std::error::Error`], so that `?` can take every
-/// type that does.
+/// ```
+/// use garenne::prelude::*;
+///
+/// async fn charge(order: Delivery<Text>) -> Result<(), Failure> {
+///     let tariff = std::fs::read_to_string("/etc/tariff")?; // retried
+///     let order_id: u64 = order.trim().parse().or_permanent()?; // not retried; its causes are kept
+///     if !tariff.contains(&order_id.to_string()) {
+///         return Err(Failure::discard("this order is free"));
+///     }
+///     Ok(())
+/// }
+/// ```
+///
+/// # Which errors become a `Failure`
+///
+/// `?` takes every [`std::error::Error`] that is `Send`, `Sync` and `'static`. It also takes
+/// `anyhow::Error`, `eyre::Report`, `Box<dyn Error + Send + Sync>` and texts. What it takes, a handler
+/// may return by itself: `Result<(), anyhow::Error>`, for example.
+///
+/// # Errors that say themselves what should happen
+///
+/// An error type of your own that does not implement [`std::error::Error`] is converted as you say:
+///
+/// ```
+/// use garenne::prelude::*;
+///
+/// enum ChargeError {
+///     NoSuchOrder(u64),
+///     Gateway(std::io::Error),
+/// }
+///
+/// impl From<ChargeError> for Failure {
+///     fn from(error: ChargeError) -> Self {
+///         match error {
+///             ChargeError::NoSuchOrder(id) => Failure::permanent(format!("there is no order {id}")),
+///             ChargeError::Gateway(error) => error.into(), // retried; its causes are kept
+///         }
+///     }
+/// }
+///
+/// async fn charge(order: Delivery<Text>) -> Result<(), ChargeError> {
+///     Err(ChargeError::NoSuchOrder(order.len() as u64))
+/// }
+///
+/// SystemBuilder::from_env().consume_fn(Queue::quorum("orders"), charge);
+/// ```
+///
+/// If the type implements [`std::error::Error`], the compiler refuses that (E0119), because
+/// such an error is converted already. Then let a [`FailureError`] be the source of the error: it is found
+/// wherever it stands among the sources, also below the context that `anyhow` or `eyre` puts around it.
+///
+/// ```
+/// use std::error::Error;
+/// use std::fmt;
+///
+/// use garenne::prelude::*;
+///
+/// #[derive(Debug)]
+/// struct NoSuchOrder {
+///     id: u64,
+///     why: FailureError, // with `thiserror`: `#[source]`
+/// }
+///
+/// impl fmt::Display for NoSuchOrder {
+///     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+///         write!(f, "order {} cannot be charged", self.id)
+///     }
+/// }
+///
+/// impl Error for NoSuchOrder {
+///     fn source(&self) -> Option<&(dyn Error + 'static)> {
+///         Some(&self.why)
+///     }
+/// }
+///
+/// let why = Failure::permanent("it was never placed").into();
+/// let failure = Failure::from(NoSuchOrder { id: 7, why });
+/// assert_eq!(failure.wish(), garenne::Wish::Permanent);
+/// assert_eq!(failure.error(), "order 7 cannot be charged");
+/// assert_eq!(failure.chain(), ["it was never placed"]);
+/// ```
+///
+/// # It is no error
+///
+/// A `Failure` implements neither [`std::error::Error`], so that `?` can take every type that does, nor
+/// [`Display`](fmt::Display): as a text it would lose its causes, and what should happen to the message.
+/// [`Failure::error`] has the text. [`FailureError`] is the same as an error. The
+/// features `anyhow` and `eyre` let `?` and `bail!` make their errors of a `Failure`; it comes out of them
+/// again as it went in.
 pub struct Failure {
     wish: Wish,
     error: String,
@@ -43,6 +142,8 @@ impl Failure {
     }
 
     /// A failure that no further attempt can mend: the message goes to the fail sink now.
+    ///
+    /// Of an error it keeps the text alone; [`OrFail::or_permanent`] keeps the causes, too.
     pub fn permanent(why: impl fmt::Display) -> Self {
         Self::new(Wish::Permanent, &why)
     }
@@ -61,13 +162,17 @@ impl Failure {
         Self::new(Wish::Discard, &why)
     }
 
-    /// Makes a permanent failure out of an error, keeping the texts of its sources.
+    /// Makes a permanent failure out of an error, keeping the texts of its sources. Of a result,
+    /// [`OrFail::or_permanent`] makes one.
     #[must_use]
-    pub fn permanent_error(error: &dyn std::error::Error) -> Self {
-        Self {
-            wish: Wish::Permanent,
-            ..Self::from_error(error)
-        }
+    pub fn permanent_error(error: &dyn Error) -> Self {
+        Self::from_error(error).wishing(Wish::Permanent)
+    }
+
+    /// The same failure, with something else that should happen to the message.
+    #[must_use]
+    pub fn wishing(self, wish: Wish) -> Self {
+        Self { wish, ..self }
     }
 
     /// The text of the failure.
@@ -96,27 +201,72 @@ impl Failure {
         }
     }
 
-    fn from_error(error: &dyn std::error::Error) -> Self {
-        let sources = std::iter::successors(error.source(), |e| e.source());
+    /// The outermost source that says what should happen counts.
+    fn from_error(error: &dyn Error) -> Self {
+        let mut wish = None;
+        let mut chain = Vec::new();
+        for source in sources(error).take(MOST_SOURCES) {
+            if let Some(marker) = source.downcast_ref::<Marker>() {
+                wish = wish.or(Some(marker.wish));
+            } else if chain.len() < MOST_CAUSES {
+                chain.push(source.to_string());
+            }
+        }
         Self {
-            wish: Wish::Retry,
+            wish: wish.unwrap_or(Wish::Retry),
             error: error.to_string(),
-            chain: sources.take(MOST_CAUSES).map(ToString::to_string).collect(),
+            chain,
         }
     }
 }
 
-impl<E: std::error::Error> From<E> for Failure {
+fn sources(error: &dyn Error) -> impl Iterator<Item = &(dyn Error + 'static)> {
+    std::iter::successors(error.source(), |error| (*error).source())
+}
+
+/// The errors that `?` makes a [`Failure`] of. It is implemented for all of them.
+///
+/// They are all that a `Box<dyn Error + Send + Sync>` can be made of: every [`std::error::Error`] that is
+/// `Send`, `Sync` and `'static`, `anyhow::Error`, `eyre::Report`, such a box itself, and texts.
+///
+/// A conversion of your own for one of them is refused (E0119): [`Failure`] has another way.
+pub trait AnyError: Into<Box<dyn Error + Send + Sync>> {}
+
+impl<E: Into<Box<dyn Error + Send + Sync>>> AnyError for E {}
+
+impl<E: AnyError> From<E> for Failure {
     fn from(error: E) -> Self {
-        Self::from_error(&error)
+        let error = error.into();
+        Self::from_error(&*error)
+    }
+}
+
+/// The error of a handler's `Result<(), E>`: whatever becomes a [`Failure`]. It is implemented for all
+/// of that.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be the error of a handler",
+    label = "no `Failure` can be made of this error",
+    note = "a handler returns `Result<(), E>`, where `E` is `Failure`, `anyhow::Error`, `eyre::Report`, \
+            `Box<dyn Error + Send + Sync>`, or any `std::error::Error` that is `Send + Sync + 'static`",
+    note = "for an error type of your own, write `impl From<{Self}> for Failure`, or let it implement \
+            `std::error::Error`; then it is retried"
+)]
+pub trait IntoFailure {
+    /// The failure that is made of the error.
+    fn into_failure(self) -> Failure;
+}
+
+#[diagnostic::do_not_recommend]
+impl<E: Into<Failure>> IntoFailure for E {
+    fn into_failure(self) -> Failure {
+        self.into()
     }
 }
 
 /// The text of an error with those of its sources, for whoever keeps one text only.
-pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
+pub(crate) fn with_causes(error: &dyn Error) -> String {
     let mut text = error.to_string();
-    let sources = std::iter::successors(error.source(), |e| e.source());
-    for cause in sources.take(MOST_CAUSES).map(ToString::to_string) {
+    for cause in sources(error).take(MOST_CAUSES).map(ToString::to_string) {
         // Some errors repeat their sources' texts in their own.
         if !text.contains(&cause) {
             text.push_str(": ");
@@ -131,13 +281,8 @@ impl fmt::Debug for Failure {
         f.debug_struct("Failure")
             .field("wish", &self.wish)
             .field("error", &self.error)
-            .finish_non_exhaustive()
-    }
-}
-
-impl fmt::Display for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.error)
+            .field("chain", &self.chain)
+            .finish()
     }
 }
 
@@ -154,8 +299,8 @@ mod tests {
                 f.write_str("no amount")
             }
         }
-        impl std::error::Error for Outer {
-            fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        impl Error for Outer {
+            fn source(&self) -> Option<&(dyn Error + 'static)> {
                 Some(&self.0)
             }
         }

@@ -1,9 +1,9 @@
 //! The framework in which a RabbitMQ consumer lives.
 //!
-//! You write an actor that handles a message, register it in a [`SystemBuilder`], and deploy the
-//! result as a microservice. Everything between the socket and the handler is the framework's:
-//! staying connected through outages of the broker, retrying through delayed lanes, never losing a
-//! message, stopping cleanly, telling the operator the truth.
+//! You write a struct (or a function, or an actor) that handles a message, register it in a
+//! [`SystemBuilder`], and deploy the result as a microservice. Everything between the socket and the handler
+//! is the framework's: staying connected through outages of the broker, retrying through delayed lanes, never
+//! losing a message, stopping cleanly, telling the operator the truth.
 //!
 //! ```no_run
 //! use garenne::prelude::*;
@@ -16,18 +16,10 @@
 //! #[derive(Default)]
 //! struct Charge; // any state lives here
 //!
-//! impl Actor for Charge {
-//!     type Context = Context<Self>;
-//! }
-//!
-//! impl Handler<Delivery<Json<Order>>> for Charge {
-//!     type Result = HandlerResult;
-//!
-//!     fn handle(&mut self, order: Delivery<Json<Order>>, _: &mut Self::Context) -> Self::Result {
-//!         Box::pin(async move {
-//!             println!("charged {}", order.order_id);
-//!             Ok(())
-//!         })
+//! impl Handle<Json<Order>> for Charge {
+//!     async fn handle(&self, order: Delivery<Json<Order>>) -> Result<(), Failure> {
+//!         println!("charged {}", order.order_id);
+//!         Ok(())
 //!     }
 //! }
 //!
@@ -74,9 +66,10 @@ pub use garenne_core as core;
 pub use alert::{Alert, AlertError, AlertSetup};
 pub use body::{Body, Bytes, Json, Text, Undecodable};
 pub use build_error::BuildError;
+pub use consumer::{ByActor, ByHandle, Handle, IntoHandler};
 pub use dedup::Dedup;
 pub use delivery::Delivery;
-pub use failure::{Failure, HandlerResult};
+pub use failure::{AnyError, Failure, FailureError, HandlerFuture, IntoFailure, OrFail};
 pub use garenne_core::{
     Declare, ExchangeKind, GolangRabbitmq, OutageWindow, Queue, QueueKind, Retry, StopReason,
     Topology, Wish,

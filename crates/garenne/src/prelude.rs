@@ -8,6 +8,7 @@ pub use garenne_core::{
 
 pub use crate::{
     Alert, AlertError, AlertSetup, Body, Bytes, Dedup, Delays, Delivery, FailSinkSetup,
-    FailedMessage, Failure, HandlerResult, Json, LogSink, Outgoing, PublishError, Publisher,
-    RequestError, SinkError, SystemBuilder, SystemHandle, Text, Tls, Undecodable, WhenDown,
+    FailedMessage, Failure, FailureError, Handle, HandlerFuture, Json, LogSink, OrFail, Outgoing,
+    PublishError, Publisher, RequestError, SinkError, SystemBuilder, SystemHandle, Text, Tls,
+    Undecodable, WhenDown,
 };

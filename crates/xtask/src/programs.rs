@@ -19,7 +19,14 @@ const BUILD: &str = "build --locked --workspace --bins --tests --examples";
 
 /// The programs that take longest, so that nothing is left to wait for when the others are done.
 /// One that is missing here only begins later.
-const FIRST: [&str; 5] = ["integration", "cli", "publishing", "webhook", "sql"];
+const FIRST: [&str; 6] = [
+    "mistakes",
+    "integration",
+    "cli",
+    "publishing",
+    "webhook",
+    "sql",
+];
 
 /// How many programs run at once, for each core.
 const PROGRAMS_PER_CORE: usize = 2;

@@ -1,4 +1,4 @@
-//! A real service to copy: an actor that handles orders, configured by its environment.
+//! A real service to copy: a struct that handles orders, configured by its environment.
 //!
 //! It consumes JSON such as `{"order_id": 7, "do": "ok"}` and prints one JSON line on standard output
 //! when a run of its handler begins and one when it ends; logs go to standard error. What `do` may

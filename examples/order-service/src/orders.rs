@@ -65,24 +65,16 @@ fn milliseconds(text: &str) -> Option<Duration> {
     text.parse().ok().map(Duration::from_millis)
 }
 
-/// The handler actor. A real one would hold a database pool or an HTTP client here.
+/// The handler. A real one would hold a database pool or an HTTP client here.
 #[derive(Default)]
 pub(crate) struct Orders;
 
-impl Actor for Orders {
-    type Context = Context<Self>;
-}
-
-impl Handler<Delivery<Json<Order>>> for Orders {
-    type Result = HandlerResult;
-
-    fn handle(&mut self, order: Delivery<Json<Order>>, _: &mut Self::Context) -> Self::Result {
-        Box::pin(async move {
-            say("begin", &order);
-            let result = perform(&order).await;
-            say(if result.is_ok() { "ok" } else { "failed" }, &order);
-            result
-        })
+impl Handle<Json<Order>> for Orders {
+    async fn handle(&self, order: Delivery<Json<Order>>) -> Result<(), Failure> {
+        say("begin", &order);
+        let result = perform(&order).await;
+        say(if result.is_ok() { "ok" } else { "failed" }, &order);
+        result
     }
 }
 

@@ -42,7 +42,7 @@ impl fmt::Display for Declined {
 
 impl std::error::Error for Declined {}
 
-/// The handler actor. What it needs from the world, it is given.
+/// The handler. What it needs from the world, it is given.
 pub struct Charge {
     cards: Arc<dyn Cards>,
     publisher: Publisher,
@@ -56,24 +56,15 @@ impl Charge {
     }
 }
 
-impl Actor for Charge {
-    type Context = Context<Self>;
-}
-
-impl Handler<Delivery<Json<Order>>> for Charge {
-    type Result = HandlerResult;
-
-    fn handle(&mut self, order: Delivery<Json<Order>>, _: &mut Self::Context) -> Self::Result {
-        let (cards, publisher) = (Arc::clone(&self.cards), self.publisher.clone());
-        Box::pin(async move {
-            charge(&*cards, &order).await?;
-            let key = format!("receipt.{}", order.currency);
-            let receipt = Outgoing::to_exchange("receipts", key, Json(&**order.body()));
-            // The same order makes the same receipt, however often it is charged.
-            let receipt = receipt.message_id(format!("receipt-{}", order.id));
-            publisher.send(receipt).await?;
-            Ok(())
-        })
+impl Handle<Json<Order>> for Charge {
+    async fn handle(&self, order: Delivery<Json<Order>>) -> Result<(), Failure> {
+        charge(&*self.cards, &order).await?;
+        let key = format!("receipt.{}", order.currency);
+        let receipt = Outgoing::to_exchange("receipts", key, Json(&**order.body()));
+        // The same order makes the same receipt, however often it is charged.
+        let receipt = receipt.message_id(format!("receipt-{}", order.id));
+        self.publisher.send(receipt).await?;
+        Ok(())
     }
 }
 

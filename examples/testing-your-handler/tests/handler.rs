@@ -13,7 +13,7 @@ use testing_your_handler::charge::charge;
 use testing_your_handler::service::orders;
 use testing_your_handler::{Charge, Order};
 
-/// One run on a message with this body. An actor could be given as well; here the decision is a
+/// One run on a message with this body. A struct could be given as well; here the decision is a
 /// function of its own, so that no publisher is needed.
 fn run(bank: Bank, body: impl garenne::Payload) -> Perform {
     let bank = Arc::new(bank);
@@ -91,7 +91,7 @@ async fn a_bank_that_takes_an_hour_is_given_up() {
     );
 }
 
-/// The actor itself. Its publisher has no broker here, so whatever it does before it publishes can be
+/// The struct itself. Its publisher has no broker here, so whatever it does before it publishes can be
 /// tested; what it publishes is seen in `service.rs`.
 #[tokio::test]
 async fn a_receipt_that_cannot_be_published_fails_the_attempt() {
@@ -102,6 +102,6 @@ async fn a_receipt_that_cannot_be_published_fails_the_attempt() {
         .unwrap_err();
     assert!(
         failure.error().starts_with("no link to a broker"),
-        "{failure}"
+        "{failure:?}"
     );
 }

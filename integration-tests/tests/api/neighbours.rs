@@ -34,7 +34,7 @@ impl Actor for Fragile {
 }
 
 impl Handler<Delivery<Text>> for Fragile {
-    type Result = HandlerResult;
+    type Result = HandlerFuture;
 
     fn handle(&mut self, order: Delivery<Text>, ctx: &mut Self::Context) -> Self::Result {
         self.began.note(run_of(&order));

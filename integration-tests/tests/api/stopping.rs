@@ -16,7 +16,7 @@ pub(super) fn gated(
     gate: &Gate,
     began: &Seen<String>,
     ended: &Seen<String>,
-) -> impl Fn(Delivery<Text>) -> HandlerResult + Clone + Send + Sync + 'static {
+) -> impl Fn(Delivery<Text>) -> HandlerFuture + Clone + Send + Sync + 'static {
     let (gate, began, ended) = (gate.clone(), began.clone(), ended.clone());
     move |order| {
         let (gate, began, ended) = (gate.clone(), began.clone(), ended.clone());

@@ -1,4 +1,4 @@
-//! A run of an actor, in an actix context of its own.
+//! A run of an actor, or of a struct that garenne makes an actor of, in an actix context of its own.
 //!
 //! It gets its message as in a running system: not through its mailbox but from within its context.
 //! So a panic is known to belong to the message, and bodies need not be `Send`.
@@ -15,24 +15,23 @@ use actix::dev::MessageResponse;
 use actix::{Actor, ActorFuture, AsyncContext, Context, Handler};
 use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
-use garenne::{Body, Delivery, Failure, HandlerResult};
+use garenne::{Body, Delivery, Failure, HandlerFuture, IntoHandler};
 use tokio::sync::oneshot;
 
 use super::{Performed, Performer, Setup, panic_text};
 
-/// Tells actors from functions.
-pub struct ByActor<B>(PhantomData<fn(B)>);
+/// Tells structs and actors from functions.
+pub struct ByHandler<Kind>(PhantomData<fn(Kind)>);
 
-impl<A, B> Performer<ByActor<B>> for A
+impl<H, Kind> Performer<ByHandler<Kind>> for H
 where
-    A: Actor<Context = Context<A>> + Handler<Delivery<B>>,
-    <A as Handler<Delivery<B>>>::Result: 'static,
-    B: Body,
+    H: IntoHandler<Kind>,
+    H::Body: Body,
 {
     fn perform(self, setup: Setup) -> LocalBoxFuture<'static, Performed> {
         Box::pin(async move {
             match setup.delivery() {
-                Ok(delivery) => run(self, delivery).await,
+                Ok(delivery) => run(self.into_actor(), delivery).await,
                 Err(undecodable) => undecodable,
             }
         })
@@ -41,7 +40,7 @@ where
 
 /// The handler has begun.
 enum Begun {
-    Future(HandlerResult),
+    Future(HandlerFuture),
     Response(oneshot::Receiver<Result<(), Failure>>),
     Panicked(String),
 }
@@ -131,7 +130,7 @@ where
 {
     let mut response = Some(response);
     let future = (&mut response as &mut dyn Any)
-        .downcast_mut::<Option<HandlerResult>>()
+        .downcast_mut::<Option<HandlerFuture>>()
         .and_then(Option::take);
     match (future, response) {
         (Some(future), _) => Begun::Future(future),

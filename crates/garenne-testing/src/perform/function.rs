@@ -5,11 +5,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
-use garenne::{Body, Delivery, Failure};
+use garenne::{Body, Delivery, IntoFailure};
 
 use super::{Performed, Performer, Setup, panic_text};
 
-/// Tells functions from actors.
+/// Tells functions from structs and actors.
 pub struct ByFunction<B, R, E>(PhantomData<fn(B) -> (R, E)>);
 
 impl<F, B, R, E> Performer<ByFunction<B, R, E>> for F
@@ -17,7 +17,7 @@ where
     F: Fn(Delivery<B>) -> R + 'static,
     B: Body,
     R: Future<Output = Result<(), E>> + 'static,
-    E: Into<Failure> + 'static,
+    E: IntoFailure + 'static,
 {
     fn perform(self, setup: Setup) -> LocalBoxFuture<'static, Performed> {
         Box::pin(async move {
@@ -30,7 +30,7 @@ where
                 Err(panic) => Err(panic),
             };
             match run {
-                Ok(result) => Performed::Returned(result.map_err(Into::into)),
+                Ok(result) => Performed::Returned(result.map_err(IntoFailure::into_failure)),
                 Err(panic) => Performed::Panicked(panic_text(&*panic)),
             }
         })

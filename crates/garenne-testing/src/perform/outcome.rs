@@ -24,7 +24,7 @@ impl fmt::Display for Performed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Returned(Ok(())) => f.write_str("it succeeded"),
-            Self::Returned(Err(failure)) => write!(f, "it failed: {failure}"),
+            Self::Returned(Err(failure)) => write!(f, "it failed: {}", failure.error()),
             Self::Panicked(text) => write!(f, "it panicked: {text}"),
             Self::DeadlineExceeded(deadline) => {
                 let deadline = humantime::format_duration(*deadline);

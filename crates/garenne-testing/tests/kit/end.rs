@@ -81,7 +81,7 @@ async fn a_system_that_stops_by_itself_fails_the_test() {
         type Context = Context<Self>;
     }
     impl Handler<Delivery<Text>> for Stillborn {
-        type Result = HandlerResult;
+        type Result = HandlerFuture;
         fn handle(&mut self, _: Delivery<Text>, _: &mut Self::Context) -> Self::Result {
             Box::pin(async { Ok(()) })
         }

@@ -29,7 +29,7 @@ impl Actor for Till {
 }
 
 impl Handler<Delivery<Text>> for Till {
-    type Result = HandlerResult;
+    type Result = HandlerFuture;
 
     fn handle(&mut self, order: Delivery<Text>, _: &mut Self::Context) -> Self::Result {
         assert!(self.opened, "not open yet");
@@ -309,5 +309,5 @@ async fn a_handler_that_fails_or_whose_message_cannot_be_encoded_publishes_nothi
     let Performed::Returned(Err(failure)) = run.outcome else {
         panic!("{:?}", run.outcome);
     };
-    assert!(failure.error().contains("cannot be encoded"), "{failure}");
+    assert!(failure.error().contains("cannot be encoded"), "{failure:?}");
 }

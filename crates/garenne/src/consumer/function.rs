@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 use actix::{Actor, Context, Handler};
 
 use crate::delivery::Delivery;
-use crate::failure::{Failure, HandlerResult};
+use crate::failure::{HandlerFuture, IntoFailure};
 
 /// The actor around an async function, for handlers without state.
 pub(crate) struct FnHandler<F, B> {
@@ -30,13 +30,13 @@ impl<F, R, E, B> Handler<Delivery<B>> for FnHandler<F, B>
 where
     F: Fn(Delivery<B>) -> R + Unpin + 'static,
     R: Future<Output = Result<(), E>> + 'static,
-    E: Into<Failure>,
+    E: IntoFailure,
     B: 'static,
 {
-    type Result = HandlerResult;
+    type Result = HandlerFuture;
 
-    fn handle(&mut self, delivery: Delivery<B>, _: &mut Self::Context) -> HandlerResult {
+    fn handle(&mut self, delivery: Delivery<B>, _: &mut Self::Context) -> HandlerFuture {
         let running = (self.function)(delivery);
-        Box::pin(async move { running.await.map_err(Into::into) })
+        Box::pin(async move { running.await.map_err(IntoFailure::into_failure) })
     }
 }

@@ -3,7 +3,7 @@
 //! The user's actor runs in an actix context of its own, on the thread of its consumer. Deliveries
 //! do not come through its mailbox but through a [`Feed`] that is spawned into its context: so a
 //! panic is known to belong to the one message that caused it, a message is known to have begun or
-//! not, and the boxed future of a `HandlerResult` is polled (and at the deadline dropped) by the
+//! not, and the boxed future of a `HandlerFuture` is polled (and at the deadline dropped) by the
 //! life of its delivery instead of being let loose on the thread.
 
 use std::cell::RefCell;

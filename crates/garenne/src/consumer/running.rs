@@ -19,7 +19,7 @@ use tracing::{Instrument, Span};
 use super::attempt_result::AttemptResult;
 use super::feed::Inbox;
 use crate::delivery::{CallNumber, Delivery};
-use crate::failure::{Failure, HandlerResult};
+use crate::failure::{Failure, HandlerFuture};
 use crate::panics::panic_text;
 
 /// A handler's run on a message that it has begun with.
@@ -27,7 +27,7 @@ use crate::panics::panic_text;
 /// As a future it gives the result. `None`: the actor is gone.
 pub(super) enum Running {
     /// Polled by the life of the delivery.
-    Future(Instrumented<CatchUnwind<AssertUnwindSafe<HandlerResult>>>),
+    Future(Instrumented<CatchUnwind<AssertUnwindSafe<HandlerFuture>>>),
     /// Polled within the actor's context, because it borrows the actor.
     OfActor(oneshot::Receiver<AttemptResult>),
     /// Polled by actix.
@@ -80,7 +80,7 @@ where
     B: 'static,
 {
     let mut response = Some(response);
-    if let Some(future) = taken::<HandlerResult>(&mut response) {
+    if let Some(future) = taken::<HandlerFuture>(&mut response) {
         let watched = AssertUnwindSafe(future).catch_unwind();
         return Running::Future(watched.instrument(span));
     }

@@ -1,30 +1,23 @@
-//! What a system is made of, and whether it can work.
+//! What a system is made of.
 
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix::{Actor, Context, Handler};
 use garenne_core::{Fault, OutageWindow, PREFETCH, Queue, Topology, WORKERS};
 
 use super::alerting::OUTAGE_ALERT_AFTER;
-use super::{System, env, run};
+use super::{env, run};
 use crate::alert::AlertSetup;
 use crate::body::Body;
-use crate::build_error::BuildError;
-use crate::consumer::{FnHandler, Recall, Replies, Settings, StartWorker, start_worker};
+use crate::consumer::{FnHandler, IntoHandler, Replies, StartWorker, start_worker};
 use crate::delivery::Delivery;
-use crate::environment::{host_name, program_name};
-use crate::failure::Failure;
-use crate::identity::Identity;
-use crate::link::Link;
-use crate::link::{BrokerUrl, Tls};
+use crate::environment::program_name;
+use crate::failure::IntoFailure;
+use crate::link::{BrokerUrl, Link, Tls};
 use crate::logging;
-use crate::publish::{CONFIRM_TIMEOUT, Delays, Limits, Publisher, Tasks};
-use crate::quiet::QueueLog;
+use crate::publish::{CONFIRM_TIMEOUT, Delays, Publisher, Tasks};
 use crate::sink::Sinks;
-use crate::status::QueueCounters;
-use crate::supervisor::{Plan, Registration};
 use tokio::sync::watch;
 
 /// How long handlers in flight may take when the system stops: below the 30 s after which
@@ -67,9 +60,9 @@ pub struct SystemBuilder {
     pub(super) topology: Topology,
     pub(super) sinks: Sinks,
     pub(super) replies: Replies,
-    publisher: Publisher,
-    tasks: Tasks,
-    publish: watch::Sender<Option<Arc<Link>>>,
+    pub(super) publisher: Publisher,
+    pub(super) tasks: Tasks,
+    pub(super) publish: watch::Sender<Option<Arc<Link>>>,
 }
 
 impl SystemBuilder {
@@ -125,30 +118,75 @@ impl SystemBuilder {
         env::apply(Self::new("amqp://localhost:5672"))
     }
 
-    /// Consumes a queue with a handler actor.
+    /// Consumes a queue with handlers that this factory makes: structs that implement
+    /// [`Handle`](crate::Handle), or actors that handle [`Delivery`].
     ///
-    /// Each worker gets an actor of its own from the factory, on its own thread; one that panicked
+    /// Each worker gets a handler of its own from the factory, on its own thread; one that panicked
     /// is dropped and made again.
-    pub fn consume<A, B, F>(self, queue: Queue, factory: F) -> Self
+    ///
+    /// ```no_run
+    /// # use garenne::prelude::*;
+    /// #[derive(Default)]
+    /// struct Charge; // any state lives here
+    ///
+    /// impl Handle<Text> for Charge {
+    ///     async fn handle(&self, order: Delivery<Text>) -> Result<(), Failure> {
+    ///         println!("charged {}", order.body().0);
+    ///         Ok(())
+    ///     }
+    /// }
+    ///
+    /// SystemBuilder::from_env().consume(Queue::quorum("orders"), Charge::default).run();
+    /// ```
+    ///
+    /// An actor has a mailbox beside the queue, timers, and `started` and `stopped`:
+    ///
+    /// ```no_run
+    /// # use garenne::prelude::*;
+    /// #[derive(Default)]
+    /// struct Charge;
+    ///
+    /// impl Actor for Charge {
+    ///     type Context = Context<Self>;
+    /// }
+    ///
+    /// impl Handler<Delivery<Text>> for Charge {
+    ///     type Result = HandlerFuture; // a boxed future of Result<(), Failure>
+    ///
+    ///     fn handle(&mut self, order: Delivery<Text>, _: &mut Self::Context) -> Self::Result {
+    ///         Box::pin(async move {
+    ///             println!("charged {}", order.body().0);
+    ///             Ok(())
+    ///         })
+    ///     }
+    /// }
+    ///
+    /// SystemBuilder::from_env().consume(Queue::quorum("orders"), Charge::default).run();
+    /// ```
+    pub fn consume<Kind, H, F>(self, queue: Queue, factory: F) -> Self
     where
-        A: Actor<Context = Context<A>> + Handler<Delivery<B>>,
-        <A as Handler<Delivery<B>>>::Result: 'static,
-        B: Body,
-        F: Fn() -> A + Send + Sync + 'static,
+        H: IntoHandler<Kind>,
+        H::Body: Body,
+        F: Fn() -> H + Send + Sync + 'static,
     {
-        let factory: Arc<dyn Fn() -> A + Send + Sync> = Arc::new(factory);
+        let factory: Arc<dyn Fn() -> H::Actor + Send + Sync> =
+            Arc::new(move || factory().into_actor());
         self.register(queue, start_worker(factory))
     }
 
     /// Consumes a queue with an async function, which is all that a handler without state needs.
+    ///
+    /// The error of its result is a [`Failure`](crate::Failure), or whatever becomes one.
     pub fn consume_fn<B, F, R, E>(self, queue: Queue, function: F) -> Self
     where
         B: Body,
         F: Fn(Delivery<B>) -> R + Clone + Send + Sync + Unpin + 'static,
         R: Future<Output = Result<(), E>> + 'static,
-        E: Into<Failure> + 'static,
+        E: IntoFailure + 'static,
     {
-        self.consume(queue, move || FnHandler::<F, B>::new(function.clone()))
+        let factory: Arc<dyn Fn() -> FnHandler<F, B> + Send + Sync> =
+            Arc::new(move || FnHandler::new(function.clone()));
+        self.register(queue, start_worker(factory))
     }
 
     /// Also declares these queues, exchanges and bindings, for what handlers send to: at the start and after every
@@ -261,73 +299,6 @@ impl SystemBuilder {
     pub fn with_faults(mut self, faults: impl IntoIterator<Item = Fault>) -> Self {
         self.faults.extend(faults);
         self
-    }
-
-    /// Checks everything.
-    ///
-    /// # Errors
-    ///
-    /// [`BuildError`] with *all* that is wrong.
-    pub fn build(mut self) -> Result<System, BuildError> {
-        let mut faults = std::mem::take(&mut self.faults);
-        faults.extend(self.faults_of_the_whole());
-        let mut names = std::collections::HashSet::new();
-        let mut registrations = Vec::new();
-        for (queue, start) in self.queues {
-            let queue = queue.or_defaults(self.prefetch, self.workers);
-            faults.extend(queue.faults());
-            if !names.insert(queue.name().to_owned()) {
-                faults.push(Fault::new(
-                    "queue",
-                    queue.name(),
-                    "each queue once; give it more workers instead",
-                ));
-            }
-            let prefetch = queue.prefetch.unwrap_or(PREFETCH);
-            let workers = queue.workers.unwrap_or(WORKERS);
-            registrations.push(Registration {
-                settings: Settings {
-                    prefetch,
-                    concurrency: queue.concurrency.unwrap_or(prefetch),
-                    deadline: queue.deadline,
-                },
-                workers,
-                counters: Arc::new(QueueCounters::default()),
-                recall: Arc::new(Recall::default()),
-                log: Arc::new(QueueLog::new(workers)),
-                sharing: Arc::default(),
-                queue: Arc::new(queue),
-                start,
-            });
-        }
-        if !faults.is_empty() {
-            return Err(BuildError { faults });
-        }
-        self.publisher.set_patience(self.confirm_timeout);
-        Ok(System {
-            publisher: self.publisher,
-            tasks: self.tasks,
-            alerts: self.alerts,
-            strange: self.strange,
-            publish: self.publish,
-            plan: Plan {
-                brokers: self.brokers,
-                tls: self.tls,
-                window: self.window,
-                drain_deadline: self.drain_deadline,
-                limits: Limits::new(self.confirm_timeout),
-                identity: Arc::new(Identity {
-                    service: self.service,
-                    host: host_name(),
-                    version: self.version,
-                }),
-                queues: registrations,
-                topology: self.topology,
-                sinks: self.sinks,
-                replies: Arc::new(self.replies),
-                outage_alert_after: self.outage_alert_after,
-            },
-        })
     }
 
     /// Builds the system, runs it until it is told to stop (SIGTERM, SIGINT) or gives up, and

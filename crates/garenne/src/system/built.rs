@@ -1,17 +1,23 @@
-//! A validated system, and the ways to run it.
+//! A builder becomes a system, if that can work; and the ways to run it.
 
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use garenne_core::StopReason;
+use garenne_core::{Fault, PREFETCH, StopReason, WORKERS};
 use tokio::sync::watch;
 
-use super::{SystemHandle, run};
+use super::{SystemBuilder, SystemHandle, run};
 use crate::alert::AlertSetup;
+use crate::build_error::BuildError;
+use crate::consumer::{Recall, Settings};
+use crate::environment::host_name;
+use crate::identity::Identity;
 use crate::link::Link;
 use crate::logging;
-use crate::publish::{Publisher, Tasks};
-use crate::supervisor::Plan;
+use crate::publish::{Limits, Publisher, Tasks};
+use crate::quiet::QueueLog;
+use crate::status::QueueCounters;
+use crate::supervisor::{Plan, Registration};
 
 /// A system that can work, as far as that can be known without a broker.
 #[must_use = "a system does nothing until it is run or started"]
@@ -24,6 +30,75 @@ pub struct System {
     pub(super) strange: Vec<String>,
     /// Where the publish link is announced.
     pub(super) publish: watch::Sender<Option<Arc<Link>>>,
+}
+
+impl SystemBuilder {
+    /// Checks everything.
+    ///
+    /// # Errors
+    ///
+    /// [`BuildError`] with *all* that is wrong.
+    pub fn build(mut self) -> Result<System, BuildError> {
+        let mut faults = std::mem::take(&mut self.faults);
+        faults.extend(self.faults_of_the_whole());
+        let mut names = std::collections::HashSet::new();
+        let mut registrations = Vec::new();
+        for (queue, start) in self.queues {
+            let queue = queue.or_defaults(self.prefetch, self.workers);
+            faults.extend(queue.faults());
+            if !names.insert(queue.name().to_owned()) {
+                faults.push(Fault::new(
+                    "queue",
+                    queue.name(),
+                    "each queue once; give it more workers instead",
+                ));
+            }
+            let prefetch = queue.prefetch.unwrap_or(PREFETCH);
+            let workers = queue.workers.unwrap_or(WORKERS);
+            registrations.push(Registration {
+                settings: Settings {
+                    prefetch,
+                    concurrency: queue.concurrency.unwrap_or(prefetch),
+                    deadline: queue.deadline,
+                },
+                workers,
+                counters: Arc::new(QueueCounters::default()),
+                recall: Arc::new(Recall::default()),
+                log: Arc::new(QueueLog::new(workers)),
+                sharing: Arc::default(),
+                queue: Arc::new(queue),
+                start,
+            });
+        }
+        if !faults.is_empty() {
+            return Err(BuildError { faults });
+        }
+        self.publisher.set_patience(self.confirm_timeout);
+        Ok(System {
+            publisher: self.publisher,
+            tasks: self.tasks,
+            alerts: self.alerts,
+            strange: self.strange,
+            publish: self.publish,
+            plan: Plan {
+                brokers: self.brokers,
+                tls: self.tls,
+                window: self.window,
+                drain_deadline: self.drain_deadline,
+                limits: Limits::new(self.confirm_timeout),
+                identity: Arc::new(Identity {
+                    service: self.service,
+                    host: host_name(),
+                    version: self.version,
+                }),
+                queues: registrations,
+                topology: self.topology,
+                sinks: self.sinks,
+                replies: Arc::new(self.replies),
+                outage_alert_after: self.outage_alert_after,
+            },
+        })
+    }
 }
 
 impl System {

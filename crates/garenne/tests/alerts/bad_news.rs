@@ -152,7 +152,7 @@ impl Actor for Stillborn {
 }
 
 impl Handler<Delivery<Text>> for Stillborn {
-    type Result = HandlerResult;
+    type Result = HandlerFuture;
 
     fn handle(&mut self, _: Delivery<Text>, _: &mut Self::Context) -> Self::Result {
         Box::pin(async { Ok(()) })

@@ -83,7 +83,7 @@ impl Actor for Charge {
 }
 
 impl Handler<Delivery<Json<Order>>> for Charge {
-    type Result = HandlerResult;
+    type Result = HandlerFuture;
 
     fn handle(&mut self, order: Delivery<Json<Order>>, _: &mut Self::Context) -> Self::Result {
         self.progress.seen();
@@ -112,7 +112,7 @@ impl Actor for Recovering {
 }
 
 impl Handler<Delivery<Json<Order>>> for Recovering {
-    type Result = HandlerResult;
+    type Result = HandlerFuture;
 
     fn handle(&mut self, _: Delivery<Json<Order>>, _: &mut Self::Context) -> Self::Result {
         say("handled", &[]);
