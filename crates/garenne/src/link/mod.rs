@@ -5,12 +5,14 @@ mod adopt;
 mod advice;
 mod candidates;
 mod declare;
+mod destination;
 mod dial;
 mod difference;
 mod error;
 mod greeting;
 mod inspect;
 mod io;
+mod keeper;
 mod levels;
 mod parameters;
 mod solo;
@@ -26,7 +28,7 @@ pub(crate) use declare::{
     Load, declare_entities, declare_lane, declare_one, declare_queue, declare_topology, load,
     message_count,
 };
-pub(crate) use dial::Brokers;
+pub(crate) use destination::Destination;
 pub use difference::Difference;
 pub(crate) use error::{Kind, LinkError, timed_out};
 pub use greeting::ServerInfo;
@@ -34,10 +36,11 @@ pub(crate) use greeting::greeting;
 pub use inspect::Finding;
 pub(crate) use inspect::inspect;
 pub(crate) use io::{Incoming, Port, Publish, Subscription, Writer};
+pub(crate) use keeper::{Happened, Keeper, KeptLink, Prepare};
 pub(crate) use levels::{bind_destination, declare_levels};
 pub(crate) use parameters::is_contents;
 pub use tls::Tls;
-pub(crate) use visit::{Access, Destination, Visit};
+pub(crate) use visit::{Access, Visit};
 pub(crate) use watch::{LinkEvent, LinkNews};
 
 use std::sync::Arc;
@@ -56,6 +59,9 @@ use error::GONE;
 /// How long one AMQP call (opening a channel, a declare, a cancel) may take. Calls can hang: a
 /// declare on a dead node's classic queue was seen to take 12 s.
 pub(crate) const CALL_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// How long closing a link may take; a broker that hangs must not delay the end of a program.
+pub(crate) const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// What a link is for. There are two, because `connection.blocked` stops *all* writes of a
 /// connection that has published, its acks included.
@@ -216,11 +222,11 @@ impl Link {
         Ok(Port::new(channel, io, self.loss(), label.into()))
     }
 
-    /// Closes the connection as AMQP wants it; gives up after `patience`. The socket is gone in any
+    /// Closes the connection as AMQP wants it; gives up after [`CLOSE_TIMEOUT`]. The socket is gone in any
     /// case when the last holder drops the link.
-    pub(crate) async fn close(&self, patience: Duration) {
+    pub(crate) async fn close(&self) {
         self.closing.store(true, Ordering::Relaxed);
-        let _ = timeout(patience, self.connection.close(200, "OK".into())).await;
+        let _ = timeout(CLOSE_TIMEOUT, self.connection.close(200, "OK".into())).await;
     }
 }
 

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use garenne_core::{Fault, Topology};
 
-use super::keeper::{Destination, Home};
+use super::keeper::Home;
 use super::room::{MAX_BYTES, MAX_MESSAGES, Room};
 use super::{CONFIRM_TIMEOUT, Limits, Publisher};
-use crate::link::{BrokerUrl, Kind, LinkError, Tls, plain_text_faults};
+use crate::link::{BrokerUrl, Destination, Kind, LinkError, Tls, plain_text_faults};
 use crate::resources::no_thread;
 use crate::system::{broker_settings, host_name, links_runtime, program_name};
 
@@ -180,9 +180,9 @@ impl PublisherBuilder {
             name: format!("{} on {} (publish)", self.service, host_name()),
             brokers: self.brokers,
             tls: self.tls,
-            topology: self.topology,
+            runtime: runtime.handle().clone(),
         };
-        let home = Home::found(runtime, destination, self.connect_within);
+        let home = Home::found(runtime, destination, self.topology, self.connect_within);
         let home = home.await.map_err(|error| ConnectError::of(&error))?;
         let room = Room::new(self.max_messages, self.max_bytes);
         let limits = Limits::new(self.confirm_timeout);
