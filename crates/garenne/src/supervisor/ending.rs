@@ -138,7 +138,7 @@ impl Ending {
     /// It is over.
     pub(super) fn announce(&self) {
         // Whoever learns of the end may end the process, and the log with it.
-        crate::system::flush_logging();
+        crate::logging::flush_logging();
         self.stopped.send_replace(self.reason.clone());
     }
 }

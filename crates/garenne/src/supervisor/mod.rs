@@ -15,4 +15,4 @@ mod zombie;
 
 pub(crate) use actor::ConnectionSupervisor;
 pub(crate) use messages::{Stop, StopNow};
-pub(crate) use plan::{Plan, Registration, StartWorker, WorkerStart};
+pub(crate) use plan::{Plan, Registration};

@@ -3,11 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix::Recipient;
-use actix_rt::ArbiterHandle;
 use garenne_core::{OutageWindow, Queue, Topology};
 
-use crate::consumer::{Hub, Identity, Recall, Replies, Resubscribe, Settings, Sharing, WorkerId};
+use crate::consumer::{Recall, Replies, Settings, Sharing, StartWorker};
+use crate::identity::Identity;
 use crate::link::{BrokerUrl, Tls};
 use crate::publish::Limits;
 use crate::quiet::QueueLog;
@@ -41,21 +40,4 @@ pub(crate) struct Registration {
     pub(crate) log: Arc<QueueLog>,
     pub(crate) sharing: Arc<Sharing>,
     pub(crate) start: StartWorker,
-}
-
-/// Starts one worker of a queue on a thread. It knows the types of handler and body.
-pub(crate) type StartWorker =
-    Arc<dyn Fn(WorkerStart, &ArbiterHandle) -> Recipient<Resubscribe> + Send + Sync>;
-
-/// What a worker is started with.
-pub(crate) struct WorkerStart {
-    pub(crate) id: WorkerId,
-    pub(crate) queue: Arc<Queue>,
-    pub(crate) settings: Settings,
-    pub(crate) hub: Hub,
-    pub(crate) counters: Arc<QueueCounters>,
-    pub(crate) recall: Arc<Recall>,
-    pub(crate) log: Arc<QueueLog>,
-    pub(crate) sharing: Arc<Sharing>,
-    pub(crate) cautious: bool,
 }

@@ -12,9 +12,9 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tracing::{error, warn};
 
-use super::plan::{Plan, Registration, WorkerStart};
+use super::plan::{Plan, Registration};
 use crate::alert::Desk;
-use crate::consumer::{Hub, Mode, Resubscribe, WorkerId, WorkerReport};
+use crate::consumer::{Hub, Mode, Resubscribe, WorkerId, WorkerReport, WorkerStart};
 use crate::link::{LinkError, LinkWatch};
 use crate::publish::{Publisher, RetryPublisher};
 use crate::sink::{FailSink, Parking};
