@@ -11,7 +11,6 @@ use tokio::time::timeout;
 use tracing::warn;
 
 use super::dial::SocketGuard;
-use super::error::GONE;
 use super::{LinkError, Loss, Port, call, io, solo};
 
 /// How long closing a link may take; a broker that hangs must not delay the end of a program.
@@ -111,7 +110,7 @@ impl Link {
     /// Why it was lost as soon as it was up.
     pub(crate) fn why_lost(&self) -> LinkError {
         let why = self.io.end_of();
-        let why = why.unwrap_or_else(|| LinkError::transient(GONE));
+        let why = why.unwrap_or_else(LinkError::gone);
         let purpose = self.purpose.as_str();
         why.while_doing(format_args!(
             "the {purpose} link was lost as soon as it was up"

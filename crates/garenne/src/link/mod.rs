@@ -37,7 +37,7 @@ pub(crate) use declare::{
 };
 pub(crate) use destination::Destination;
 pub use difference::Difference;
-pub(crate) use error::{Kind, LinkError, timed_out};
+pub(crate) use error::{Cause, Kind, LinkError, timed_out};
 pub use greeting::ServerInfo;
 pub(crate) use greeting::greeting;
 pub use inspect::Finding;
