@@ -251,7 +251,10 @@ impl LinkError {
                 None => Self::transient(error.to_string()),
             },
             Some(inner) => {
-                if let Some(tls) = inner.downcast_ref::<rustls::Error>() {
+                if let Some(same) = inner.downcast_ref::<Arc<io::Error>>() {
+                    // lapin's share of an error that the link's own task has kept.
+                    return Self::of_io(Arc::clone(same));
+                } else if let Some(tls) = inner.downcast_ref::<rustls::Error>() {
                     Self::of_tls(tls)
                 } else if let Some(unreadable) = inner.downcast_ref::<ReadError>() {
                     Self::unreadable(unreadable)

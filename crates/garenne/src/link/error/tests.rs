@@ -41,6 +41,18 @@ fn the_error_underneath_is_kept_and_its_sources_follow_and_nothing_is_said_twice
     assert!(underneath.downcast_ref::<io::Error>().is_some());
 }
 
+/// lapin and the link's own task have the same error of a socket.
+#[test]
+fn an_error_that_lapin_hands_back_is_classified_like_the_one_it_was_given() {
+    let untrusted = rustls::CertificateError::UnknownIssuer;
+    let tls = io::Error::other(rustls::Error::InvalidCertificate(untrusted));
+    let (kind, shared) = (tls.kind(), Arc::new(tls));
+    let ours = LinkError::of_io(Arc::clone(&shared));
+    let theirs = LinkError::of_io(io::Error::new(kind, shared));
+    assert_eq!(theirs.kind, Kind::Configuration);
+    assert_eq!(theirs.to_string(), ours.to_string());
+}
+
 #[test]
 fn the_code_and_what_it_means_stay_whatever_is_said_around_it() {
     let text = "NOT_FOUND - no queue 'q' in vhost '/'";
