@@ -51,6 +51,20 @@ impl Trouble {
         }
     }
 
+    /// The same with what caused the error.
+    fn caused(code: u8, error: &dyn Error) -> Self {
+        let mut causes = Vec::new();
+        let mut source = error.source();
+        while let Some(cause) = source {
+            causes.push(cause.to_string());
+            source = cause.source();
+        }
+        Self {
+            causes,
+            ..Self::new(code, error)
+        }
+    }
+
     /// Something failed that a person can mend.
     pub(crate) fn failed(text: impl fmt::Display) -> Self {
         Self::new(LEFT, text)
@@ -91,7 +105,7 @@ impl From<ConnectError> for Trouble {
             ConnectErrorKind::Refused => REFUSED,
             _ => UNREACHABLE,
         };
-        Self::new(code, error)
+        Self::caused(code, &error)
     }
 }
 
@@ -102,7 +116,7 @@ impl From<AdminError> for Trouble {
         } else {
             UNREACHABLE
         };
-        Self::new(code, error)
+        Self::caused(code, &error)
     }
 }
 
@@ -113,16 +127,7 @@ impl From<StoreError> for Trouble {
             StoreErrorKind::Refused | StoreErrorKind::Missing => REFUSED,
             _ => LEFT,
         };
-        let mut causes = Vec::new();
-        let mut source = error.source();
-        while let Some(cause) = source {
-            causes.push(cause.to_string());
-            source = cause.source();
-        }
-        Self {
-            causes,
-            ..Self::new(code, error)
-        }
+        Self::caused(code, &error)
     }
 }
 

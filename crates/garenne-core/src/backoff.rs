@@ -38,6 +38,16 @@ impl Backoff {
         }
     }
 
+    /// Pauses from [`DEFAULT_FLOOR`] to [`DEFAULT_CEILING`].
+    #[must_use]
+    pub const fn standard() -> Self {
+        Self {
+            floor: DEFAULT_FLOOR,
+            ceiling: DEFAULT_CEILING,
+            last: DEFAULT_FLOOR,
+        }
+    }
+
     /// The next pause; `random` is uniform in [0, 1), and what lies outside counts as its end.
     pub fn next(&mut self, random: f64) -> Duration {
         let random = random.clamp(0.0, 1.0);
@@ -61,7 +71,7 @@ impl Backoff {
 
 impl Default for Backoff {
     fn default() -> Self {
-        Self::new(DEFAULT_FLOOR, DEFAULT_CEILING)
+        Self::standard()
     }
 }
 

@@ -9,7 +9,7 @@
 //! | what happens to a message after an attempt? | [`decide`] |
 //! | which acks may be sent now? | [`Ledger`] |
 //! | wait for the broker, or give up? | [`Outage`], [`OutageWindow`] |
-//! | how long until the next attempt to come back? | [`Backoff`] |
+//! | when is a lost link dialled again? | [`Redial`], [`Backoff`] |
 //! | when is a failed message tried again? | [`Retry`], [`lane_for`] |
 //! | what must exist on the broker? | [`Queue::topology`], [`delay::levels`], [`GolangRabbitmq`] |
 //! | how does a message wait for a second, or for years? | [`Delay`] |
@@ -50,6 +50,7 @@ pub mod outcome;
 pub mod properties;
 pub mod queue;
 pub mod reader;
+pub mod redial;
 pub mod refusals;
 pub mod restart;
 pub mod retry;
@@ -87,6 +88,7 @@ pub use outage::{Ended, GaveUp, Next, Outage, Phase, STABLE_AFTER, Summary};
 pub use outcome::{FailReason, Outcome, Settlement, UnknownReason, Wish, decide};
 pub use properties::Properties;
 pub use queue::{DEADLINE, DELIVERY_LIMIT, PREFETCH, Queue, WORKERS};
+pub use redial::{AfterFailure, Again, AtOnce, Redial, UnderWay};
 pub use refusals::Refusals;
 pub use restart::RestartLimit;
 pub use retry::{Retry, RetryError};

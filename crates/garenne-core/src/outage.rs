@@ -186,6 +186,17 @@ impl Outage {
         }
     }
 
+    /// When the outage that is going on began: the first loss in it, or the start.
+    #[must_use]
+    pub fn since(&self) -> Option<Moment> {
+        Some(self.incident.as_ref()?.since)
+    }
+
+    /// From now on no outage is too long.
+    pub const fn never_give_up(&mut self) {
+        self.window = OutageWindow::Never;
+    }
+
     /// Where consumption stands.
     #[must_use]
     pub fn phase(&self) -> Phase {

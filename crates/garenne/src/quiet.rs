@@ -1,7 +1,7 @@
 //! What may happen again and again is logged now and then, with a count.
 
 use std::sync::{Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use garenne_core::{Moment, Throttle};
 
@@ -42,6 +42,11 @@ impl Default for Quiet {
     fn default() -> Self {
         Self::of(1)
     }
+}
+
+/// A duration as events have it.
+pub(crate) fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// What is logged of a queue's subscriptions, by all of its workers together.

@@ -15,6 +15,9 @@ const TESTED: [&str; 2] = ["3.10.", "4.0."];
 /// Two hosts whose clocks are further apart than this make times in records misleading.
 const SKEW_MAX_SECS: u64 = 5;
 
+/// AMQP's reply code for a right that a user does not have.
+const ACCESS_REFUSED: u16 = 403;
+
 /// What one look has shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Verdict {
@@ -238,10 +241,10 @@ async fn reading(broker: &BrokerAdmin, queue: &Queue, report: &mut Report) -> Re
                 let text = "not tried: it would take a message out";
                 report.say(Verdict::Note, &what, text)?;
             }
-            Err(error) if error.to_string().contains("NOT_FOUND") => {}
+            Err(error) if error.is_missing() => {}
             Err(error) => {
                 let mut text = error.to_string();
-                if text.contains("ACCESS_REFUSED") {
+                if error.code() == Some(ACCESS_REFUSED) {
                     text.push_str("; give the user the right to read it");
                 }
                 report.say(Verdict::Bad, &what, &text)?;

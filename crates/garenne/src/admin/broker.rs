@@ -1,7 +1,6 @@
 //! One connection of an operator's.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use garenne_core::{Declare, Entity, Epoch, Queue};
 use tokio::runtime::Runtime;
@@ -11,22 +10,18 @@ use super::{AdminError, Finding, ServerInfo};
 use crate::environment::{broker_settings, host_name};
 use crate::failed::ParkingStore;
 use crate::link::{
-    Access, BrokerUrl, Brokers, Link, Purpose, Tls, declare_queue, greeting, inspect,
-    links_runtime, message_count, plain_text_faults,
+    Access, BrokerUrl, Destination, Link, Purpose, declare_queue, greeting, inspect, links_runtime,
+    message_count, plain_text_faults,
 };
 use crate::publish::{ConnectError, Publisher, PublisherBuilder};
 
 /// What is dialled when nobody says anything else.
 const LOCAL: &str = "amqp://localhost:5672";
 
-/// How long closing may take.
-const CLOSE_PATIENCE: Duration = Duration::from_secs(2);
-
 /// An operator's connection to a broker, on a thread of its own. It is not made again when it is
 /// lost: what was asked for then fails, and says so.
 pub struct BrokerAdmin {
-    brokers: Vec<BrokerUrl>,
-    tls: Tls,
+    destination: Destination,
     link: Arc<Link>,
     links: watch::Sender<Option<Arc<Link>>>,
     /// `None` while it is being dropped.
@@ -62,24 +57,19 @@ impl BrokerAdmin {
         }
         let runtime = links_runtime().map_err(|error| ConnectError::internal(&error))?;
         let guard = RuntimeGuard(Some(runtime));
-        let tls = settings.tls;
-        let name = format!("garenne on {} (admin)", host_name());
-        let addresses = Brokers {
-            urls: &brokers,
-            tls: &tls,
+        let destination = Destination {
+            brokers,
+            tls: settings.tls,
+            name: format!("garenne on {} (admin)", host_name()),
+            runtime: guard.handle().clone(),
         };
-        let dialling = addresses.dial(&name, guard.handle(), Purpose::Consume, Epoch(1));
+        // Nobody reads the news.
+        let (news, _) = mpsc::unbounded_channel();
+        let dialling = destination.dial(Purpose::Consume, Epoch(1), news);
         let link = dialling.await.map_err(|error| ConnectError::of(&error))?;
-        // Nobody wants the news, but the link knows of its loss through its watcher.
-        let (news, mut unread) = mpsc::unbounded_channel();
-        guard.handle().spawn(link.watch(news));
-        guard
-            .handle()
-            .spawn(async move { while unread.recv().await.is_some() {} });
         Ok(Self {
             links: watch::Sender::new(Some(Arc::clone(&link))),
-            brokers,
-            tls,
+            destination,
             link,
             runtime: guard.keep(),
         })
@@ -107,7 +97,8 @@ impl BrokerAdmin {
     ///
     /// Dropping the future ends the attempt.
     pub async fn publisher(&self) -> Result<Publisher, ConnectError> {
-        PublisherBuilder::to(self.brokers.clone(), self.tls.clone())
+        let Destination { brokers, tls, .. } = &self.destination;
+        PublisherBuilder::to(brokers.clone(), tls.clone())
             .connect()
             .await
     }
@@ -140,7 +131,7 @@ impl BrokerAdmin {
         let url = self
             .url()
             .ok_or_else(|| AdminError::internal("the address is gone"))?;
-        greeting(url, &self.tls)
+        greeting(url, &self.destination.tls)
             .await
             .map_err(|error| AdminError::of(&error))
     }
@@ -202,7 +193,7 @@ impl BrokerAdmin {
 
     /// Closes the connection, within 2 s.
     pub async fn close(self) {
-        self.link.close(CLOSE_PATIENCE).await;
+        self.link.close().await;
     }
 
     pub(super) fn link(&self) -> &Link {
@@ -212,7 +203,7 @@ impl BrokerAdmin {
     /// The URL that the link was made with.
     fn url(&self) -> Option<&BrokerUrl> {
         let is_ours = |url: &&BrokerUrl| url.to_string() == self.link.broker;
-        self.brokers.iter().find(is_ours)
+        self.destination.brokers.iter().find(is_ours)
     }
 }
 

@@ -12,7 +12,7 @@ use lapin::types::{AMQPValue, FieldTable};
 use tokio::time::timeout;
 
 use super::BrokerAdmin;
-use crate::link::{Kind, LinkError, Port, Publish, call, message_count};
+use crate::link::{Cause, Kind, LinkError, Port, Publish, call, message_count};
 use crate::wire::short;
 
 /// The flag word of a message without properties.
@@ -144,21 +144,30 @@ async fn own_queue(channel: &Channel, mut arguments: FieldTable) -> Result<Strin
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AdminError {
     refusal: bool,
+    missing: bool,
+    code: Option<u16>,
     text: String,
+    cause: Cause,
 }
 
 impl AdminError {
     pub(super) fn of(error: &LinkError) -> Self {
         Self {
             refusal: error.kind == Kind::Configuration,
+            missing: error.is_missing(),
+            code: error.reply_code(),
             text: error.to_string(),
+            cause: error.cause(),
         }
     }
 
     pub(super) fn internal(text: &str) -> Self {
         Self {
             refusal: false,
+            missing: false,
+            code: None,
             text: text.to_owned(),
+            cause: Cause::default(),
         }
     }
 
@@ -166,6 +175,18 @@ impl AdminError {
     #[must_use]
     pub const fn is_refusal(&self) -> bool {
         self.refusal
+    }
+
+    /// Whether something that was asked for is not there. A queue whose node is down is not missing.
+    #[must_use]
+    pub const fn is_missing(&self) -> bool {
+        self.missing
+    }
+
+    /// AMQP's reply code, if the broker said no: 403 for a right that this user does not have.
+    #[must_use]
+    pub const fn code(&self) -> Option<u16> {
+        self.code
     }
 }
 
@@ -175,4 +196,9 @@ impl fmt::Display for AdminError {
     }
 }
 
-impl std::error::Error for AdminError {}
+/// The source is what lies below the words of this error, if anything does.
+impl std::error::Error for AdminError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.cause.source()
+    }
+}

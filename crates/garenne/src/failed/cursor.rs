@@ -364,7 +364,7 @@ fn key_of(place: usize, tag: u64) -> u64 {
 }
 
 fn missing(error: &LinkError, parking: &str) -> StoreError {
-    if error.to_string().contains("NOT_FOUND") {
+    if error.is_missing() {
         return StoreError::new(
             StoreErrorKind::Missing,
             format_args!(

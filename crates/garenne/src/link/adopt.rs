@@ -5,6 +5,7 @@ use tracing::{info, warn};
 
 use super::declare::{Bench, Compared, declare_queue, is_queue};
 use super::difference::{Difference, QUEUE_TYPE, listed};
+use super::error::{QueueType, Reason};
 use super::{Link, LinkError};
 
 /// Who of a queue's consumers gets messages.
@@ -223,12 +224,11 @@ impl LinkError {
     /// A queue is there with other arguments. Who knows what it is for says what to do: see
     /// [`LinkError::about`].
     pub(super) fn differs(queue: &str, differences: Vec<Difference>) -> Self {
-        let mut error = Self::configuration(format!(
+        let text = format!(
             "queue `{queue}` exists and differs in {}; use it as it is with `Declare::Verify`, or delete it when it is empty",
             listed(&differences)
-        ));
-        error.differences = differences;
-        error
+        );
+        Self::differing(text, differences)
     }
 
     pub(super) fn stream(queue: &str) -> Self {
@@ -240,10 +240,10 @@ impl LinkError {
 
     /// Says of a stream what it is; a broker only says that a consumer may not ask for what garenne asks for.
     pub(super) fn of_consumer(self, queue: &str) -> Self {
-        if self.text.contains(STREAM) {
-            return Self::stream(queue);
+        match self.reason() {
+            Reason::InvalidArgument(Some(QueueType::Stream)) => Self::stream(queue),
+            _ => self,
         }
-        self
     }
 
     /// Says of a queue that differs what it is for, and what to do about it.
@@ -251,13 +251,13 @@ impl LinkError {
         let Entity::Queue(QueueEntity { name, kind, .. }) = entity else {
             return self;
         };
-        if self.differences.is_empty() {
+        if self.differences().is_empty() {
             return self;
         }
-        let differences = listed(&self.differences);
+        let differences = listed(self.differences());
         let is_lane = *name != queue.parking_name();
         let text = if name == queue.name() {
-            if is_stream(&self.differences) {
+            if is_stream(self.differences()) {
                 return Self::stream(name);
             }
             format!(
@@ -285,11 +285,7 @@ impl LinkError {
                 queue.name()
             )
         };
-        Self {
-            text,
-            differences: Vec::new(),
-            ..self
-        }
+        self.told_as(text)
     }
 
     /// The rights do not allow to make what an adopted queue needs.
@@ -306,8 +302,8 @@ impl LinkError {
 pub(crate) async fn find_out(link: &Link, queue: &Queue) -> Result<Consumers, LinkError> {
     let name = queue.name();
     let found = match link.while_up(kind_of(link, name)).await {
-        Ok(Some(STREAM)) => return Err(LinkError::stream(name)),
-        Ok(Some(QUORUM)) => link.while_up(consumers_of_quorum(link, name)).await,
+        Ok(Some(QueueType::Stream)) => return Err(LinkError::stream(name)),
+        Ok(Some(QueueType::Quorum)) => link.while_up(consumers_of_quorum(link, name)).await,
         Ok(_) => Ok(Consumers::Unknown),
         Err(error) => Err(error),
     };
@@ -318,24 +314,17 @@ pub(crate) async fn find_out(link: &Link, queue: &Queue) -> Result<Consumers, Li
     }))
 }
 
-const STREAM: &str = "rabbit_stream_queue";
-const QUORUM: &str = "rabbit_quorum_queue";
-const CLASSIC: &str = "rabbit_classic_queue";
-
 /// What kind of queue it is. A consumer that wants a priority and an offset is refused by all: a stream takes no
 /// priority, and no other queue an offset. The refusal names the kind.
-async fn kind_of(link: &Link, queue: &str) -> Result<Option<&'static str>, LinkError> {
+async fn kind_of(link: &Link, queue: &str) -> Result<Option<QueueType>, LinkError> {
     let port = link.open_port(format!("queue `{queue}`")).await?;
     match port.consume_with_offset(queue).await {
         // Closing the channel gives back what came.
         Ok(_subscription) => port.close().await.map(|()| None),
-        Err(error) => {
-            let is_named = |kind: &&str| error.text.contains(*kind);
-            match [STREAM, QUORUM, CLASSIC].into_iter().find(is_named) {
-                Some(kind) => Ok(Some(kind)),
-                None => Err(error),
-            }
-        }
+        Err(error) => match error.reason() {
+            Reason::InvalidArgument(Some(kind)) => Ok(Some(*kind)),
+            _ => Err(error),
+        },
     }
 }
 
@@ -345,7 +334,7 @@ async fn consumers_of_quorum(link: &Link, queue: &str) -> Result<Consumers, Link
     let mut port = link.open_port(format!("queue `{queue}`")).await?;
     match port.get(queue, false).await {
         Ok(_) => {}
-        Err(error) if error.text.contains("single active consumer") => {
+        Err(error) if *error.reason() == Reason::SingleActive => {
             return Ok(Consumers::SingleActive);
         }
         Err(error) => return Err(error),

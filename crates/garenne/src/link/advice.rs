@@ -1,32 +1,41 @@
 //! What to do about a broker that does not let this service in, or throws it out.
-//!
-//! The broker's words are RabbitMQ's, of 3.10 and 4.0. It refuses a connection beyond a limit with the
-//! same code, and nearly the same words, as one of a user without rights.
 
 use rustls::CertificateError;
 
 use super::address::BrokerUrl;
+use super::error::{Limit, Reason};
 
 /// What to do about the broker's answer to a log-in.
-pub(super) fn of_login(code: u16, said: &str, broker: &BrokerUrl) -> Option<String> {
+pub(super) fn of_login(code: u16, reason: &Reason, broker: &BrokerUrl) -> Option<String> {
     let (user, vhost) = (broker.user(), broker.uri().vhost.as_str());
-    if is_limit(said) {
-        return Some(if said.contains("node connection limit") {
-            "close connections that nobody needs, or raise `connection_max` in the broker's configuration".to_owned()
-        } else if said.contains("user connection limit") {
-            format!(
+    match reason {
+        Reason::Limit(Limit::NodeConnections) => {
+            return Some(
+                "close connections that nobody needs, or raise `connection_max` in the broker's configuration"
+                    .to_owned(),
+            );
+        }
+        Reason::Limit(Limit::UserConnections) => {
+            return Some(format!(
                 "close connections of user `{user}` that nobody needs, or raise its limit (`rabbitmqctl set_user_limits`)"
-            )
-        } else {
-            format!(
+            ));
+        }
+        Reason::Limit(_) => {
+            return Some(format!(
                 "close connections to vhost `{vhost}` that nobody needs, or raise its limit (`rabbitmqctl set_vhost_limits`)"
-            )
-        });
-    }
-    if said.contains("is down") {
-        return Some(format!(
-            "the broker has no vhost `{vhost}` at the moment; its log says why, and `rabbitmqctl restart_vhost` starts it"
-        ));
+            ));
+        }
+        Reason::VhostDown => {
+            return Some(format!(
+                "the broker has no vhost `{vhost}` at the moment; its log says why, and `rabbitmqctl restart_vhost` starts it"
+            ));
+        }
+        Reason::VhostMissing => {
+            return Some(format!(
+                "create vhost `{vhost}` on the broker, or correct the path in the AMQP URL"
+            ));
+        }
+        _ => {}
     }
     match code {
         403 if user == "guest" && !is_local(&broker.uri().authority.host) => Some(
@@ -37,9 +46,6 @@ pub(super) fn of_login(code: u16, said: &str, broker: &BrokerUrl) -> Option<Stri
         403 => Some(format!(
             "check user `{user}` and its password in the AMQP URL"
         )),
-        530 if said.contains("not found") => Some(format!(
-            "create vhost `{vhost}` on the broker, or correct the path in the AMQP URL"
-        )),
         530 => Some(format!("grant user `{user}` access to vhost `{vhost}`")),
         _ => None,
     }
@@ -47,17 +53,56 @@ pub(super) fn of_login(code: u16, said: &str, broker: &BrokerUrl) -> Option<Stri
 
 /// What to do about the broker's word with which it closes a channel or a link, where the code alone does
 /// not tell.
-pub(super) fn of_close(code: u16, said: &str) -> Option<&'static str> {
-    match code {
-        320 if said.contains("deleted") => Some(
+pub(super) const fn of_close(reason: &Reason) -> Option<&'static str> {
+    match reason {
+        Reason::Deleted => Some(
             "somebody deleted the user or the vhost of this service; make it again, or correct the AMQP URL",
         ),
-        406 | 506 | 530 if is_limit(said) => Some(
+        Reason::Limit(Limit::Queues) => Some(
+            "raise the limit (`rabbitmqctl set_vhost_limits`, or `cluster_queue_limit` in its configuration), or delete queues that nobody needs",
+        ),
+        Reason::Limit(_) => Some(
             "delete or close what nobody needs, or raise that limit on the broker (`rabbitmqctl set_vhost_limits`, \
              `set_user_limits`)",
         ),
         _ => None,
     }
+}
+
+/// What to do about what the broker says to who consumes.
+pub(super) fn of_consumer(code: u16, reason: &Reason) -> Option<&'static str> {
+    if let Some(advice) = of_close(reason) {
+        return Some(advice);
+    }
+    let advice = match code {
+        320 => {
+            "the broker stops, or somebody closed the connection there; nothing is to be done here"
+        }
+        403 if *reason == Reason::ExclusiveUse => {
+            "another consumer has the queue for itself (`exclusive`), perhaps one that this service replaces; this service goes on trying until it is gone. \
+             If it stays, stop it, or let it consume without `exclusive`"
+        }
+        403 => "grant this service's user the right to read the queue",
+        404 => "it was deleted, or its node is down; this service goes on trying",
+        405 => {
+            "the queue belongs to another connection (`exclusive`) and goes with it; this service goes on trying. If it stays, declare it without \
+             `exclusive`, or consume another one"
+        }
+        406 if *reason == Reason::DeliveryTimeout => {
+            "a handler took longer than the broker's `consumer_timeout`; set the queue's deadline below it, or raise it"
+        }
+        406 if *reason == Reason::UnknownDelivery => {
+            "this is a bug in garenne, or something between the broker and this program alters what is sent"
+        }
+        501..=505 => {
+            "the broker does not understand what it was sent; see its log, and what stands between it and this program"
+        }
+        506 => "the broker is out of resources; see its log, and the limits of its virtual host",
+        540 => "the broker cannot do that with this queue; see its type and its arguments",
+        541 => "something failed in the broker; its log says what",
+        _ => return None,
+    };
+    Some(advice)
 }
 
 /// What to do about a certificate of the broker's.
@@ -81,10 +126,6 @@ pub(super) fn of_certificate(why: &CertificateError) -> &'static str {
             "check the CA file (`cacertfile` in the URL, or GARENNE_TLS_CA) and the broker's certificate"
         }
     }
-}
-
-fn is_limit(said: &str) -> bool {
-    said.contains("limit") && said.contains("reached")
 }
 
 fn is_local(host: &str) -> bool {
@@ -132,14 +173,13 @@ mod tests {
             ),
         ] {
             let broker = BrokerUrl::parse("amqp://app:s3cret@mq/v").unwrap();
-            let advice = of_login(code, said, &broker).unwrap();
+            let advice = of_login(code, &Reason::of(code, said), &broker).unwrap();
             assert!(advice.contains(part), "{said}: {advice}");
             let is_limit = said.contains("limit");
             assert_eq!(advice.contains("grant"), part.contains("grant"), "{advice}");
             assert_eq!(is_limit, advice.contains("nobody needs"), "{advice}");
         }
-        let guest =
-            |host| of_login(403, "Login was refused", &BrokerUrl::parse(host).unwrap()).unwrap();
+        let guest = |host| of_login(403, &Reason::Plain, &BrokerUrl::parse(host).unwrap()).unwrap();
         assert!(guest("amqp://mq").contains("from its own host only"));
         for host in ["amqp://localhost", "amqp://127.0.0.1", "amqp://[::1]"] {
             assert!(!guest(host).contains("own host"), "{host}");
@@ -164,6 +204,7 @@ mod tests {
     #[test]
     fn a_limit_and_a_deleted_user_are_told_as_what_they_are() {
         let limit = "NOT_ALLOWED - number of channels opened for user 'app' has reached the maximum allowed limit of (1)";
+        let of_close = |code, said| of_close(&Reason::of(code, said));
         assert!(of_close(530, limit).unwrap().contains("`set_user_limits`"));
         assert!(
             of_close(320, "CONNECTION_FORCED - user 'app' is deleted")

@@ -115,7 +115,7 @@ async fn resolve(broker: &BrokerUrl) -> Result<Vec<SocketAddr>, LinkError> {
         .await
         .map_err(|_| timed_out("this host's resolver of names", RESOLVE_TIMEOUT))?
         .map_err(|error| {
-            let error = LinkError::of_io(&error);
+            let error = LinkError::of_io(error);
             error.with_advice(
                 "correct the host in the address, or mend the resolver of names of this host",
             )
@@ -300,7 +300,7 @@ fn told((address, error): &(SocketAddr, LinkError), doing: &str) -> String {
 
 async fn connect(address: SocketAddr, patience: Duration) -> Result<TcpStream, LinkError> {
     match timeout(patience, TcpStream::connect(address)).await {
-        Ok(connected) => connected.map_err(|error| LinkError::of_io(&error)),
+        Ok(connected) => connected.map_err(LinkError::of_io),
         Err(_) => Err(LinkError::transient(format!(
             "no answer within {}; the host is down, or something drops what is sent to it",
             seconds(patience)

@@ -11,8 +11,10 @@ use tokio::time::timeout;
 use tracing::warn;
 
 use super::dial::SocketGuard;
-use super::error::GONE;
 use super::{LinkError, Loss, Port, call, io, solo};
+
+/// How long closing a link may take; a broker that hangs must not delay the end of a program.
+pub(crate) const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// What a link is for. There are two, because `connection.blocked` stops *all* writes of a
 /// connection that has published, its acks included.
@@ -108,7 +110,7 @@ impl Link {
     /// Why it was lost as soon as it was up.
     pub(crate) fn why_lost(&self) -> LinkError {
         let why = self.io.end_of();
-        let why = why.unwrap_or_else(|| LinkError::transient(GONE));
+        let why = why.unwrap_or_else(LinkError::gone);
         let purpose = self.purpose.as_str();
         why.while_doing(format_args!(
             "the {purpose} link was lost as soon as it was up"
@@ -173,10 +175,10 @@ impl Link {
         Ok(Port::new(channel, io, self.loss(), label.into()))
     }
 
-    /// Closes the connection as AMQP wants it; gives up after `patience`. The socket is gone in any
+    /// Closes the connection as AMQP wants it; gives up after [`CLOSE_TIMEOUT`]. The socket is gone in any
     /// case when the last holder drops the link.
-    pub(crate) async fn close(&self, patience: Duration) {
+    pub(crate) async fn close(&self) {
         self.closing.store(true, Ordering::Relaxed);
-        let _ = timeout(patience, self.connection.close(200, "OK".into())).await;
+        let _ = timeout(CLOSE_TIMEOUT, self.connection.close(200, "OK".into())).await;
     }
 }

@@ -12,6 +12,7 @@ use lapin::types::FieldTable;
 
 use super::adopt::{Consumers, Seen, adopt, warn_of};
 use super::difference::{Difference, Guess, Step};
+use super::error::Reason;
 use super::{Link, LinkError, call};
 use crate::wire::{short, table};
 
@@ -186,9 +187,11 @@ impl<'a> Bench<'a> {
                 ),
             )
             .await
-            .map_err(|error| match error.text.contains("inequivalent arg") {
-                true => error.with_advice("delete it, or bind the queue with the type it has"),
-                false => error,
+            .map_err(|error| match error.reason() {
+                Reason::Unlike(_) => {
+                    error.with_advice("delete it, or bind the queue with the type it has")
+                }
+                _ => error,
             }),
             Entity::Binding(binding) => {
                 call(
@@ -241,7 +244,7 @@ impl<'a> Bench<'a> {
                 is_complete = true;
                 break;
             };
-            match guess.correct(&error.text, queue) {
+            match guess.correct(error.reason(), queue) {
                 Step::Closer => {}
                 Step::Stuck => break,
                 Step::Other if guess.has_differences() => break,
@@ -268,7 +271,6 @@ impl<'a> Bench<'a> {
         call(&format!("declaring queue `{queue}`"), declaring)
             .await
             .map(drop)
-            .map_err(LinkError::with_limit)
     }
 
     /// Finds out whether a queue is there.
@@ -315,27 +317,12 @@ impl<'a> Bench<'a> {
 }
 
 impl LinkError {
-    /// Whether something that it takes is not there. A queue whose node is down is not missing.
-    pub(crate) fn is_missing(&self) -> bool {
-        self.text.contains("NOT_FOUND - no ")
-    }
-
     /// What is not there and may not be made must be made by somebody else.
     pub(super) fn missing(self, name: &str) -> Self {
         if self.is_missing() {
             return Self::configuration(format!(
                 "{self}; create `{name}` on the broker, or let this service do it with `Declare::Create`"
             ));
-        }
-        self
-    }
-
-    /// A limit of the broker keeps a queue from being made.
-    fn with_limit(self) -> Self {
-        if self.text.contains("queue limit") && !self.text.contains("set_vhost_limits") {
-            return self.with_advice(
-                "raise the limit (`rabbitmqctl set_vhost_limits`, or `cluster_queue_limit` in its configuration), or delete queues that nobody needs",
-            );
         }
         self
     }

@@ -143,7 +143,7 @@ pub(super) async fn secured(
     runtime: &Handle,
 ) -> Result<(Stream, SocketGuard), LinkError> {
     let on = |error: LinkError| error.while_doing(format_args!("cannot reach {broker}"));
-    let (socket, guard) = guarded(socket, runtime).map_err(|e| on(LinkError::of_io(&e)))?;
+    let (socket, guard) = guarded(socket, runtime).map_err(|e| on(LinkError::of_io(e)))?;
     let plain = AsyncTcpStream::Plain(socket);
     if !broker.is_tls() {
         return Ok((plain, guard));
@@ -156,7 +156,7 @@ pub(super) async fn secured(
     let stream = timeout(patience, plain.into_rustls(&connector, host))
         .await
         .map_err(|_| on(timed_out("the TLS handshake", patience)))?
-        .map_err(|e| on(LinkError::of_io(&e)))?;
+        .map_err(|e| on(LinkError::of_io(e)))?;
     Ok((stream, guard))
 }
 
@@ -174,14 +174,10 @@ fn explain_handshake(cause: &lapin::Error, broker: &BrokerUrl, io: &io::Shared) 
     let error = LinkError::of(cause);
     // The link's own task knows best how its stream ended.
     let error = io.end_of().filter(|_| error.code == 0).unwrap_or(error);
-    let advice = advice::of_login(error.code, &error.text, broker);
-    let advice = advice.map(|advice| format!("; {advice}"));
-    LinkError {
-        text: format!(
-            "cannot log in to {broker}: {}{}",
-            error.text,
-            advice.unwrap_or_default()
-        ),
-        ..error
+    let advice = advice::of_login(error.code, error.reason(), broker);
+    let error = error.while_doing(format_args!("cannot log in to {broker}"));
+    match advice {
+        Some(advice) => error.with_advice(&advice),
+        None => error,
     }
 }

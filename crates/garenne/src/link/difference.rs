@@ -4,6 +4,7 @@ use std::fmt;
 
 use garenne_core::{Headers, QueueEntity, Value};
 
+use super::error::Reason;
 use crate::wire::SHORT_STRING_MAX;
 
 pub(super) const QUEUE_TYPE: &str = "x-queue-type";
@@ -74,15 +75,15 @@ impl Guess {
     }
 
     /// Takes over what a refusal says the broker has.
-    pub(super) fn correct(&mut self, refusal: &str, queue: &QueueEntity) -> Step {
-        let Some(Read {
+    pub(super) fn correct(&mut self, refusal: &Reason, queue: &QueueEntity) -> Step {
+        let Reason::Unlike(Some(refusal)) = refusal else {
+            return Step::Other;
+        };
+        let Refusal {
             argument,
             wanted,
             found,
-        }) = Read::of(refusal)
-        else {
-            return Step::Other;
-        };
+        } = refusal.clone();
         // A broker that repeats itself would be asked for ever.
         let is_known = |known: &Difference| known.argument == argument;
         let is_repeated = self.differences.iter().any(is_known);
@@ -132,19 +133,21 @@ impl Guess {
 
 /// `… inequivalent arg 'x' for queue 'q' in vhost '/': received OURS but current is THEIRS`, where either
 /// side is `none`, `'value'` or `the value 'value' of type 'type'`.
-struct Read {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Refusal {
     argument: String,
     wanted: Option<Said>,
     found: Option<Said>,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct Said {
     text: String,
     kind: Option<String>,
 }
 
-impl Read {
-    fn of(text: &str) -> Option<Self> {
+impl Refusal {
+    pub(super) fn read(text: &str) -> Option<Self> {
         let (_, rest) = text.split_once("inequivalent arg '")?;
         let (argument, rest) = rest.split_once('\'')?;
         let (_, rest) = rest.split_once("received ")?;
@@ -208,8 +211,10 @@ mod tests {
         found.unwrap()
     }
 
-    fn refused(argument: &str, sides: &str) -> String {
-        format!("PRECONDITION_FAILED - inequivalent arg '{argument}' {IN}: received {sides}")
+    fn refused(argument: &str, sides: &str) -> Reason {
+        let text =
+            format!("PRECONDITION_FAILED - inequivalent arg '{argument}' {IN}: received {sides}");
+        Reason::of(406, &text)
     }
 
     #[test]
@@ -269,8 +274,8 @@ mod tests {
         assert_eq!(guess.correct(&odd, &queue), Step::Stuck);
         assert_eq!(guess.differences().len(), 2);
         let mut guess = Guess::new(&queue);
-        let other = "PRECONDITION_FAILED - unknown delivery tag 7";
-        assert_eq!(guess.correct(other, &queue), Step::Other);
+        let other = Reason::of(406, "PRECONDITION_FAILED - unknown delivery tag 7");
+        assert_eq!(guess.correct(&other, &queue), Step::Other);
     }
 
     #[test]

@@ -1,25 +1,74 @@
 //! Why a link could not be made or kept, and whether trying again can help.
 
+mod reason;
+
+use std::error::Error;
+use std::sync::Arc;
 use std::time::Duration;
 use std::{fmt, io};
 
 use garenne_core::reader::ReadError;
 use lapin::ErrorKind;
 
-use super::advice::{of_certificate, of_close};
+pub(crate) use self::reason::{Limit, QueueType, Reason};
+use super::advice::{of_certificate, of_close, of_consumer};
 use super::difference::Difference;
 use crate::resources::remedy;
 
 /// What went wrong with a link, in words for the operator.
+///
+/// It is small: every result of a call, and everything that comes over a channel, may be one.
 #[derive(Clone, Debug)]
 pub(crate) struct LinkError {
     pub(crate) kind: Kind,
     /// AMQP's reply code, if it was the broker who said no; else 0.
     pub(crate) code: u16,
-    pub(super) text: String,
-    /// In what a queue differs, until somebody has put it into words.
-    pub(super) differences: Vec<Difference>,
+    told: Box<Told>,
 }
+
+/// What is told of an error.
+#[derive(Clone, Debug, Default)]
+struct Told {
+    reason: Reason,
+    /// The whole of it, with the words of what caused it.
+    text: String,
+    source: Cause,
+    /// The text says what to do about what the broker has said.
+    is_advised: bool,
+    /// In what a queue differs, until somebody has put it into words.
+    differences: Vec<Difference>,
+}
+
+/// The error underneath one that tells it in its own words: of the operating system, of TLS, of the client.
+///
+/// Whoever prints an error with its sources gets each word once. So the sources begin below it.
+#[derive(Clone, Default)]
+pub(crate) struct Cause(Option<Arc<dyn Error + Send + Sync>>);
+
+impl Cause {
+    /// What lies below the words that are told already.
+    pub(crate) fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.0.as_deref().and_then(Error::source)
+    }
+}
+
+impl fmt::Debug for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Some(cause) => cause.fmt(f),
+            None => f.write_str("none"),
+        }
+    }
+}
+
+/// Two errors are the same that say the same.
+impl PartialEq for Cause {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Cause {}
 
 /// Whether the same attempt can succeed later without anybody changing anything.
 ///
@@ -35,49 +84,108 @@ pub(crate) enum Kind {
 }
 
 impl LinkError {
-    pub(crate) fn configuration(text: String) -> Self {
-        Self {
-            kind: Kind::Configuration,
-            code: 0,
+    fn new(kind: Kind, text: String) -> Self {
+        let told = Told {
             text,
-            differences: Vec::new(),
+            ..Told::default()
+        };
+        Self {
+            kind,
+            code: 0,
+            told: Box::new(told),
         }
     }
 
+    pub(crate) fn configuration(text: String) -> Self {
+        Self::new(Kind::Configuration, text)
+    }
+
     pub(crate) fn transient(text: impl Into<String>) -> Self {
-        Self {
-            kind: Kind::Transient,
-            code: 0,
-            text: text.into(),
-            differences: Vec::new(),
-        }
+        Self::new(Kind::Transient, text.into())
+    }
+
+    /// The link has ended while somebody asked for something over it. The link itself knows why.
+    pub(crate) fn gone() -> Self {
+        let mut error = Self::transient("the connection is gone");
+        error.told.reason = Reason::Gone;
+        error
+    }
+
+    /// A queue is there and differs. [`LinkError::told_as`] says it in better words.
+    pub(super) fn differing(text: String, differences: Vec<Difference>) -> Self {
+        let mut error = Self::configuration(text);
+        error.told.differences = differences;
+        error
+    }
+
+    /// Keeps what caused it. Its words are part of the text.
+    pub(super) fn because(self, source: impl Error + Send + Sync + 'static) -> Self {
+        self.because_of(Arc::new(source))
+    }
+
+    fn because_of(mut self, source: Arc<dyn Error + Send + Sync>) -> Self {
+        self.told.source = Cause(Some(source));
+        self
+    }
+
+    /// AMQP's reply code, if it was the broker who said no.
+    pub(crate) fn reply_code(&self) -> Option<u16> {
+        Some(self.code).filter(|code| *code != 0)
+    }
+
+    /// What the broker means.
+    pub(super) const fn reason(&self) -> &Reason {
+        &self.told.reason
+    }
+
+    /// In what a queue differs, until somebody has put it into words.
+    pub(super) fn differences(&self) -> &[Difference] {
+        &self.told.differences
+    }
+
+    /// What caused it, for an error that others see in the words of this one.
+    pub(crate) fn cause(&self) -> Cause {
+        self.told.source.clone()
     }
 
     /// Says on what it happened: `failed to <doing>: <error>`.
     pub(crate) fn while_doing(mut self, doing: impl fmt::Display) -> Self {
-        self.text = format!("{doing}: {}", self.text);
+        self.told.text = format!("{doing}: {}", self.told.text);
         self
     }
 
     pub(super) fn with_advice(mut self, advice: &str) -> Self {
-        self.text = format!("{}; {advice}", self.text);
+        self.told.text = format!("{}; {advice}", self.told.text);
+        self
+    }
+
+    /// Says it in other words.
+    pub(super) fn told_as(mut self, text: String) -> Self {
+        self.told.text = text;
+        self.told.differences = Vec::new();
         self
     }
 
     /// Adds what to do, where the broker's word with which it closed a consumer's channel or a link does
     /// not say it. Once is enough: who waits for a channel hears of the link's end too.
     pub(crate) fn advised(self) -> Self {
-        match advice(self.code, &self.text) {
-            Some(advice) if !self.text.ends_with(advice) => self.with_advice(advice),
-            _ => self,
-        }
+        let advice = of_consumer(self.code, self.reason());
+        self.advised_once(advice)
     }
 
     /// The same, where only limits and the like are told of: `advised` is for who consumes.
     pub(super) fn advised_of_limits(self) -> Self {
-        match of_close(self.code, &self.text) {
-            Some(advice) => self.with_advice(advice),
-            None => self,
+        let advice = of_close(self.reason());
+        self.advised_once(advice)
+    }
+
+    fn advised_once(mut self, advice: Option<&'static str>) -> Self {
+        match advice {
+            Some(advice) if !self.told.is_advised => {
+                self.told.is_advised = true;
+                self.with_advice(advice)
+            }
+            _ => self,
         }
     }
 
@@ -87,58 +195,75 @@ impl LinkError {
             ErrorKind::ProtocolError(amqp) => {
                 Self::of_close(amqp.get_id(), amqp.get_message().as_str().to_owned())
             }
-            ErrorKind::IOError(io) => Self::of_io(io),
+            ErrorKind::IOError(io) => Self::of_io(Arc::clone(io)),
             ErrorKind::MissingHeartbeatError => Self::transient(
                 "the broker sent nothing for two heartbeats; it hangs, or the network is cut",
             ),
-            ErrorKind::InvalidConnectionState(_) => Self::transient(GONE),
+            ErrorKind::InvalidConnectionState(_) => Self::gone(),
             ErrorKind::InvalidChannelState(..) => Self::transient("the channel is closed"),
             ErrorKind::ChannelsLimitReached => Self::transient(
                 "this connection has no channel left; let more be open (`channel_max` of the broker and of the AMQP URL), \
                  or start fewer workers",
             ),
-            _ => Self::transient(error.to_string()),
+            _ => Self::transient(error.to_string()).because(error.clone()),
         }
     }
 
     /// Whether it says only that the link is gone. The link itself knows why.
     pub(super) fn is_echo(&self) -> bool {
-        self.text.ends_with(GONE)
+        self.told.reason == Reason::Gone
+    }
+
+    /// Whether something that it takes is not there. A queue whose node is down is not missing.
+    pub(crate) fn is_missing(&self) -> bool {
+        self.told.reason == Reason::Missing
+    }
+
+    /// Whether the broker has answered and does not do it: for lack of a right, because the queue is
+    /// another connection's, or because something is there otherwise.
+    pub(crate) const fn is_refusal(&self) -> bool {
+        matches!(self.code, 403 | 405 | 406)
     }
 
     /// The broker's word with which it closes a channel or a connection.
     pub(crate) fn of_close(code: u16, text: String) -> Self {
-        Self {
-            kind: protocol_kind(code, &text),
-            code,
-            text,
-            differences: Vec::new(),
-        }
+        let reason = Reason::of(code, &text);
+        let mut error = Self::new(reason.kind(code), text);
+        error.code = code;
+        error.told.reason = reason;
+        error
     }
 
     /// What came over the link cannot be read any further.
     pub(crate) fn unreadable(error: &ReadError) -> Self {
-        let text = error.to_string();
-        match error {
-            ReadError::NotAmqp { .. } => Self::configuration(text),
-            _ => Self::transient(text),
-        }
+        let kind = match error {
+            ReadError::NotAmqp { .. } => Kind::Configuration,
+            _ => Kind::Transient,
+        };
+        Self::new(kind, error.to_string()).because(error.clone())
     }
 
-    pub(crate) fn of_io(error: &io::Error) -> Self {
-        let Some(inner) = error.get_ref() else {
-            return match remedy(error).or_else(|| unreached(error)) {
+    pub(crate) fn of_io(error: impl Into<Arc<io::Error>>) -> Self {
+        let error = error.into();
+        let classified = match error.get_ref() {
+            None => match remedy(&error).or_else(|| unreached(&error)) {
                 Some(remedy) => Self::transient(format!("{error}; {remedy}")),
                 None => Self::transient(error.to_string()),
-            };
+            },
+            Some(inner) => {
+                if let Some(same) = inner.downcast_ref::<Arc<io::Error>>() {
+                    // lapin's share of an error that the link's own task has kept.
+                    return Self::of_io(Arc::clone(same));
+                } else if let Some(tls) = inner.downcast_ref::<rustls::Error>() {
+                    Self::of_tls(tls)
+                } else if let Some(unreadable) = inner.downcast_ref::<ReadError>() {
+                    Self::unreadable(unreadable)
+                } else {
+                    Self::transient(error.to_string())
+                }
+            }
         };
-        if let Some(tls) = inner.downcast_ref::<rustls::Error>() {
-            Self::of_tls(tls)
-        } else if let Some(unreadable) = inner.downcast_ref::<ReadError>() {
-            Self::unreadable(unreadable)
-        } else {
-            Self::transient(error.to_string())
-        }
+        classified.because_of(error)
     }
 
     fn of_tls(error: &rustls::Error) -> Self {
@@ -170,9 +295,6 @@ impl LinkError {
     }
 }
 
-/// What is said of a link that has ended while somebody asked for something over it.
-pub(super) const GONE: &str = "the connection is gone";
-
 /// What to do about a host that does not answer as a broker does.
 fn unreached(error: &io::Error) -> Option<&'static str> {
     match error.kind() {
@@ -186,67 +308,15 @@ fn unreached(error: &io::Error) -> Option<&'static str> {
     }
 }
 
-/// RabbitMQ's reply codes and texts, told apart. 406 has three meanings and 530 four.
-fn protocol_kind(code: u16, text: &str) -> Kind {
-    let waits = ["is down", "connection limit", "limit of", "is reached"];
-    let configuration = match code {
-        // The consumer that has it may be the one that this one replaces.
-        403 => !text.contains(EXCLUSIVE_USE),
-        404 => false,
-        406 => text.contains("inequivalent arg") || text.contains("invalid arg"),
-        530 => !waits.iter().any(|w| text.contains(w)),
-        540 => true,
-        _ => false,
-    };
-    if configuration {
-        Kind::Configuration
-    } else {
-        Kind::Transient
-    }
-}
-
-/// What RabbitMQ says of a queue that another consumer has for itself.
-const EXCLUSIVE_USE: &str = "in exclusive use";
-
-/// What to do about what the broker says to who consumes.
-fn advice(code: u16, text: &str) -> Option<&'static str> {
-    if let Some(advice) = of_close(code, text) {
-        return Some(advice);
-    }
-    let advice = match code {
-        320 => {
-            "the broker stops, or somebody closed the connection there; nothing is to be done here"
-        }
-        403 if text.contains(EXCLUSIVE_USE) => {
-            "another consumer has the queue for itself (`exclusive`), perhaps one that this service replaces; this service goes on trying until it is gone. \
-             If it stays, stop it, or let it consume without `exclusive`"
-        }
-        403 => "grant this service's user the right to read the queue",
-        404 => "it was deleted, or its node is down; this service goes on trying",
-        405 => {
-            "the queue belongs to another connection (`exclusive`) and goes with it; this service goes on trying. If it stays, declare it without \
-             `exclusive`, or consume another one"
-        }
-        406 if text.contains("timed out") => {
-            "a handler took longer than the broker's `consumer_timeout`; set the queue's deadline below it, or raise it"
-        }
-        406 if text.contains("unknown delivery tag") => {
-            "this is a bug in garenne, or something between the broker and this program alters what is sent"
-        }
-        501..=505 => {
-            "the broker does not understand what it was sent; see its log, and what stands between it and this program"
-        }
-        506 => "the broker is out of resources; see its log, and the limits of its virtual host",
-        540 => "the broker cannot do that with this queue; see its type and its arguments",
-        541 => "something failed in the broker; its log says what",
-        _ => return None,
-    };
-    Some(advice)
-}
-
 impl fmt::Display for LinkError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
+        f.write_str(&self.told.text)
+    }
+}
+
+impl Error for LinkError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.told.source.source()
     }
 }
 
@@ -268,83 +338,4 @@ pub(super) fn seconds(time: Duration) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_to_do_follows_what_the_broker_says() {
-        let timed_out = "PRECONDITION_FAILED - delivery acknowledgement on channel 1 timed out";
-        let error = LinkError::of_close(406, timed_out.to_owned()).advised();
-        let text = error.to_string();
-        assert!(text.starts_with(timed_out), "{text}");
-        assert!(text.contains("`consumer_timeout`"), "{text}");
-        assert_eq!(error.advised().to_string(), text, "said once");
-        let other = LinkError::of_close(406, "PRECONDITION_FAILED - else".to_owned());
-        assert_eq!(other.clone().advised().to_string(), other.to_string());
-        let gone = LinkError::transient("the connection is gone").advised();
-        assert_eq!(gone.to_string(), "the connection is gone");
-    }
-
-    #[test]
-    fn what_the_broker_says_decides_whether_trying_again_can_help() {
-        use Kind::{Configuration, Transient};
-        for (code, text, kind) in [
-            (
-                403,
-                "ACCESS_REFUSED - Login was refused using authentication mechanism PLAIN",
-                Configuration,
-            ),
-            (530, "NOT_ALLOWED - vhost nope not found", Configuration),
-            (
-                530,
-                "NOT_ALLOWED - access to vhost 'x' refused for user 'app'",
-                Configuration,
-            ),
-            (
-                530,
-                "NOT_ALLOWED - access to vhost 'x' refused for user 'app': connection limit (5) is reached",
-                Transient,
-            ),
-            (530, "NOT_ALLOWED - vhost 'x' is down", Transient),
-            (
-                406,
-                "PRECONDITION_FAILED - inequivalent arg 'x-message-ttl' for queue 'q' in vhost '/'",
-                Configuration,
-            ),
-            (
-                406,
-                "PRECONDITION_FAILED - unknown delivery tag 7",
-                Transient,
-            ),
-            (
-                406,
-                "PRECONDITION_FAILED - delivery acknowledgement on channel 1 timed out",
-                Transient,
-            ),
-            (404, "NOT_FOUND - no queue 'q' in vhost '/'", Transient),
-            (
-                403,
-                "ACCESS_REFUSED - queue 'q' in vhost '/' in exclusive use",
-                Transient,
-            ),
-            (
-                405,
-                "RESOURCE_LOCKED - cannot obtain exclusive access to locked queue 'q' in vhost '/'",
-                Transient,
-            ),
-            (
-                406,
-                "PRECONDITION_FAILED - cannot declare queue 'q': queue limit in vhost '/' (3) is reached",
-                Transient,
-            ),
-            (
-                320,
-                "CONNECTION_FORCED - broker forced connection closure with reason 'shutdown'",
-                Transient,
-            ),
-            (541, "INTERNAL_ERROR", Transient),
-        ] {
-            assert_eq!(protocol_kind(code, text), kind, "{code} {text}");
-        }
-    }
-}
+mod tests;

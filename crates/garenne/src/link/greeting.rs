@@ -60,7 +60,7 @@ async fn greeted(mut stream: Stream, broker: &BrokerUrl) -> Result<ServerInfo, L
     let frame = timeout(HANDSHAKE_TIMEOUT, asking)
         .await
         .map_err(|_| timed_out(&what, HANDSHAKE_TIMEOUT))?
-        .map_err(|error| LinkError::of_io(&error).while_doing(&what))?;
+        .map_err(|error: io::Error| LinkError::of_io(error).while_doing(&what))?;
     read(&frame).ok_or_else(|| {
         LinkError::configuration(format!(
             "what answers at {broker} does not speak AMQP 0-9-1"

@@ -90,7 +90,7 @@ async fn look_at_queue(bench: &mut Bench<'_>, queue: &QueueEntity) -> Result<Fin
             consumers: Some(there.consumer_count()),
         }),
         Ok(Compared { differences, .. }) => Ok(Finding::Differs { differences }),
-        Err(error) if is_refusal(&error) => Ok(Finding::Unseen {
+        Err(error) if error.is_refusal() => Ok(Finding::Unseen {
             reason: error.to_string(),
         }),
         Err(error) => Err(error),
@@ -101,18 +101,11 @@ async fn look_at_queue(bench: &mut Bench<'_>, queue: &QueueEntity) -> Result<Fin
 fn finding_of(error: LinkError) -> Result<Finding, LinkError> {
     if error.is_missing() {
         Ok(Finding::Missing)
-    } else if is_refusal(&error) {
+    } else if error.is_refusal() {
         Ok(Finding::Refused {
             reason: error.to_string(),
         })
     } else {
         Err(error)
     }
-}
-
-fn is_refusal(error: &LinkError) -> bool {
-    let text = error.to_string();
-    ["ACCESS_REFUSED", "RESOURCE_LOCKED", "PRECONDITION_FAILED"]
-        .iter()
-        .any(|code| text.contains(code))
 }

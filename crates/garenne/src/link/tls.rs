@@ -1,5 +1,6 @@
 //! TLS for `amqps://`: whom to trust, and who we are.
 
+use std::error::Error;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -69,13 +70,13 @@ impl Tls {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let builder = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
-            .map_err(|e| LinkError::configuration(format!("TLS cannot be set up: {e}")))?
+            .map_err(|e| LinkError::configuration(format!("TLS cannot be set up: {e}")).because(e))?
             .with_root_certificates(self.roots()?);
         let config = match &self.identity {
             None => builder.with_no_client_auth(),
             Some((chain, key)) => {
                 let der = PrivateKeyDer::from_pem_file(key)
-                    .map_err(|e| unreadable("private key", key, &e))?;
+                    .map_err(|e| unreadable("private key", key, e))?;
                 builder
                     .with_client_auth_cert(certificates(chain)?, der)
                     .map_err(|e| {
@@ -84,6 +85,7 @@ impl Tls {
                             named(chain),
                             named(key)
                         ))
+                        .because(e)
                     })?
             }
         };
@@ -97,7 +99,7 @@ impl Tls {
                 for certificate in certificates(path)? {
                     roots
                         .add(certificate)
-                        .map_err(|e| unreadable("CA certificate", path, &e))?;
+                        .map_err(|e| unreadable("CA certificate", path, e))?;
                 }
             }
             None => {
@@ -117,7 +119,7 @@ impl Tls {
 
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, LinkError> {
     let read = || CertificateDer::pem_file_iter(path)?.collect::<Result<Vec<_>, _>>();
-    let certificates = read().map_err(|e| unreadable("certificate", path, &e))?;
+    let certificates = read().map_err(|e| unreadable("certificate", path, e))?;
     if certificates.is_empty() {
         return Err(LinkError::configuration(format!(
             "certificate file {} holds no PEM certificate",
@@ -127,11 +129,12 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, LinkError> 
     Ok(certificates)
 }
 
-fn unreadable(what: &str, path: &Path, error: &dyn fmt::Display) -> LinkError {
+fn unreadable(what: &str, path: &Path, error: impl Error + Send + Sync + 'static) -> LinkError {
     LinkError::configuration(format!(
         "{what} file {} cannot be used: {error}",
         named(path)
     ))
+    .because(error)
 }
 
 /// The path of a file, if it can be one: people put the key itself where its path belongs.

@@ -1,16 +1,11 @@
 //! Links for looking into queues.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use garenne_core::Epoch;
-use tokio::runtime::Handle;
 use tokio::sync::mpsc::unbounded_channel;
 
-use super::{BrokerUrl, Brokers, Link, LinkError, LinkWatch, Purpose, Tls};
-
-/// How long closing may take.
-const CLOSE_PATIENCE: Duration = Duration::from_secs(2);
+use super::{Destination, Link, LinkError, LinkWatch, Purpose};
 
 /// Where the link for a look into queues comes from.
 #[derive(Clone)]
@@ -20,14 +15,6 @@ pub(crate) enum Access {
     /// A service makes one for each look. So nothing that is looked at can cost it the links that it
     /// consumes and publishes with.
     Own(Arc<Destination>),
-}
-
-/// Where a link goes, and what it is called there.
-pub(crate) struct Destination {
-    pub(crate) brokers: Vec<BrokerUrl>,
-    pub(crate) tls: Tls,
-    pub(crate) name: String,
-    pub(crate) runtime: Handle,
 }
 
 /// A link for as long as somebody looks.
@@ -54,26 +41,16 @@ impl Access {
                     is_own: false,
                 })
             }
-            Self::Own(destination) => Ok(Visit {
-                link: destination.dial().await?,
-                is_own: true,
-            }),
+            Self::Own(destination) => {
+                // Nobody reads the news.
+                let (news, _) = unbounded_channel();
+                let dialling = destination.dial(Purpose::Consume, Epoch(1), news);
+                Ok(Visit {
+                    link: dialling.await?,
+                    is_own: true,
+                })
+            }
         }
-    }
-}
-
-impl Destination {
-    async fn dial(&self) -> Result<Arc<Link>, LinkError> {
-        let brokers = Brokers {
-            urls: &self.brokers,
-            tls: &self.tls,
-        };
-        let dialling = brokers.dial(&self.name, &self.runtime, Purpose::Consume, Epoch(1));
-        let link = dialling.await?;
-        // Nobody reads the news. But the watcher ends a link on which no heartbeat comes.
-        let (news, _) = unbounded_channel();
-        self.runtime.spawn(link.watch(news));
-        Ok(link)
     }
 }
 
@@ -81,7 +58,7 @@ impl Visit {
     /// Closes the link if it was made for this visit.
     pub(crate) async fn leave(self) {
         if self.is_own {
-            self.link.close(CLOSE_PATIENCE).await;
+            self.link.close().await;
         }
     }
 }

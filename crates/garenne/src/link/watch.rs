@@ -10,7 +10,6 @@ use lapin::Event;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::time::timeout;
 
-use super::error::GONE;
 use super::{Link, LinkError, Purpose};
 
 /// Events come at once; this is only how soon a link is noticed that ended without one.
@@ -90,7 +89,7 @@ impl Link {
             event => Some(LinkEvent::Lost(match (self.io.end_of(), event) {
                 (Some(why), _) => why,
                 (None, Some(Event::Error(error))) => LinkError::of(&error).advised(),
-                (None, _) => LinkError::transient(GONE),
+                (None, _) => LinkError::gone(),
             })),
         }
     }

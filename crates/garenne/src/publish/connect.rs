@@ -5,11 +5,13 @@ use std::time::Duration;
 
 use garenne_core::{Fault, Topology};
 
-use super::keeper::{Destination, Home};
+use super::keeper::Home;
 use super::room::{MAX_BYTES, MAX_MESSAGES, Room};
 use super::{CONFIRM_TIMEOUT, Limits, Publisher};
 use crate::environment::{broker_settings, host_name, program_name};
-use crate::link::{BrokerUrl, Kind, LinkError, Tls, links_runtime, plain_text_faults};
+use crate::link::{
+    BrokerUrl, Cause, Destination, Kind, LinkError, Tls, links_runtime, plain_text_faults,
+};
 use crate::resources::no_thread;
 
 /// More are of no use, and none of the memory that they take is.
@@ -180,9 +182,9 @@ impl PublisherBuilder {
             name: format!("{} on {} (publish)", self.service, host_name()),
             brokers: self.brokers,
             tls: self.tls,
-            topology: self.topology,
+            runtime: runtime.handle().clone(),
         };
-        let home = Home::found(runtime, destination, self.connect_within);
+        let home = Home::found(runtime, destination, self.topology, self.connect_within);
         let home = home.await.map_err(|error| ConnectError::of(&error))?;
         let room = Room::new(self.max_messages, self.max_bytes);
         let limits = Limits::new(self.confirm_timeout);
@@ -214,7 +216,9 @@ impl PublisherBuilder {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConnectError {
     kind: ConnectErrorKind,
+    code: Option<u16>,
     text: String,
+    cause: Cause,
 }
 
 /// What sort of trouble a [`ConnectError`] is, for programs that choose an exit code by it.
@@ -236,29 +240,42 @@ impl ConnectError {
         self.kind
     }
 
+    /// AMQP's reply code, if a broker answered and said no: 403 for wrong credentials, 530 for a virtual
+    /// host that is missing or not for this user.
+    #[must_use]
+    pub const fn code(&self) -> Option<u16> {
+        self.code
+    }
+
+    fn new(kind: ConnectErrorKind, text: String) -> Self {
+        Self {
+            kind,
+            code: None,
+            text,
+            cause: Cause::default(),
+        }
+    }
+
     /// The thread of the link cannot be made.
     pub(crate) fn internal(error: &std::io::Error) -> Self {
-        Self {
-            kind: ConnectErrorKind::Unreachable,
-            text: no_thread("the thread of the link", error),
-        }
+        let text = no_thread("the thread of the link", error);
+        Self::new(ConnectErrorKind::Unreachable, text)
     }
 
     pub(crate) fn faulty(faults: &[Fault]) -> Self {
         let faults: Vec<_> = faults.iter().map(Fault::to_string).collect();
-        Self {
-            kind: ConnectErrorKind::Faulty,
-            text: faults.join("; "),
-        }
+        Self::new(ConnectErrorKind::Faulty, faults.join("; "))
     }
 
     pub(crate) fn of(error: &LinkError) -> Self {
+        let kind = match error.kind {
+            Kind::Configuration => ConnectErrorKind::Refused,
+            Kind::Transient => ConnectErrorKind::Unreachable,
+        };
         Self {
-            kind: match error.kind {
-                Kind::Configuration => ConnectErrorKind::Refused,
-                Kind::Transient => ConnectErrorKind::Unreachable,
-            },
-            text: error.to_string(),
+            code: error.reply_code(),
+            cause: error.cause(),
+            ..Self::new(kind, error.to_string())
         }
     }
 }
@@ -269,4 +286,9 @@ impl fmt::Display for ConnectError {
     }
 }
 
-impl std::error::Error for ConnectError {}
+/// The source is what lies below the words of this error, if anything does.
+impl std::error::Error for ConnectError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.cause.source()
+    }
+}

@@ -1,15 +1,8 @@
 //! What the log says of a start.
 
-use std::time::Duration;
-
 use tracing::info;
 
-use super::actor::Plan;
-
-/// A duration as events have it.
-pub(super) fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
-}
+use super::plan::Plan;
 
 /// What starts, where it goes, and how long it tries.
 pub(super) fn starting(plan: &Plan) {

@@ -1,72 +1,86 @@
 //! The workers: started on their threads, watched, and started again when they die.
 
+use std::collections::BTreeMap;
+use std::io;
 use std::sync::Arc;
 
-use actix::{Actor, AsyncContext, Context, Handler, Recipient};
+use actix::{Actor, Recipient};
 use actix_rt::Arbiter;
 use garenne_core::alert::{News, Subject};
-use garenne_core::{Epoch, Queue, RestartLimit, StopReason};
+use garenne_core::{Epoch, Moment, RestartLimit};
+use tokio::runtime::Handle;
+use tokio::sync::watch;
 use tracing::{error, warn};
 
-use super::ConnectionSupervisor;
-use crate::consumer::{
-    Hub, Recall, Resubscribe, Settings, Sharing, StartWorker, WorkerId, WorkerNews, WorkerReport,
-    WorkerStart,
-};
-use crate::publish::RetryPublisher;
-use crate::quiet::QueueLog;
+use super::plan::{Plan, Registration};
+use crate::alert::Desk;
+use crate::consumer::{Hub, Mode, Resubscribe, WorkerId, WorkerReport, WorkerStart};
+use crate::link::{LinkError, LinkWatch};
+use crate::publish::{Publisher, RetryPublisher};
 use crate::sink::{FailSink, Parking};
-use crate::status::QueueCounters;
 
-/// A queue with its handler, as it was registered.
-pub(crate) struct Registration {
-    pub(crate) queue: Arc<Queue>,
-    pub(crate) settings: Settings,
-    pub(crate) workers: u16,
-    pub(crate) counters: Arc<QueueCounters>,
-    pub(crate) recall: Arc<Recall>,
-    pub(crate) log: Arc<QueueLog>,
-    pub(crate) sharing: Arc<Sharing>,
-    pub(crate) start: StartWorker,
+/// All workers, and the threads that they live on.
+pub(super) struct Workers {
+    plan: Arc<Plan>,
+    /// The user's own, for what handlers send.
+    publisher: Publisher,
+    desk: Desk,
+    mode: watch::Sender<Mode>,
+    slots: BTreeMap<WorkerId, WorkerSlot>,
+    threads: Vec<WorkerThread>,
 }
 
 /// One worker, as the supervisor holds it.
-pub(super) struct WorkerSlot {
+struct WorkerSlot {
     /// The index of its registration.
-    pub(super) queue: usize,
+    queue: usize,
     thread: usize,
     /// Keeps the actor alive: actix's `Supervisor` ends with the last address.
-    pub(super) actor: Recipient<Resubscribe>,
+    actor: Recipient<Resubscribe>,
     /// The epoch in which it is subscribed.
-    pub(super) consuming: Option<Epoch>,
-    pub(super) drained: bool,
+    consuming: Option<Epoch>,
+    drained: bool,
     restarts: RestartLimit,
 }
 
 /// A thread of workers.
-pub(super) struct WorkerThread {
+struct WorkerThread {
     arbiter: Arbiter,
     /// With a publisher of retry copies on the same thread.
     hub: Hub,
 }
 
-impl ConnectionSupervisor {
-    /// Starts the fail sink, the alerts, and on their threads the publishers of retry copies and all
-    /// workers.
+impl Workers {
+    pub(super) fn new(plan: Arc<Plan>, publisher: Publisher, desk: Desk) -> Self {
+        Self {
+            plan,
+            publisher,
+            desk,
+            mode: watch::Sender::new(Mode::Run),
+            slots: BTreeMap::new(),
+            threads: Vec::new(),
+        }
+    }
+
+    /// Starts the fail sink, and on their threads the publishers of retry copies and all workers. The
+    /// channel that parked messages go through lives on `runtime`.
     ///
     /// # Errors
     ///
     /// A thread cannot be made.
-    pub(super) fn start_children(&mut self, ctx: &mut Context<Self>) -> std::io::Result<()> {
-        self.tellers.start();
-        let (consume, publish) = (
-            self.consume.announce.subscribe(),
-            self.publish.announce.subscribe(),
-        );
-        let parking = Parking::new(self.parked.clone(), publish.clone(), consume.clone());
-        let sink = FailSink::new(parking, self.desk.clone(), self.plan.sinks.clone())?.start();
+    pub(super) fn start(
+        &mut self,
+        runtime: &Handle,
+        (consume, publish): (LinkWatch, LinkWatch),
+        reports: &Recipient<WorkerReport>,
+    ) -> io::Result<()> {
+        let plan = Arc::clone(&self.plan);
+        let (parked, jobs) = crate::publish::channel();
+        crate::publish::start(runtime, jobs, publish.clone(), plan.limits);
+        let parking = Parking::new(parked, publish.clone(), consume.clone());
+        let sink = FailSink::new(parking, self.desk.clone(), plan.sinks.clone())?.start();
         let hub = |arbiter: &Arbiter| {
-            let (limits, copies, lanes) = (self.plan.limits, publish.clone(), consume.clone());
+            let (limits, copies, lanes) = (plan.limits, publish.clone(), consume.clone());
             let retry = RetryPublisher::start_in_arbiter(&arbiter.handle(), move |_| {
                 RetryPublisher::new(copies, lanes, limits)
             });
@@ -74,30 +88,23 @@ impl ConnectionSupervisor {
                 consume: consume.clone(),
                 publish: publish.clone(),
                 mode: self.mode.subscribe(),
-                supervisor: ctx.address().recipient(),
+                supervisor: reports.clone(),
                 retry,
                 sink: sink.clone(),
                 desk: self.desk.clone(),
                 publisher: self.publisher.clone(),
-                identity: Arc::clone(&self.plan.identity),
-                replies: Arc::clone(&self.plan.replies),
+                identity: Arc::clone(&plan.identity),
+                replies: Arc::clone(&plan.replies),
             }
         };
-        let total: usize = self
-            .plan
-            .queues
-            .iter()
-            .map(|queue| usize::from(queue.workers))
-            .sum();
+        let workers = plan.queues.iter().map(|queue| usize::from(queue.workers));
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let threads = (0..total.min(cores).max(1)).map(|_| {
+        let threads = (0..workers.sum::<usize>().min(cores).max(1)).map(|_| {
             let arbiter = Arbiter::try_new()?;
             let hub = hub(&arbiter);
             Ok(WorkerThread { arbiter, hub })
         });
-        self.threads = threads.collect::<std::io::Result<_>>()?;
-
-        let plan = Arc::clone(&self.plan);
+        self.threads = threads.collect::<io::Result<_>>()?;
         let owners = plan
             .queues
             .iter()
@@ -105,28 +112,21 @@ impl ConnectionSupervisor {
             .flat_map(|(index, r)| (0..r.workers).map(move |_| index));
         for (number, queue) in owners.enumerate() {
             let (id, thread) = (WorkerId(number), number % self.threads.len());
-            let actor = self.start_worker(id, queue, &self.threads[thread], true);
             let slot = WorkerSlot {
                 queue,
                 thread,
-                actor,
+                actor: self.start_one(id, queue, thread),
                 consuming: None,
                 drained: false,
                 restarts: RestartLimit::default(),
             };
-            self.workers.insert(id, slot);
+            self.slots.insert(id, slot);
         }
         Ok(())
     }
 
-    fn start_worker(
-        &self,
-        id: WorkerId,
-        queue: usize,
-        thread: &WorkerThread,
-        cautious: bool,
-    ) -> Recipient<Resubscribe> {
-        let registration = &self.plan.queues[queue];
+    fn start_one(&self, id: WorkerId, queue: usize, thread: usize) -> Recipient<Resubscribe> {
+        let (registration, thread) = (&self.plan.queues[queue], &self.threads[thread]);
         let start = WorkerStart {
             id,
             queue: Arc::clone(&registration.queue),
@@ -136,35 +136,119 @@ impl ConnectionSupervisor {
             recall: Arc::clone(&registration.recall),
             log: Arc::clone(&registration.log),
             sharing: Arc::clone(&registration.sharing),
-            cautious,
+            cautious: true,
         };
         (registration.start)(start, &thread.arbiter.handle())
+    }
+
+    /// Tells all workers how the system ends.
+    pub(super) fn end(&self, mode: Mode) {
+        self.mode.send_replace(mode);
+    }
+
+    /// Whether every worker is subscribed in this epoch.
+    pub(super) fn all_consume(&self, epoch: Epoch) -> bool {
+        let mut slots = self.slots.values();
+        slots.all(|worker| worker.consuming == Some(epoch))
+    }
+
+    /// Whether nothing is left in the hands of any worker.
+    pub(super) fn are_drained(&self) -> bool {
+        self.slots.values().all(|worker| worker.drained)
     }
 
     /// The publishers of retry copies and the fail sink do nothing that can panic but in futures, which
     /// does not end them. Without them every failed message would be held for ever, so their end is
     /// the system's.
-    pub(super) fn watch_children(&mut self, ctx: &mut Context<Self>) {
+    pub(super) fn lost_children(&self) -> Option<&'static str> {
         let mut hubs = self.threads.iter().map(|thread| &thread.hub);
-        if hubs.any(|hub| !hub.retry.connected() || !hub.sink.connected()) {
-            let why = "a retry publisher or the fail sink died; this is a bug in garenne";
-            self.stop(StopReason::Internal(why.to_owned()), ctx);
+        hubs.any(|hub| !hub.retry.connected() || !hub.sink.connected())
+            .then_some("a retry publisher or the fail sink died; this is a bug in garenne")
+    }
+
+    /// A worker is subscribed.
+    pub(super) fn consumes(&mut self, id: WorkerId, epoch: Epoch) {
+        if let Some(slot) = self.slots.get_mut(&id) {
+            slot.consuming = Some(epoch);
+        }
+    }
+
+    /// A worker is not subscribed any more. Says in which epoch it was.
+    pub(super) fn lost(&mut self, id: WorkerId) -> Option<Epoch> {
+        self.slots.get_mut(&id)?.consuming.take()
+    }
+
+    /// Nothing is left in a worker's hands.
+    pub(super) fn drained(&mut self, id: WorkerId) {
+        if let Some(slot) = self.slots.get_mut(&id) {
+            slot.drained = true;
+        }
+    }
+
+    /// Has the workers of a queue subscribe anew.
+    pub(super) fn resubscribe(&self, queue: usize) {
+        for worker in self.slots.values().filter(|worker| worker.queue == queue) {
+            worker.actor.do_send(Resubscribe);
+        }
+    }
+
+    /// The name of a worker's queue.
+    pub(super) fn queue_of(&self, id: WorkerId) -> &str {
+        let registration = self.registration(id);
+        registration.map_or("", |registration| registration.queue.name())
+    }
+
+    /// Says that a worker lost its channel, and returns that as a loss.
+    pub(super) fn log_loss(&self, id: WorkerId, why: &str) -> LinkError {
+        let queue = self.queue_of(id);
+        if let Some(registration) = self.registration(id) {
+            registration.log.lost.log(|repeated| {
+                warn!(
+                    event = "worker_lost",
+                    queue,
+                    worker = id.0,
+                    error = %why,
+                    repeated,
+                    "a worker lost its channel; subscribing again"
+                );
+            });
+        }
+        LinkError::transient(format!(
+            "a worker of queue `{queue}` lost its channel: {why}"
+        ))
+    }
+
+    /// Says that a worker cannot consume.
+    pub(super) fn log_refusal(&self, id: WorkerId, error: &LinkError) {
+        if let Some(registration) = self.registration(id) {
+            registration.log.refused.log(|repeated| {
+                warn!(
+                    event = "worker_refused",
+                    queue = registration.queue.name(),
+                    worker = id.0,
+                    %error,
+                    repeated,
+                    "cannot consume; trying again"
+                );
+            });
         }
     }
 
     /// A worker's actor is gone, which takes a panic in the framework. actix's `Supervisor` does not
     /// survive one, so it is made again here, within a limit.
-    fn recreate(&mut self, id: WorkerId, ctx: &mut Context<Self>) {
-        let now = self.now();
-        let Some(slot) = self.workers.get_mut(&id) else {
-            return;
+    ///
+    /// # Errors
+    ///
+    /// It died too often.
+    pub(super) fn recreate(&mut self, id: WorkerId, now: Moment) -> Result<(), String> {
+        let Some(slot) = self.slots.get_mut(&id) else {
+            return Ok(());
         };
         let name = self.plan.queues[slot.queue].queue.name();
         if !slot.restarts.allow(now) {
-            let why = format!(
+            return Err(format!(
                 "a worker of queue `{name}` died too often in a short time; this is a bug in garenne"
-            );
-            return self.stop(StopReason::Internal(why), ctx);
+            ));
         }
         error!(
             event = "worker_died",
@@ -178,69 +262,15 @@ impl ConnectionSupervisor {
         let why = "it panicked and is started again";
         self.desk.tell(&News::new(subject, why));
         slot.consuming = None;
-        let (queue, thread) = (slot.queue, &self.threads[slot.thread]);
-        let actor = self.start_worker(id, queue, thread, true);
-        if let Some(slot) = self.workers.get_mut(&id) {
+        let (queue, thread) = (slot.queue, slot.thread);
+        let actor = self.start_one(id, queue, thread);
+        if let Some(slot) = self.slots.get_mut(&id) {
             slot.actor = actor;
         }
-        self.lost("a worker panicked", ctx);
+        Ok(())
     }
-}
 
-impl Handler<WorkerReport> for ConnectionSupervisor {
-    type Result = ();
-
-    fn handle(&mut self, WorkerReport { worker, news }: WorkerReport, ctx: &mut Self::Context) {
-        let consuming = self.is_consuming().then_some(self.consume.epoch);
-        let Some(slot) = self.workers.get_mut(&worker) else {
-            return;
-        };
-        let registration = &self.plan.queues[slot.queue];
-        let queue = registration.queue.name().to_owned();
-        let log = Arc::clone(&registration.log);
-        match news {
-            WorkerNews::Consuming(epoch) => {
-                slot.consuming = Some(epoch);
-                self.look_whether_consuming();
-            }
-            WorkerNews::Progress(epoch) if consuming == Some(epoch) => {
-                if let Some(ended) = self.outage.progress(self.now()) {
-                    self.on_stable(&ended);
-                    self.show();
-                }
-            }
-            WorkerNews::Progress(_) => {}
-            WorkerNews::Lost(why) => {
-                let was = slot.consuming.take();
-                let current = self.consume.link().map(|link| link.epoch);
-                // With its link gone too, the link's own news says it better.
-                if self.stopping.is_none() && was.is_some() && was == current {
-                    log.lost.log(|repeated| warn!(event = "worker_lost", queue, worker = worker.0, error = %why, repeated, "a worker lost its channel; subscribing again"));
-                    self.lost(
-                        &format!("a worker of queue `{queue}` lost its channel: {why}"),
-                        ctx,
-                    );
-                }
-            }
-            WorkerNews::Refused(error) => {
-                slot.consuming = None;
-                if self.refused(&error, ctx) {
-                    log.refused.log(|repeated| warn!(event = "worker_refused", queue, worker = worker.0, %error, repeated, "cannot consume; trying again"));
-                }
-                self.show();
-            }
-            WorkerNews::Drained => {
-                slot.drained = true;
-                self.finish_if_drained(ctx);
-            }
-            WorkerNews::NoHandler(why) => {
-                self.stop(StopReason::Internal(format!("queue `{queue}`: {why}")), ctx);
-            }
-            WorkerNews::Died if self.stopping.is_none() => self.recreate(worker, ctx),
-            WorkerNews::Died => {
-                slot.drained = true;
-                self.finish_if_drained(ctx);
-            }
-        }
+    fn registration(&self, id: WorkerId) -> Option<&Registration> {
+        self.plan.queues.get(self.slots.get(&id)?.queue)
     }
 }

@@ -1,23 +1,29 @@
 //! What is looked at once a minute. A consumer that is connected, subscribed, and gets nothing although
 //! messages wait is subscribed anew. Lanes and parking queues that are gone are made again.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use actix::{ActorFutureExt, AsyncContext, Context, WrapFuture};
 use garenne_core::{Declare, Queue};
 use tracing::{debug, warn};
 
-use super::ConnectionSupervisor;
-use crate::consumer::Resubscribe;
+use super::plan::{Plan, Registration};
 use crate::link::{Link, LinkError, Load, load, missing, restore};
 
 /// How often queues are looked at.
 const EVERY: Duration = Duration::from_secs(60);
 
+/// Remembers what was seen of each queue.
+pub(super) struct ZombieWatch {
+    last_look: Instant,
+    /// By the index of the queue's registration.
+    sights: HashMap<usize, Sight>,
+}
+
 /// What was seen of a queue the last time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Sight {
+struct Sight {
     delivered: u64,
     /// Messages were waiting and none was in hand.
     starved: bool,
@@ -34,54 +40,56 @@ impl Sight {
     }
 }
 
-impl ConnectionSupervisor {
-    pub(super) fn watch_for_zombies(&mut self, ctx: &mut Context<Self>) {
-        if self.last_watch.elapsed() < EVERY || !self.is_consuming() {
-            return;
+impl ZombieWatch {
+    pub(super) fn new() -> Self {
+        Self {
+            last_look: Instant::now(),
+            sights: HashMap::new(),
         }
-        self.last_watch = Instant::now();
-        let Some(link) = self.consume.link() else {
-            return;
-        };
-        let plan = Arc::clone(&self.plan);
-        let looking = self.runtime.spawn(async move {
-            let mut loads = Vec::new();
-            for registration in &plan.queues {
-                loads.push(load(&link, registration.queue.name()).await);
-                put_back(&link, &registration.queue).await;
-            }
-            loads
-        });
-        ctx.spawn(looking.into_actor(self).map(|loads, supervisor, _| {
-            for (queue, load) in loads.into_iter().flatten().enumerate() {
-                match load {
-                    Ok(load) => supervisor.look_at(queue, load),
-                    Err(error) => debug!(queue, %error, "cannot ask for the queue's depth"),
-                }
-            }
-        }));
+    }
+
+    /// Whether it is time to look; if so, the next time is a minute later.
+    pub(super) fn is_due(&mut self) -> bool {
+        let is_due = self.last_look.elapsed() >= EVERY;
+        if is_due {
+            self.last_look = Instant::now();
+        }
+        is_due
     }
 
     /// Starved twice in a row, with not a single delivery in between, is a zombie.
-    fn look_at(&mut self, queue: usize, load: Load) {
-        let registration = &self.plan.queues[queue];
+    pub(super) fn is_zombie(
+        &mut self,
+        queue: usize,
+        registration: &Registration,
+        load: Load,
+    ) -> bool {
         let status = registration.counters.snapshot(registration.queue.name());
         let others = load.consumers > registration.workers.into();
         let may_stand_by = registration.sharing.may_be_single() && others;
         let now = Sight::of(status.delivered, status.in_flight, load, may_stand_by);
         let before = self.sights.insert(queue, now);
-        if now.starved && before == Some(now) {
+        let is_zombie = now.starved && before == Some(now);
+        if is_zombie {
             warn!(
                 event = "zombie",
                 queue = registration.queue.name(),
                 waiting = load.messages,
                 "messages wait and none is delivered; subscribing anew"
             );
-            for worker in self.workers.values().filter(|worker| worker.queue == queue) {
-                worker.actor.do_send(Resubscribe);
-            }
         }
+        is_zombie
     }
+}
+
+/// Looks at every queue, in the order of their registrations.
+pub(super) async fn look(plan: Arc<Plan>, link: Arc<Link>) -> Vec<Result<Load, LinkError>> {
+    let mut loads = Vec::new();
+    for registration in &plan.queues {
+        loads.push(load(&link, registration.queue.name()).await);
+        put_back(&link, &registration.queue).await;
+    }
+    loads
 }
 
 /// Makes lanes and parking queues again that were there when the link was made, and tells of it: what they

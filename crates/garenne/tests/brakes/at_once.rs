@@ -58,6 +58,31 @@ async fn losses_with_an_ack_in_between_are_answered_at_once_only_so_often() {
     running.stop_now();
 }
 
+/// A publisher without a system dials by the same rule, but for the start of it: any link that it had may be
+/// made again at once.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_publisher_that_stands_alone_makes_its_link_again_at_once_only_so_often() {
+    const AT_ONCE: usize = 5;
+    log::listen();
+    let broker = Broker::start().await.unwrap();
+    let begin = Instant::now();
+    let publisher = Publisher::connect(broker.url()).await.unwrap();
+    let port = broker.addr().port();
+    for links in 1..=AT_ONCE + 1 {
+        logged(port, "link_up", links).await;
+        broker.faults().drop_connections(How::Reset).await.unwrap();
+        logged(port, "link_lost", links).await;
+    }
+    logged(port, "link_up", AT_ONCE + 2).await;
+    let pauses = pauses(&log::about_links(port, "link_lost"));
+    // On a very slow machine they are far enough apart.
+    if begin.elapsed() < Duration::from_secs(60) {
+        let floor = u64::try_from(FLOOR.as_millis()).unwrap();
+        assert!(pauses.len() == 1 && pauses[0] >= floor, "{pauses:?}");
+    }
+    publisher.close().await;
+}
+
 /// A system that consumes this queue.
 async fn consuming(queue: &str) -> (Broker, SystemHandle) {
     log::listen();

@@ -137,14 +137,8 @@ async fn over_the_first_that_answers(addresses: &[SocketAddr]) -> Result<u8, Lin
             LONG
         };
         let asking = async {
-            socket
-                .write_u8(1)
-                .await
-                .map_err(|error| LinkError::of_io(&error))?;
-            socket
-                .read_u8()
-                .await
-                .map_err(|error| LinkError::of_io(&error))
+            socket.write_u8(1).await.map_err(LinkError::of_io)?;
+            socket.read_u8().await.map_err(LinkError::of_io)
         };
         timeout(patience, asking)
             .await
@@ -183,7 +177,7 @@ async fn what_accepts_and_says_nothing_does_not_keep_the_other_addresses_from_be
     };
     let ask = |mut socket: TcpStream| async move {
         let answer = socket.read_u8().await;
-        answer.map_err(|error| LinkError::of_io(&error))
+        answer.map_err(LinkError::of_io)
     };
     let mut candidates = of(&[mute[0].0, mute[1].0, good], LONG);
     candidates.head_start = Duration::from_millis(20);

@@ -163,7 +163,11 @@ impl Task {
                 ),
                 None,
             ),
-            End::Io(error) => (LinkError::of_io(&error), Some(error)),
+            End::Io(error) => {
+                let (kind, error) = (error.kind(), Arc::new(error));
+                let for_lapin = io::Error::new(kind, Arc::clone(&error));
+                (LinkError::of_io(error), Some(for_lapin))
+            }
             End::Unreadable(error) => {
                 let mut why = LinkError::unreadable(&error);
                 let label = error
