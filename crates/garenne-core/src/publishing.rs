@@ -151,10 +151,12 @@ impl<M: Publishable, L: SharedLink> Publishing<M, L> {
         };
         let (steps, suspects, renewal) = (&mut self.steps, &mut self.suspects, &mut self.renewal);
         let link = &mut channel.link;
+        let is_blocked = self.gate.is_closed();
         channel.in_flight.confirmed(number, multiple, |it| {
             link.ends();
             suspects.clear(it.tracked.key());
-            if !taken && it.returned.is_none() {
+            // A broker that blocks opens no other channel.
+            if !taken && it.returned.is_none() && !is_blocked {
                 renewal.refused(now);
             }
             if it.is_answered {

@@ -57,7 +57,7 @@ impl Renewal {
         is_over || (nothing_in_flight && !awaits_replies)
     }
 
-    /// A broker that blocks opens no channel, and refuses nothing.
+    /// The broker blocks: it opens no channel now.
     pub(super) fn call_off(&mut self) {
         self.until = None;
     }
