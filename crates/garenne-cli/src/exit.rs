@@ -56,6 +56,11 @@ impl Trouble {
         Self::new(LEFT, text)
     }
 
+    /// It may go better later, or in another place.
+    pub(crate) fn unreachable(text: impl fmt::Display) -> Self {
+        Self::new(UNREACHABLE, text)
+    }
+
     /// The broker refuses.
     pub(crate) fn refused(text: impl fmt::Display) -> Self {
         Self::new(REFUSED, text)

@@ -27,6 +27,11 @@ fn main() -> ExitCode {
         }
     };
     secrets::warn_of_passwords();
+    if let Err(error) = has_files() {
+        return exit::end(Err(Trouble::unreachable(format_args!(
+            "cannot start: {error}; let this process open more files (`ulimit -n`)"
+        ))));
+    }
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .enable_all()
@@ -43,6 +48,14 @@ fn main() -> ExitCode {
     // A thread that still reads standard input must not hold the process.
     runtime.shutdown_background();
     exit::end(done)
+}
+
+/// Whether the runtime can open what it needs: where one file is missing, it panics.
+fn has_files() -> std::io::Result<()> {
+    const NEEDED: usize = 8;
+    let open = |_| std::fs::File::open("/dev/null");
+    (0..NEEDED).map(open).collect::<Result<Vec<_>, _>>()?;
+    Ok(())
 }
 
 async fn run(command: Command) -> Result<Done, Trouble> {

@@ -61,6 +61,7 @@ pub enum Settlement {
 /// `unrepeatable`, `expired`, `maxlen`, `rejected`, `unknown`) is what `fail-reason` carries; it never
 /// changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum FailReason {
     /// The last attempt failed.
     Exhausted,

@@ -34,22 +34,30 @@ pub const DELIVERY_LIMIT: u32 = 20;
 /// assert!(orders.faults().is_empty());
 /// ```
 ///
-/// What is set says so: every option has a builder method of its name, and a getter `get_…`.
-/// Options of which the system has a default of its own are `None` until set; see
-/// [`Queue::or_defaults`]. Nothing is checked before [`Queue::faults`] is asked.
+/// Every option has a builder method, and a field of the same name to read it. An option for which the
+/// system has a default of its own is `None` until it is set; see [`Queue::or_defaults`]. Nothing is checked before [`Queue::faults`] is asked.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Queue {
     name: String,
     kind: QueueKind,
-    retry: Retry,
-    prefetch: Option<u16>,
-    concurrency: Option<u16>,
-    workers: Option<u16>,
-    deadline: Duration,
-    delivery_limit: u32,
-    declare: Declare,
+    /// See [`Queue::retry`](fn@Queue::retry).
+    pub retry: Retry,
+    /// See [`Queue::prefetch`](fn@Queue::prefetch).
+    pub prefetch: Option<u16>,
+    /// See [`Queue::concurrency`](fn@Queue::concurrency).
+    pub concurrency: Option<u16>,
+    /// See [`Queue::workers`](fn@Queue::workers).
+    pub workers: Option<u16>,
+    /// See [`Queue::deadline`](fn@Queue::deadline).
+    pub deadline: Duration,
+    /// See [`Queue::delivery_limit`](fn@Queue::delivery_limit).
+    pub delivery_limit: u32,
+    /// See [`Queue::declare`](fn@Queue::declare).
+    pub declare: Declare,
     bindings: Vec<Bound>,
-    contract: Option<GolangRabbitmq>,
+    /// See [`Queue::golang_rabbitmq`](fn@Queue::golang_rabbitmq).
+    pub golang_rabbitmq: Option<GolangRabbitmq>,
 }
 
 /// Where messages come into a queue from, besides the default exchange.
@@ -85,7 +93,7 @@ impl Queue {
     pub fn golang_rabbitmq(contract: impl Into<GolangRabbitmq>) -> Self {
         let contract = contract.into();
         Self {
-            contract: Some(contract.clone()),
+            golang_rabbitmq: Some(contract.clone()),
             ..Self::classic(contract.queue_name())
         }
     }
@@ -103,7 +111,7 @@ impl Queue {
             delivery_limit: DELIVERY_LIMIT,
             declare: Declare::default(),
             bindings: Vec::new(),
-            contract: None,
+            golang_rabbitmq: None,
         }
     }
 
@@ -224,54 +232,6 @@ impl Queue {
         self.kind
     }
 
-    /// See [`Queue::retry`].
-    #[must_use]
-    pub const fn get_retry(&self) -> &Retry {
-        &self.retry
-    }
-
-    /// See [`Queue::prefetch`].
-    #[must_use]
-    pub const fn get_prefetch(&self) -> Option<u16> {
-        self.prefetch
-    }
-
-    /// See [`Queue::concurrency`].
-    #[must_use]
-    pub const fn get_concurrency(&self) -> Option<u16> {
-        self.concurrency
-    }
-
-    /// See [`Queue::workers`].
-    #[must_use]
-    pub const fn get_workers(&self) -> Option<u16> {
-        self.workers
-    }
-
-    /// See [`Queue::deadline`].
-    #[must_use]
-    pub const fn get_deadline(&self) -> Duration {
-        self.deadline
-    }
-
-    /// See [`Queue::delivery_limit`].
-    #[must_use]
-    pub const fn get_delivery_limit(&self) -> u32 {
-        self.delivery_limit
-    }
-
-    /// See [`Queue::declare`].
-    #[must_use]
-    pub const fn get_declare(&self) -> Declare {
-        self.declare
-    }
-
-    /// See [`Queue::golang_rabbitmq`].
-    #[must_use]
-    pub const fn get_golang_rabbitmq(&self) -> Option<&GolangRabbitmq> {
-        self.contract.as_ref()
-    }
-
     /// The name of the parking queue, where messages wait for a person: `<queue>.failed`.
     #[must_use]
     pub fn parking_name(&self) -> String {
@@ -295,6 +255,6 @@ impl Queue {
     /// leaves the retry queue alone: it may be there with another TTL.
     fn shared_lane(&self, delay: Duration) -> Option<&GolangRabbitmq> {
         let is_shared = delay == RETRY_DELAY && self.retry.lanes().contains(&delay);
-        self.contract.as_ref().filter(|_| is_shared)
+        self.golang_rabbitmq.as_ref().filter(|_| is_shared)
     }
 }

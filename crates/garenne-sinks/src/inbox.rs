@@ -29,7 +29,7 @@ mod sqlite;
 ///     }
 ///     transaction.commit().await?;
 ///     // On every run: the process may have died between its commit and this.
-///     order.publish_derived(Outgoing::to_queue("invoices", order.body().clone()));
+///     order.publish(Outgoing::to_queue("invoices", order.body().clone()).derived());
 ///     Ok(())
 /// }
 /// # }

@@ -114,7 +114,6 @@ mod sinks;
 mod system;
 mod wait;
 mod webhooks;
-mod wire;
 
 pub use assertions::{Handled, Parked, Published, Retried};
 pub use certs::Certs;
@@ -130,7 +129,7 @@ pub use rabbit::{
     NodeOptions, QueueDepth, RabbitCluster, RabbitNode, RabbitVersion, Vhost, shared_node,
 };
 pub use raw::{FieldBytes, PropertyBytes, RawClient, RawMessage, Verdict};
-pub use sinks::{Asked, SinkWatch, Stored, Watched};
+pub use sinks::{Asked, SinkWatch, Stored};
 pub use system::TestSystem;
 pub use wait::{eventually, stays};
 pub use webhooks::{Webhook, WebhookAnswer, WebhookServer};

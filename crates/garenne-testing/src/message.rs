@@ -8,8 +8,6 @@ use garenne::core::{Attempt, FailedMessage, Properties, RETRY_NUMS, Value, read_
 use garenne::{Body, Outgoing, PublishError, Undecodable};
 use garenne_broker::MessageView;
 
-use crate::wire;
-
 /// How much of a body is shown.
 const PREVIEW: usize = 60;
 
@@ -65,7 +63,7 @@ impl Message {
     pub(crate) fn new(queue: &str, view: MessageView, now: Duration) -> Self {
         Self {
             queue: queue.to_owned(),
-            properties: wire::properties(&view.properties),
+            properties: Properties::decode(&view.raw_properties),
             raw_properties: view.raw_properties,
             body: view.body,
             exchange: view.exchange,
@@ -178,7 +176,7 @@ impl Message {
     }
 
     /// How long it is held back, if a handler that was run by [`perform`](crate::perform()) gave it to
-    /// [`Delivery::publish_after`](garenne::Delivery::publish_after).
+    /// [`Outgoing::after`](garenne::Outgoing::after).
     #[must_use]
     pub fn delay(&self) -> Option<Duration> {
         self.delay

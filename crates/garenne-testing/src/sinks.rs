@@ -3,12 +3,11 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use actix::{
-    Actor, ActorContext, ActorFutureExt, ArbiterHandle, Context, Handler, Recipient,
-    ResponseActFuture, WrapFuture,
+    Actor, ActorContext, ActorFutureExt, Context, Handler, Recipient, ResponseActFuture, WrapFuture,
 };
 
-use garenne::core::{FailReason, Fault};
-use garenne::{FailedMessage, IntoFailSink, SinkError};
+use garenne::core::FailReason;
+use garenne::{FailSinkSetup, FailedMessage, SinkError};
 
 use crate::assertions::record;
 use crate::fail::fail;
@@ -66,14 +65,12 @@ impl SinkWatch {
     /// The same sink, watched, for
     /// [`SystemBuilder::fail_sink`](garenne::SystemBuilder::fail_sink): a factory of actors, or a
     /// ready-made sink.
-    pub fn watch<S, Kind>(&self, sink: S) -> Watched<S>
-    where
-        S: IntoFailSink<Kind>,
-    {
-        Watched {
-            sink: Arc::new(sink),
-            watch: self.clone(),
-        }
+    pub fn watch(&self, sink: impl Into<FailSinkSetup>) -> FailSinkSetup {
+        let watch = self.clone();
+        sink.into().behind(move |sink| Watcher {
+            sink,
+            watch: watch.clone(),
+        })
     }
 
     /// Everything that the sink was asked to store, in that order. A record may come more than once.
@@ -182,30 +179,6 @@ impl Stored {
             Some(wrong) => fail(format!("`{}` is stored {wrong}", self.record.message_id)),
             None => self,
         }
-    }
-}
-
-/// A fail sink that is watched; from [`SinkWatch::watch`].
-#[derive(Debug)]
-pub struct Watched<S> {
-    sink: Arc<S>,
-    watch: SinkWatch,
-}
-
-impl<S, Kind> IntoFailSink<(Kind,)> for Watched<S>
-where
-    S: IntoFailSink<Kind>,
-{
-    fn faults(&self) -> Vec<Fault> {
-        self.sink.faults()
-    }
-
-    fn start(self: Arc<Self>, thread: &ArbiterHandle) -> Recipient<FailedMessage> {
-        let watcher = Watcher {
-            sink: Arc::clone(&self.sink).start(thread),
-            watch: self.watch.clone(),
-        };
-        Watcher::start_in_arbiter(thread, |_| watcher).recipient()
     }
 }
 

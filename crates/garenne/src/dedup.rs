@@ -24,7 +24,7 @@ use crate::delivery::Delivery;
 ///     async move {
 ///         dedup.once(&order, charge_the_card(&order)).await?;
 ///         // Outside: what a run sends, every run must send.
-///         order.publish_derived(Outgoing::to_queue("invoices", order.body().clone()));
+///         order.publish(Outgoing::to_queue("invoices", order.body().clone()).derived());
 ///         Ok::<_, Failure>(())
 ///     }
 /// })

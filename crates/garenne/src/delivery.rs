@@ -1,8 +1,10 @@
 //! A message as it is handed to a handler.
 
 mod meta;
+mod outbox;
 
 pub(crate) use meta::{Meta, Source};
+pub(crate) use outbox::{Outbox, Parcel, Way};
 
 use std::fmt;
 use std::ops::Deref;
@@ -16,11 +18,11 @@ use garenne_core::reader::Message as Received;
 use garenne_core::{Attempt, Properties, Queue, Unread, Value};
 
 use crate::body::{Body, Undecodable};
-use crate::consumer::{RunId, Way, derived_id};
 use crate::failure::Failure;
-use crate::publish::{Outgoing, Payload};
+use crate::publish::{Outgoing, Payload, Publication};
 use crate::wire::cut;
 use meta::text;
+use outbox::{RunId, derived_id};
 
 /// A message as it is handed to a handler: a typed body, what the broker said about it, and the
 /// number of this attempt.
@@ -219,24 +221,34 @@ impl<B> Delivery<B> {
     ///
     /// What is given after the handler has returned, by a task that it left behind, is not sent and
     /// is logged (`outgoing_too_late`).
-    pub fn publish(&self, message: Outgoing) {
-        self.put(Way::Now, |_| message);
-    }
-
-    /// Like [`Delivery::publish`], with a message id that is derived from this delivery: from its
-    /// queue, its message id and the position of the message among those that this run sends. The
-    /// message is then recognised wherever it is received more than once, because it was confirmed
-    /// late, or because this handler ran again.
     ///
-    /// So each run must send the same messages in the same order. A delivery without an id gives the
-    /// message the id it has.
-    pub fn publish_derived(&self, message: Outgoing) {
-        self.put_derived(Way::Now, message);
+    /// [`Outgoing::after`] has it sent later, and [`Outgoing::derived`] gives it an id by which it is
+    /// recognised when it is sent more than once. Both may be said:
+    ///
+    /// ```
+    /// # use garenne::prelude::*;
+    /// # fn remind(order: &Delivery<Text>) {
+    /// let reminder = Outgoing::to_queue("reminders", order.body().clone());
+    /// order.publish(reminder.derived().after(72.hours()));
+    /// # }
+    /// ```
+    pub fn publish(&self, message: impl Into<Publication>) {
+        let Publication {
+            message,
+            delay,
+            is_derived,
+        } = message.into();
+        let way = delay.map_or(Way::Now, Way::After);
+        if is_derived {
+            self.put_derived(way, message);
+        } else {
+            self.put(way, |_| message);
+        }
     }
 
     fn put_derived(&self, way: Way, message: Outgoing) {
         self.put(way, |position| match derived_id(self.meta(), position) {
-            Some(id) => message.with_message_id(id),
+            Some(id) => message.message_id(id),
             None => message,
         });
     }
@@ -280,13 +292,6 @@ impl<B> Delivery<B> {
             reply = reply.correlation_bytes(id);
         }
         self.put_derived(Way::Reply(reply_to.to_owned()), reply);
-    }
-
-    /// Like [`Delivery::publish`], with a delay: see
-    /// [`Publisher::send_after`](crate::Publisher::send_after). It counts from when the message is
-    /// sent.
-    pub fn publish_after(&self, message: Outgoing, delay: Duration) {
-        self.put(Way::After(delay), |_| message);
     }
 }
 

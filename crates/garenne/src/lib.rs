@@ -45,18 +45,24 @@
 pub mod admin;
 mod alert;
 mod body;
+mod build_error;
 mod consumer;
 mod dedup;
 mod delivery;
+mod environment;
 pub mod failed;
 mod failure;
 mod futures;
+mod identity;
 mod link;
+mod logging;
+mod panics;
 pub mod prelude;
 mod publish;
 mod quiet;
 mod resources;
 mod sink;
+mod spelling;
 pub mod status;
 mod supervisor;
 mod system;
@@ -65,19 +71,24 @@ mod wire;
 pub use actix;
 pub use garenne_core as core;
 
-pub use alert::{Alert, AlertChannel, AlertError};
+pub use alert::{Alert, AlertError, AlertSetup};
 pub use body::{Body, Bytes, Json, Text, Undecodable};
+pub use build_error::BuildError;
 pub use dedup::Dedup;
 pub use delivery::Delivery;
 pub use failure::{Failure, HandlerResult};
-pub use garenne_core::{GolangRabbitmq, StopReason, Wish};
+pub use garenne_core::{
+    Declare, ExchangeKind, GolangRabbitmq, OutageWindow, Queue, QueueKind, Retry, StopReason,
+    Topology, Wish,
+};
 pub use link::{BrokerUrl, Tls};
+pub use logging::{flush_logging, init as init_logging};
 pub use publish::{
     ConnectError, ConnectErrorKind, Delays, GolangRabbitmqPublisher, Outgoing, Payload,
-    PublishError, Publisher, PublisherBuilder, RequestError, SendAll, Sent, WhenDown,
+    Publication, PublishError, Publisher, PublisherBuilder, RequestError, SendAll, Sent, WhenDown,
 };
-pub use sink::{ByFactory, FailedMessage, IntoFailSink, LogSink, SinkError};
-pub use system::{BuildError, System, SystemBuilder, SystemHandle, flush_logging, init_logging};
+pub use sink::{FailSinkSetup, FailedMessage, LogSink, SinkError};
+pub use system::{System, SystemBuilder, SystemHandle};
 
 // What the guide shows compiles. So does what the README shows, in `garenne-sinks`, which it shows too.
 #[cfg(doctest)]

@@ -7,7 +7,7 @@ pub use garenne_core::{
 };
 
 pub use crate::{
-    Alert, AlertChannel, AlertError, Body, Bytes, Dedup, Delays, Delivery, FailedMessage, Failure,
-    HandlerResult, Json, LogSink, Outgoing, PublishError, Publisher, RequestError, SinkError,
-    SystemBuilder, SystemHandle, Text, Tls, Undecodable, WhenDown,
+    Alert, AlertError, AlertSetup, Body, Bytes, Dedup, Delays, Delivery, FailSinkSetup,
+    FailedMessage, Failure, HandlerResult, Json, LogSink, Outgoing, PublishError, Publisher,
+    RequestError, SinkError, SystemBuilder, SystemHandle, Text, Tls, Undecodable, WhenDown,
 };

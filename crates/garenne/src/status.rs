@@ -4,8 +4,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+pub use crate::alert::AlertStatus;
 use crate::alert::Desk;
-use crate::link::Link;
+pub use crate::link::LinkState;
+use crate::logging::lost as log_lines_lost;
 pub use crate::publish::PublisherStatus;
 
 /// What the system does as a whole.
@@ -23,37 +25,6 @@ pub enum Phase {
     Stopping,
     /// It has stopped.
     Stopped,
-}
-
-/// The state of one link.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum LinkState {
-    /// There is none.
-    #[default]
-    Down,
-    /// It works.
-    Up {
-        /// The broker's address, without credentials.
-        broker: String,
-        /// The number of this incarnation of the link.
-        epoch: u64,
-        /// Why the broker blocks publishing on it, while it does (memory or disk alarm).
-        blocked: Option<String>,
-    },
-}
-
-impl LinkState {
-    pub(crate) fn of(link: Option<&Link>) -> Self {
-        match link {
-            None => Self::Down,
-            Some(link) => Self::Up {
-                broker: link.broker.clone(),
-                epoch: link.epoch.0,
-                blocked: link.blocked().borrow().clone(),
-            },
-        }
-    }
 }
 
 /// The outage that is going on.
@@ -89,33 +60,17 @@ pub struct Status {
     pub log_lines_lost: u64,
 }
 
-/// What one alert told, and what it could not, since the start of this process.
-///
-/// News are counted one by one: ten thousand failures told in one call are ten thousand.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct AlertStatus {
-    /// The name of the alert.
-    pub name: String,
-    /// News that were told.
-    pub told: u64,
-    /// News that wait to be told.
-    pub pending: u64,
-    /// News that were dropped, because they could not be told in time.
-    pub dropped: u64,
-    /// Calls made.
-    pub calls: u64,
-    /// Calls that failed.
-    pub failed_calls: u64,
-    /// Why the last call failed; `None` when it succeeded.
-    pub last_error: Option<String>,
-}
-
 impl Status {
     /// Whether the system does its work: the answer to a readiness probe.
     #[must_use]
     pub fn is_ready(&self) -> bool {
         self.phase == Phase::Consuming
+    }
+
+    /// What happened to the messages of this queue; `None`: no such queue is registered.
+    #[must_use]
+    pub fn queue(&self, name: &str) -> Option<&QueueStatus> {
+        self.queues.iter().find(|queue| queue.queue == name)
     }
 
     /// Messages in the hands of all workers.
@@ -260,7 +215,7 @@ impl Board {
             .map(|(name, counters)| counters.snapshot(name))
             .collect();
         status.alerts = self.desk.status();
-        status.log_lines_lost = crate::system::log_lines_lost();
+        status.log_lines_lost = log_lines_lost();
         status
     }
 }

@@ -53,8 +53,8 @@ const MAY_SLEEP: [&str; 6] = [
 /// Who may write to a standard stream, or ask what it is. Whoever reads it may stall or be gone, and what is
 /// written may hold what a stranger wrote: these know.
 const MAY_PRINT: [&str; 13] = [
-    "crates/garenne/src/system/logging.rs",
-    "crates/garenne/src/system/logging/stderr.rs",
+    "crates/garenne/src/logging.rs",
+    "crates/garenne/src/logging/stderr.rs",
     "crates/garenne-broker/src/bin/garenne-broker/main.rs",
     "crates/garenne-cli/src/commands/failed/export.rs",
     "crates/garenne-cli/src/output/progress.rs",
@@ -80,7 +80,7 @@ const MEASURES: [&str; 3] = [
 ];
 
 /// The file that knows the names of the variables that garenne reads.
-const NAMES: &str = "crates/garenne/src/system/names.rs";
+const NAMES: &str = "crates/garenne/src/environment/names.rs";
 
 /// Checks every rule and tells all that is against them.
 pub(crate) fn check() -> Result<(), String> {
@@ -327,7 +327,7 @@ mod tests {
     #[test]
     fn a_variable_that_is_read_and_not_listed_is_found() {
         let code = "let x = read(faults, \"GARENNE_NEW\"); // and \"GARENNE_LOG\"";
-        let source = "crates/garenne/src/system/env.rs";
+        let source = "crates/garenne/src/environment.rs";
         assert_eq!(unknown_variables(source, code, "\"GARENNE_LOG\"").len(), 1);
         assert!(unknown_variables(source, code, "\"GARENNE_LOG\" \"GARENNE_NEW\"").is_empty());
     }

@@ -40,7 +40,7 @@ fn main() -> ExitCode {
     let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
     match arguments[..] {
         ["recv"] => SystemBuilder::from_env()
-            .faults(faults)
+            .with_faults(faults)
             .consume_fn(Queue::golang_rabbitmq(shared.contract()), handle)
             .run(),
         ["send", ref bodies @ ..] if !bodies.is_empty() => {

@@ -21,7 +21,7 @@ use crate::orders::Orders;
 fn main() -> ExitCode {
     let (config, faults) = Config::from_env();
     let mut system = SystemBuilder::from_env()
-        .faults(faults)
+        .with_faults(faults)
         .consume(config.queue(), Orders::default);
     if let Some(alert) = config.alert() {
         system = system.alert(alert);

@@ -35,7 +35,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     broker.faults().crash().await?;
     let patient = publisher.clone().when_down(WhenDown::WaitUpTo(30.secs()));
     let sending = tokio::spawn(async move {
-        let message = Outgoing::to_queue("readings", Json(1001)).with_message_id("reading-1001");
+        let message = Outgoing::to_queue("readings", Json(1001)).message_id("reading-1001");
         patient.send(message).await
     });
     // Whoever does not want to wait is told at once.

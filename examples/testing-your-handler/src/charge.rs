@@ -70,7 +70,7 @@ impl Handler<Delivery<Json<Order>>> for Charge {
             let key = format!("receipt.{}", order.currency);
             let receipt = Outgoing::to_exchange("receipts", key, Json(&**order.body()));
             // The same order makes the same receipt, however often it is charged.
-            let receipt = receipt.with_message_id(format!("receipt-{}", order.id));
+            let receipt = receipt.message_id(format!("receipt-{}", order.id));
             publisher.send(receipt).await?;
             Ok(())
         })

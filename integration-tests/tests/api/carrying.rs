@@ -89,7 +89,7 @@ async fn large_messages_are_stored_once_after_the_socket_took_nothing_for_a_whil
         async move {
             let messages = (0..MESSAGES).map(|number| {
                 let message = Outgoing::to_queue("q", body(1, 5_000_000));
-                message.with_message_id(number.to_string())
+                message.message_id(number.to_string())
             });
             publisher.send_all(messages).finish().await
         }
@@ -119,7 +119,7 @@ async fn messages_for_exchanges_that_are_not_there_cost_their_neighbours_nothing
         .unwrap();
     let good = |sender: u64| {
         let messages = (0..400).map(move |number: u64| {
-            Outgoing::to_queue("q", "x").with_message_id(format!("{sender}-{number}"))
+            Outgoing::to_queue("q", "x").message_id(format!("{sender}-{number}"))
         });
         publisher.send_all(messages)
     };

@@ -35,7 +35,7 @@ impl Lab {
         let orders = Queue::quorum("orders").retry(Retry::none());
         SystemBuilder::new(self.broker.url()).consume_fn(orders, move |order: Delivery<Text>| {
             ran.note(order.attempt().number());
-            order.publish_derived(Outgoing::to_queue(to, order.body().clone()));
+            order.publish(Outgoing::to_queue(to, order.body().clone()).derived());
             async { Ok::<_, Failure>(()) }
         })
     }
@@ -214,7 +214,7 @@ async fn what_is_sent_with_an_ack_can_be_delayed() {
     let lab = Lab::new().await;
     let system = SystemBuilder::new(lab.broker.url());
     let system = system.consume_fn(Queue::quorum("orders"), async |order: Delivery<Text>| {
-        order.publish_after(Outgoing::to_queue("invoices", "a reminder"), 72.hours());
+        order.publish(Outgoing::to_queue("invoices", "a reminder").after(72.hours()));
         Ok::<_, Failure>(())
     });
     let running = Running::consuming(system).await;

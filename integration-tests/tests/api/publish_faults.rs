@@ -165,7 +165,7 @@ async fn while_links_are_cut_every_send_is_answered_and_every_ok_is_stored() {
                     handle.wait_until(is_up).await.unwrap();
                     let burst = (answered..answered + 50).map(async |number| {
                         let id = format!("{sender}-{number}");
-                        let message = Outgoing::to_queue("q", "body").with_message_id(&id);
+                        let message = Outgoing::to_queue("q", "body").message_id(&id);
                         (id, publisher.send(message).await)
                     });
                     for (id, answer) in join_all(burst).await {

@@ -15,7 +15,7 @@ async fn a_message_that_was_sent_lies_in_its_queue_with_all_that_was_set() {
     let running =
         Running::consuming(place.system().consume_fn(Queue::classic("idle"), nothing)).await;
     let message = Outgoing::to_queue("orders", Json([1, 2, 3]))
-        .with_message_id("no-7")
+        .message_id("no-7")
         .header("tenant", "eu")
         .correlation_id("cart-1")
         .app_id("shop")
@@ -115,7 +115,7 @@ async fn what_no_frame_can_carry_is_refused_and_harms_nobody() {
         ),
         (
             "a message id over 255 bytes",
-            Outgoing::to_queue("q", "").with_message_id(&long),
+            Outgoing::to_queue("q", "").message_id(&long),
         ),
         (
             "a correlation id over 255 bytes",
@@ -164,7 +164,7 @@ async fn a_body_over_the_brokers_own_limit_is_too_large_and_its_neighbours_arriv
     let publisher = running.publisher();
     let sends = (0..200).map(|n| {
         let size = if n % 50 == 25 { 100_001 + n } else { 10 };
-        publisher.send(Outgoing::to_queue("q", vec![0; size]).with_message_id(n.to_string()))
+        publisher.send(Outgoing::to_queue("q", vec![0; size]).message_id(n.to_string()))
     });
     let answers = join_all(sends).await;
     for (n, answer) in answers.iter().enumerate() {

@@ -33,7 +33,7 @@ async fn every_answer_is_true(
                 let sends = numbers.map(async |number| {
                     let (exchange, key) = target(number);
                     let message = Outgoing::to_exchange(exchange, key, "body")
-                        .with_message_id(format!("{round}-{number}"));
+                        .message_id(format!("{round}-{number}"));
                     (number, publisher.send(message).await)
                 });
                 join_all(sends).await
@@ -120,7 +120,7 @@ async fn unroutable_messages_that_share_one_id_with_good_ones_are_told_apart() {
     let publisher = running.publisher();
     let sends = (0..300).map(|number| {
         let queue = if number % 5 == 0 { "nowhere" } else { "good" };
-        let message = Outgoing::to_queue(queue, "body").with_message_id("always the same");
+        let message = Outgoing::to_queue(queue, "body").message_id("always the same");
         publisher.send(message)
     });
     for (number, answer) in join_all(sends).await.into_iter().enumerate() {

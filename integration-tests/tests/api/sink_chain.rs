@@ -106,8 +106,8 @@ async fn sinks_that_follow_are_told_of_what_is_stored_and_wherever_it_is() {
     let builder = place
         .system()
         .fail_sink(move || store.clone())
-        .then_fail_sink(LogSink::default)
-        .then_fail_sink(move || follower.clone())
+        .fail_follower(LogSink::default)
+        .fail_follower(move || follower.clone())
         .consume_fn(failing(), fails);
     let running = Running::consuming(builder).await;
     place.send("orders", ["fine", "refuse 1"]).await;
@@ -138,7 +138,7 @@ async fn sinks_that_follow_keep_no_message_from_its_ack() {
     let builder = place
         .system()
         .prefetch(1)
-        .then_fail_sink(move || follower.clone())
+        .fail_follower(move || follower.clone())
         .fail_sink_timeout(3600.secs())
         .consume_fn(failing(), fails);
     let running = Running::consuming(builder).await;

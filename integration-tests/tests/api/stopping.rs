@@ -92,7 +92,7 @@ async fn a_stop_under_load_loses_and_doubles_nothing() {
     let publisher = publishing.publisher();
     let sends = bodies
         .iter()
-        .map(|body| publisher.send(Outgoing::to_queue("q", body.as_str()).with_message_id(body)));
+        .map(|body| publisher.send(Outgoing::to_queue("q", body.as_str()).message_id(body)));
     for sent in futures_util::future::join_all(sends).await {
         sent.unwrap();
     }

@@ -139,7 +139,7 @@ impl Sending {
         let bytes = body.len();
         self.bytes += bytes;
         let message = self.message(body);
-        let (id, publisher) = (message.message_id().to_owned(), self.publisher.clone());
+        let (id, publisher) = (message.id().to_owned(), self.publisher.clone());
         let after = self.send.after;
         self.under_way.push(Box::pin(async move {
             let result = match after {
@@ -161,7 +161,7 @@ impl Sending {
             message = message.content_type(content_type);
         }
         if let Some(id) = &self.send.message_id {
-            message = message.with_message_id(id);
+            message = message.message_id(id);
         }
         for header in &self.send.headers {
             message = message.header(&header.name, header.value.clone());

@@ -121,3 +121,31 @@ async fn an_export_whose_reader_is_gone_has_not_ended_well() {
         );
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_command_that_may_open_no_more_files_says_so_and_never_panics() {
+    let broker = Broker::start().await.unwrap();
+    let run = |most: u32| {
+        let program = env!("CARGO_BIN_EXE_garenne");
+        let line = format!("ulimit -n {most}; exec '{program}' doctor");
+        let mut shell = std::process::Command::new("sh");
+        shell.args(["-c", &line]).env("AMQP_URL", broker.url());
+        tokio::task::spawn_blocking(move || shell.output().unwrap())
+    };
+    let mut told = 0;
+    for most in 4..200 {
+        let output = run(most).await.unwrap();
+        let err = String::from_utf8(output.stderr).unwrap();
+        match output.status.code() {
+            // The loader of a program needs some files, before it is one of garenne's.
+            Some(127) => {}
+            Some(75) => {
+                assert!(err.contains("ulimit -n"), "{most} files: {err}");
+                told += 1;
+            }
+            Some(0) => break,
+            code => panic!("{most} files: {code:?} {err}"),
+        }
+    }
+    assert!(told >= 5, "{told} limits were too low");
+}

@@ -8,13 +8,20 @@ use crate::fault::Fault;
 /// How fast an alert speaks: how often it is called, what it gathers, how long it keeps trying.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use = "a pace does nothing until an alert is given it"]
+#[non_exhaustive]
 pub struct Pace {
-    pub(super) limit: CallLimit,
-    pub(super) gather: Duration,
-    pub(super) every: Duration,
-    pub(super) timeout: Duration,
-    pub(super) keep: Duration,
-    pub(super) subjects: usize,
+    /// See [`Pace::limit`](fn@Pace::limit).
+    pub limit: CallLimit,
+    /// See [`Pace::gather`](fn@Pace::gather).
+    pub gather: Duration,
+    /// See [`Pace::every`](fn@Pace::every).
+    pub every: Duration,
+    /// See [`Pace::timeout`](fn@Pace::timeout).
+    pub timeout: Duration,
+    /// See [`Pace::keep`](fn@Pace::keep).
+    pub keep: Duration,
+    /// See [`Pace::subjects`](fn@Pace::subjects).
+    pub subjects: usize,
 }
 
 impl Pace {
@@ -62,18 +69,6 @@ impl Pace {
     /// It bounds memory, to about 1 KiB each.
     pub const fn subjects(self, subjects: usize) -> Self {
         Self { subjects, ..self }
-    }
-
-    /// How long one call may take.
-    #[must_use]
-    pub const fn get_timeout(&self) -> Duration {
-        self.timeout
-    }
-
-    /// The limit of calls.
-    #[must_use]
-    pub const fn get_limit(&self) -> CallLimit {
-        self.limit
     }
 
     /// All that is wrong with it.

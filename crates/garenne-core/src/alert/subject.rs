@@ -52,6 +52,7 @@ pub enum Subject {
 
 /// How bad news are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
 pub enum Severity {
     /// Something is well again.
     Info,

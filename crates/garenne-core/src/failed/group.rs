@@ -21,6 +21,7 @@ const KIND_MAX: usize = 160;
 
 /// What failed messages are put together by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum GroupBy {
     /// The [`error_kind`] of the last error.
     Error,

@@ -15,21 +15,29 @@ use crate::outcome::FailReason;
 ///     .reason(FailReason::Exhausted)
 ///     .condition("header.tenant=eu".parse().unwrap())
 ///     .limit(100);
-/// assert_eq!(query.get_limit(), Some(100));
+/// assert_eq!(query.limit, Some(100));
 /// ```
 ///
-/// A store may ask its database for less with the getters `get_…`, and must then ask
+/// A store may ask its database for less, with what the fields say, and must then ask
 /// [`FailedQuery::matches`] about every record that it found; [`FailedQuery::limit`] is the store's to
 /// keep. A store of what strangers can write into asks [`FailedQuery::judge`], and tells.
 #[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
 pub struct FailedQuery {
-    ids: Vec<String>,
-    queue: Option<String>,
-    reasons: Vec<FailReason>,
-    conditions: Vec<Condition>,
-    since: Option<SystemTime>,
-    limit: Option<u64>,
-    without_doubtful: bool,
+    /// See [`FailedQuery::id`]; empty: all.
+    pub ids: Vec<String>,
+    /// See [`FailedQuery::queue`](fn@FailedQuery::queue).
+    pub queue: Option<String>,
+    /// See [`FailedQuery::reason`]; empty: all.
+    pub reasons: Vec<FailReason>,
+    /// See [`FailedQuery::condition`].
+    pub conditions: Vec<Condition>,
+    /// See [`FailedQuery::since`](fn@FailedQuery::since).
+    pub since: Option<SystemTime>,
+    /// See [`FailedQuery::limit`](fn@FailedQuery::limit).
+    pub limit: Option<u64>,
+    /// See [`FailedQuery::without_doubtful`](fn@FailedQuery::without_doubtful).
+    pub without_doubtful: bool,
 }
 
 /// What a query says to one record.
@@ -151,41 +159,5 @@ impl FailedQuery {
                 .conditions
                 .iter()
                 .all(|condition| condition.holds(failed))
-    }
-
-    /// See [`FailedQuery::id`]; empty: all.
-    #[must_use]
-    pub fn get_ids(&self) -> &[String] {
-        &self.ids
-    }
-
-    /// See [`FailedQuery::queue`].
-    #[must_use]
-    pub fn get_queue(&self) -> Option<&str> {
-        self.queue.as_deref()
-    }
-
-    /// See [`FailedQuery::reason`]; empty: all.
-    #[must_use]
-    pub fn get_reasons(&self) -> &[FailReason] {
-        &self.reasons
-    }
-
-    /// See [`FailedQuery::condition`].
-    #[must_use]
-    pub fn get_conditions(&self) -> &[Condition] {
-        &self.conditions
-    }
-
-    /// See [`FailedQuery::since`].
-    #[must_use]
-    pub fn get_since(&self) -> Option<SystemTime> {
-        self.since
-    }
-
-    /// See [`FailedQuery::limit`].
-    #[must_use]
-    pub fn get_limit(&self) -> Option<u64> {
-        self.limit
     }
 }

@@ -22,7 +22,7 @@ impl Queue {
         faults.extend(self.retry.faults());
         faults.extend(self.bindings.iter().flat_map(Bound::faults));
         faults.extend(
-            self.contract
+            self.golang_rabbitmq
                 .iter()
                 .flat_map(GolangRabbitmq::exchange_faults),
         );

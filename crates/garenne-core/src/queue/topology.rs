@@ -18,11 +18,11 @@ impl Queue {
     #[must_use]
     pub fn topology(&self) -> Vec<Entity> {
         let mut entities = vec![self.parking()];
-        match &self.contract {
+        match &self.golang_rabbitmq {
             Some(contract) => entities.extend(contract.entities()),
             None => entities.push(self.main()),
         }
-        for delay in self.get_retry().lanes() {
+        for delay in self.retry.lanes() {
             match self.shared_lane(delay) {
                 Some(contract) => entities.extend(contract.retry_entities()),
                 None => entities.push(self.lane(delay)),

@@ -130,11 +130,7 @@ fn a_message_is_run_once_and_retried_three_times_as_the_package_does() {
     let queue = Queue::golang_rabbitmq(shop());
     let failed = Outcome::Failed(Wish::Retry);
     let after = |retry_nums: Option<Value>| {
-        decide(
-            &failed,
-            read_attempt(retry_nums.as_ref()),
-            queue.get_retry(),
-        )
+        decide(&failed, read_attempt(retry_nums.as_ref()), &queue.retry)
     };
     let retried = Settlement::Retry(20.secs());
     for retry_nums in [None, Some(0.into()), Some(1.into()), Some(2.into())] {

@@ -97,12 +97,9 @@ fn a_lanes_delay_is_one_that_the_broker_accepts() {
 #[test]
 fn what_is_not_set_is_left_to_the_systems_defaults() {
     let queue = Queue::quorum("orders").prefetch(7);
-    assert_eq!((queue.get_prefetch(), queue.get_workers()), (Some(7), None));
+    assert_eq!((queue.prefetch, queue.workers), (Some(7), None));
     let queue = queue.or_defaults(200, 2);
-    assert_eq!(
-        (queue.get_prefetch(), queue.get_workers()),
-        (Some(7), Some(2))
-    );
+    assert_eq!((queue.prefetch, queue.workers), (Some(7), Some(2)));
 }
 
 #[test]

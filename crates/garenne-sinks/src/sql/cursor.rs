@@ -54,7 +54,7 @@ impl Cursor {
                 count: LOOK_AHEAD,
                 ..Wanted::of(&query)
             },
-            left: query.get_limit().unwrap_or(u64::MAX),
+            left: query.limit.unwrap_or(u64::MAX),
             session,
             database,
             query,

@@ -21,6 +21,7 @@ const TIMEOUT_MAX: Duration = Duration::from_secs(60);
 
 /// What is done about the tables when a connection is made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Migrate {
     /// Make them, or bring them up to date; the default. Only what is missing is done, in one
     /// transaction, and any number of services may start at once. It takes the right to create

@@ -55,10 +55,10 @@ impl Wanted {
     pub(super) fn of(query: &FailedQuery) -> Self {
         let plain = |text: &str| without_nul(text).into_owned();
         Self {
-            queue: query.get_queue().map(plain),
-            reasons: query.get_reasons().to_vec(),
-            ids: query.get_ids().iter().map(|id| plain(id)).collect(),
-            since: query.get_since(),
+            queue: query.queue.as_deref().map(plain),
+            reasons: query.reasons.to_vec(),
+            ids: query.ids.iter().map(|id| plain(id)).collect(),
+            since: query.since,
             ..Self::default()
         }
     }

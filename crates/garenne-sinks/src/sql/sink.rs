@@ -3,11 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use garenne::actix::{
-    self, Actor, ActorContext, ArbiterHandle, Context, Handler, Recipient, ResponseFuture,
-};
+use garenne::actix::{self, Actor, ActorContext, Context, Handler, ResponseFuture};
 use garenne::core::Fault;
-use garenne::{FailedMessage, IntoFailSink, SinkError};
+use garenne::{FailSinkSetup, FailedMessage, SinkError};
 use tokio::sync::{mpsc, oneshot};
 
 use super::database::{Database, Migrate};
@@ -29,7 +27,7 @@ const BATCH_MAX: usize = 1000;
 /// SystemBuilder::from_env()
 ///     .consume_fn(Queue::quorum("orders"), charge)
 ///     .fail_sink(SqlSink::new(database))
-///     .then_fail_sink(LogSink::default)
+///     .fail_follower(LogSink::default)
 ///     .run();
 /// ```
 ///
@@ -116,7 +114,14 @@ impl SqlSink {
     }
 }
 
-impl IntoFailSink<Self> for SqlSink {
+impl From<SqlSink> for FailSinkSetup {
+    fn from(sink: SqlSink) -> Self {
+        let faults = sink.faults();
+        Self::new(move || sink.actor()).with_faults(faults)
+    }
+}
+
+impl SqlSink {
     fn faults(&self) -> Vec<Fault> {
         let database = match &self.database {
             Ok(database) => database.faults(),
@@ -129,18 +134,15 @@ impl IntoFailSink<Self> for SqlSink {
         database.into_iter().chain(batch).collect()
     }
 
-    fn start(self: Arc<Self>, thread: &ArbiterHandle) -> Recipient<FailedMessage> {
-        SinkActor::start_in_arbiter(thread, move |_| {
-            let (jobs, waiting) = mpsc::unbounded_channel();
-            // With a faulty URL the builder lets no system start.
-            let writer = self
-                .database
-                .clone()
-                .map(|database| Writer::new(Arc::new(database), waiting, self.batch))
-                .ok();
-            SinkActor { jobs, writer }
-        })
-        .recipient()
+    fn actor(&self) -> SinkActor {
+        let (jobs, waiting) = mpsc::unbounded_channel();
+        // With a faulty URL the builder lets no system start.
+        let writer = self
+            .database
+            .clone()
+            .map(|database| Writer::new(Arc::new(database), waiting, self.batch))
+            .ok();
+        SinkActor { jobs, writer }
     }
 }
 

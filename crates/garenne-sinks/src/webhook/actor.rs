@@ -73,8 +73,8 @@ impl Handler<Alert> for Caller {
         self.call(&alert).map_err(|error| {
             // Whatever the client or the service says, it may repeat the address.
             let hidden = AlertError::new(self.target.secrets.hide(&error.to_string()));
-            match error.get_retry_after() {
-                Some(wait) => hidden.retry_after(wait),
+            match error.retry_after() {
+                Some(wait) => hidden.with_retry_after(wait),
                 None => hidden,
             }
         })

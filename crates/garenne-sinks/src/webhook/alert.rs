@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use garenne::AlertChannel;
+use garenne::AlertSetup;
 use garenne::core::Fault;
 use garenne::core::alert::Pace;
 use garenne::core::secret::shown;
@@ -238,7 +238,7 @@ impl WebhookAlert {
     }
 }
 
-impl From<WebhookAlert> for AlertChannel {
+impl From<WebhookAlert> for AlertSetup {
     fn from(alert: WebhookAlert) -> Self {
         let faults = alert.faults();
         let name = alert.name.unwrap_or_else(|| alert.kind.name().to_owned());
@@ -254,7 +254,7 @@ impl From<WebhookAlert> for AlertChannel {
         });
         Self::new(name, move || Caller::new(Arc::clone(&target)))
             .pace(alert.pace)
-            .faults(faults)
+            .with_faults(faults)
     }
 }
 

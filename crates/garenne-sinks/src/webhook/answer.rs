@@ -70,7 +70,7 @@ fn refused(answer: &Answer) -> AlertError {
         said(&answer.body)
     ));
     match answer.retry_after {
-        Some(wait) => error.retry_after(wait),
+        Some(wait) => error.with_retry_after(wait),
         None => error,
     }
 }
@@ -92,7 +92,7 @@ fn coded(kind: &Kind, code: i64, message: &str, answer: &Answer) -> AlertError {
         said(message)
     ));
     match answer.retry_after.or(wait) {
-        Some(wait) => error.retry_after(wait),
+        Some(wait) => error.with_retry_after(wait),
         None => error,
     }
 }
@@ -192,13 +192,13 @@ mod tests {
     fn who_was_called_too_often_is_left_alone() {
         let dingtalk = answer(200, r#"{"errcode":130101,"errmsg":"send too fast"}"#);
         let error = judge(&Kind::DingTalk, &dingtalk).unwrap_err();
-        assert_eq!(error.get_retry_after(), Some(DINGTALK_MUTES));
+        assert_eq!(error.retry_after(), Some(DINGTALK_MUTES));
         let slack = Answer {
             retry_after: Some(Duration::from_secs(30)),
             ..answer(429, "slow down")
         };
         let error = judge(&Kind::Slack, &slack).unwrap_err();
-        assert_eq!(error.get_retry_after(), Some(Duration::from_secs(30)));
+        assert_eq!(error.retry_after(), Some(Duration::from_secs(30)));
         assert!(error.to_string().contains("429"), "{error}");
     }
 

@@ -154,7 +154,7 @@ impl Published {
     }
 
     /// They are held back so long: a handler that was run by [`perform`](crate::perform()) gave them to
-    /// [`Delivery::publish_after`](garenne::Delivery::publish_after).
+    /// [`Outgoing::after`](garenne::Outgoing::after).
     ///
     /// # Panics
     ///

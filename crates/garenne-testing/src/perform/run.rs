@@ -50,8 +50,8 @@ impl Run {
     /// use garenne_testing::perform;
     ///
     /// async fn bill(order: Delivery<Text>) -> Result<(), Failure> {
-    ///     order.publish_derived(Outgoing::to_queue("invoices", order.body().clone()));
-    ///     order.publish_after(Outgoing::to_queue("reminders", "pay!"), 72.hours());
+    ///     order.publish(Outgoing::to_queue("invoices", order.body().clone()).derived());
+    ///     order.publish(Outgoing::to_queue("reminders", "pay!").after(72.hours()));
     ///     Ok(())
     /// }
     ///

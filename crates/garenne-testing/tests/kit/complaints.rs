@@ -72,7 +72,7 @@ async fn a_message_elsewhere_is_said_to_be_there() {
     send(&system, "discarded", "discard").await;
     send(&system, "parked", "permanent").await;
     send(&system, "retried", "fail").await;
-    let note = Outgoing::to_queue("notes", "hello").with_message_id("note");
+    let note = Outgoing::to_queue("notes", "hello").message_id("note");
     system.send_message(note).await;
     system.settled().await;
 
@@ -183,7 +183,7 @@ async fn a_long_queue_is_cut_and_a_body_that_is_no_text_is_counted() {
     for number in 1..=7 {
         let message = Outgoing::to_queue("orders", vec![0xff; number]);
         system
-            .send_message(message.with_message_id(format!("m{number}")))
+            .send_message(message.message_id(format!("m{number}")))
             .await;
     }
     system.settled().await;

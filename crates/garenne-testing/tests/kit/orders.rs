@@ -39,7 +39,7 @@ pub(crate) async fn start() -> TestSystem {
 
 /// Sends a message whose id is known beforehand, so that texts about it can be compared.
 pub(crate) async fn send(system: &TestSystem, id: &str, body: &str) -> garenne_testing::Sent {
-    let message = Outgoing::to_queue("orders", body).with_message_id(id);
+    let message = Outgoing::to_queue("orders", body).message_id(id);
     system.send_message(message).await
 }
 

@@ -242,10 +242,9 @@ async fn what_a_handler_spawns_ends_with_its_run() {
 }
 
 async fn bill(order: Delivery<Text>) -> Result<(), Failure> {
-    order.publish_derived(
-        Outgoing::to_queue("invoices", order.body().clone()).header("tenant", "eu"),
-    );
-    order.publish_after(Outgoing::to_queue("reminders", "pay!"), 72.hours());
+    let invoice = Outgoing::to_queue("invoices", order.body().clone()).header("tenant", "eu");
+    order.publish(invoice.derived());
+    order.publish(Outgoing::to_queue("reminders", "pay!").after(72.hours()));
     order.publish(Outgoing::to_exchange("events", "order.billed", Json(7)));
     order.reply("billed");
     match &**order.body() {

@@ -8,13 +8,13 @@ use tokio::runtime::Runtime;
 use tokio::sync::{mpsc, watch};
 
 use super::{AdminError, Finding, ServerInfo};
+use crate::environment::{broker_settings, host_name};
 use crate::failed::ParkingStore;
 use crate::link::{
     Access, BrokerUrl, Brokers, Link, Purpose, Tls, declare_queue, greeting, inspect,
-    message_count, plain_text_faults,
+    links_runtime, message_count, plain_text_faults,
 };
 use crate::publish::{ConnectError, Publisher, PublisherBuilder};
-use crate::system::{broker_settings, host_name, links_runtime};
 
 /// What is dialled when nobody says anything else.
 const LOCAL: &str = "amqp://localhost:5672";

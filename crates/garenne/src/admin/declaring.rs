@@ -61,7 +61,7 @@ impl BrokerAdmin {
         let mut all = Vec::new();
         for entity in queue.topology() {
             let name = queue_name(&entity);
-            let adopts = queue.get_declare() == Declare::Verify;
+            let adopts = queue.declare == Declare::Verify;
             let is_main = name == Some(queue.name());
             let usable = |differences: &[Difference]| {
                 name.is_some_and(|name| is_usable(name, queue, differences))

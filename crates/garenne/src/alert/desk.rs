@@ -5,12 +5,11 @@ use std::sync::Arc;
 use garenne_core::FailReason;
 use garenne_core::alert::{News, Pager, Subject};
 
-use super::AlertChannel;
 use super::line::Line;
 use super::teller::Tellers;
 use super::voice::Voice;
-use crate::consumer::Identity;
-use crate::status::AlertStatus;
+use super::{AlertSetup, AlertStatus};
+use crate::identity::Identity;
 
 /// Takes news for every alert of the system. Nothing here waits: handing in news is counting them.
 #[derive(Clone, Debug, Default)]
@@ -18,13 +17,13 @@ pub(crate) struct Desk(Arc<[Arc<Line>]>);
 
 impl Desk {
     /// A desk for these alerts, and the tasks that will call them.
-    pub(crate) fn new(channels: Vec<AlertChannel>, identity: &Identity) -> (Self, Tellers) {
+    pub(crate) fn new(channels: Vec<AlertSetup>, identity: &Identity) -> (Self, Tellers) {
         let mut lines = Vec::new();
         let mut voices = Vec::new();
         for channel in channels {
             let pager = Pager::new(channel.pace, &identity.service, &identity.host);
             let line = Arc::new(Line::new(channel.name, pager));
-            let voice = Voice::new(channel.start, channel.pace.get_timeout());
+            let voice = Voice::new(channel.start, channel.pace.timeout);
             voices.push((Arc::clone(&line), voice));
             lines.push(line);
         }

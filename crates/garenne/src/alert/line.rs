@@ -7,8 +7,7 @@ use garenne_core::Moment;
 use garenne_core::alert::{Digest, News, Pager, Step};
 use tokio::sync::Notify;
 
-use super::AlertError;
-use crate::status::AlertStatus;
+use super::{AlertError, AlertStatus};
 
 /// What whoever has news and the task that calls the alert share.
 #[derive(Debug)]
@@ -90,7 +89,7 @@ impl Line {
     pub(super) fn failed(&self, error: &AlertError) -> Duration {
         let mut state = self.state();
         state.last_error = Some(error.to_string());
-        let retry_after = error.get_retry_after();
+        let retry_after = error.retry_after();
         state.pager.failed(self.now(), retry_after, fastrand::f64())
     }
 

@@ -96,7 +96,7 @@ impl AlertError {
     /// No call shall be made before this much time has passed: the other side said so. Without it,
     /// calls that fail are repeated with back-off from 1 s to 5 min.
     #[must_use]
-    pub fn retry_after(self, wait: Duration) -> Self {
+    pub fn with_retry_after(self, wait: Duration) -> Self {
         Self {
             retry_after: Some(wait),
             ..self
@@ -105,7 +105,7 @@ impl AlertError {
 
     /// How long the other side asked to wait.
     #[must_use]
-    pub const fn get_retry_after(&self) -> Option<Duration> {
+    pub const fn retry_after(&self) -> Option<Duration> {
         self.retry_after
     }
 }

@@ -3,14 +3,16 @@
 //! Whoever has news tells the [`Desk`], which counts them and returns at once. One task per alert
 //! calls the user's actor when its pager says so.
 
-mod channel;
 mod desk;
 mod line;
 mod message;
+mod setup;
+mod status;
 mod teller;
 mod voice;
 
-pub use channel::AlertChannel;
 pub(crate) use desk::Desk;
 pub use message::{Alert, AlertError};
+pub use setup::AlertSetup;
+pub use status::AlertStatus;
 pub(crate) use teller::Tellers;

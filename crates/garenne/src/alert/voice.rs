@@ -9,7 +9,7 @@ use actix_rt::Arbiter;
 use garenne_core::alert::Digest;
 use tokio::time::timeout;
 
-use super::channel::Start;
+use super::setup::Start;
 use super::{Alert, AlertError};
 use crate::resources::no_thread;
 

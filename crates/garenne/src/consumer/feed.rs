@@ -19,9 +19,10 @@ use tokio::sync::oneshot;
 use tracing::Span;
 
 use super::answers::{Answer, Answers, Reply};
-use super::handler::{Run, panic_text};
+use super::handler::Run;
 use crate::delivery::{Delivery, Meta};
 use crate::failure::{Failure, HandlerResult};
+use crate::panics::panic_text;
 
 /// The deliveries that wait for a handler actor, seen from both sides.
 pub(super) struct Inbox<B> {

@@ -6,7 +6,6 @@
 //! not, and the boxed future of a `HandlerResult` is polled (and at the deadline dropped) by the
 //! life of its delivery instead of being let loose on the thread.
 
-use std::any::Any;
 use std::cell::RefCell;
 use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -26,6 +25,7 @@ use tracing::{Instrument, Span};
 use super::feed::{Begun, Feed, Inbox};
 use crate::delivery::{Delivery, Meta};
 use crate::failure::Failure;
+use crate::panics::panic_text;
 
 /// How one run of a handler ended.
 pub(crate) enum Run {
@@ -221,13 +221,4 @@ impl<B> Drop for Instance<B> {
     fn drop(&mut self) {
         self.inbox.close();
     }
-}
-
-/// The text of a panic, as far as it has one.
-pub(crate) fn panic_text(panic: &dyn Any) -> String {
-    let text = panic
-        .downcast_ref::<&str>()
-        .copied()
-        .or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    format!("panicked: {}", text.unwrap_or("(no text)"))
 }

@@ -6,6 +6,7 @@ use tokio::sync::watch;
 
 use super::Replies;
 use crate::alert::Desk;
+use crate::identity::Identity;
 use crate::link::{LinkError, LinkWatch};
 use crate::publish::{Publisher, RetryPublisher};
 use crate::sink::FailSink;
@@ -24,22 +25,6 @@ pub(crate) struct Hub {
     pub(crate) desk: Desk,
     pub(crate) identity: std::sync::Arc<Identity>,
     pub(crate) replies: std::sync::Arc<Replies>,
-}
-
-/// Who we are, for failure records and connection names.
-#[derive(Clone, Debug)]
-pub(crate) struct Identity {
-    pub(crate) service: String,
-    pub(crate) host: String,
-    /// Empty unless the program says it.
-    pub(crate) version: String,
-}
-
-impl Identity {
-    /// What the broker's operator sees of a link.
-    pub(crate) fn link_name(&self, purpose: &str) -> String {
-        format!("{} on {} ({purpose})", self.service, self.host)
-    }
 }
 
 /// What the workers shall do.

@@ -15,13 +15,14 @@ use garenne_core::{Outcome, TextProperty, decide};
 use tokio::sync::TryAcquireError;
 use tracing::{Span, info_span};
 
-use super::handler::{Lost, Run, panic_text};
+use super::handler::{Lost, Run};
 use super::line::Line;
-use super::outbox::{Parcel, sent};
+use super::outbox::sent;
 use super::settle::{Settled, settle};
 use super::{Worker, WorkerNews};
 use crate::body::{Body, Undecodable};
-use crate::delivery::{Delivery, Meta, Source};
+use crate::delivery::{Delivery, Meta, Parcel, Source};
+use crate::panics::panic_text;
 
 /// How many times the handler may be lost over other messages while it handles this one, before it
 /// costs this one an attempt.
@@ -77,7 +78,7 @@ where
     } else {
         Box::pin(sent(&worker, &line, ran, &span)).await
     };
-    let settlement = decide(&ran.outcome, meta.attempt, worker.queue.get_retry());
+    let settlement = decide(&ran.outcome, meta.attempt, &worker.queue.retry);
     settle(&worker, &line, &meta, ran, settlement, &span).await
 }
 

@@ -127,7 +127,7 @@ impl<A, B> Failed<'_, A, B> {
                 causes = self.causes(),
                 ran_ms = meta.running_ms(),
                 delay_ms = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX),
-                attempts = worker.queue.get_retry().retries() + 1,
+                attempts = worker.queue.retry.retries() + 1,
                 "attempt {attempt} failed; the next one follows after the delay"
             );
         });

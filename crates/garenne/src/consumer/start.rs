@@ -2,13 +2,35 @@
 
 use std::sync::Arc;
 
-use actix::{Actor, Context, Handler, Supervisor};
+use actix::{Actor, Context, Handler, Recipient, Supervisor};
+use actix_rt::ArbiterHandle;
+use garenne_core::Queue;
 use tokio::sync::Semaphore;
 
-use super::{ConsumerActor, HandlerCell, Worker};
+use super::{
+    ConsumerActor, HandlerCell, Hub, Recall, Resubscribe, Settings, Sharing, Worker, WorkerId,
+};
 use crate::body::Body;
 use crate::delivery::{Delivery, Source};
-use crate::supervisor::{StartWorker, WorkerStart};
+use crate::quiet::QueueLog;
+use crate::status::QueueCounters;
+
+/// Starts one worker of a queue on a thread. It knows the types of handler and body.
+pub(crate) type StartWorker =
+    Arc<dyn Fn(WorkerStart, &ArbiterHandle) -> Recipient<Resubscribe> + Send + Sync>;
+
+/// What a worker is started with.
+pub(crate) struct WorkerStart {
+    pub(crate) id: WorkerId,
+    pub(crate) queue: Arc<Queue>,
+    pub(crate) settings: Settings,
+    pub(crate) hub: Hub,
+    pub(crate) counters: Arc<QueueCounters>,
+    pub(crate) recall: Arc<Recall>,
+    pub(crate) log: Arc<QueueLog>,
+    pub(crate) sharing: Arc<Sharing>,
+    pub(crate) cautious: bool,
+}
 
 /// What starts a worker of this handler.
 pub(crate) fn start_worker<A, B>(factory: Arc<dyn Fn() -> A + Send + Sync>) -> StartWorker

@@ -14,7 +14,7 @@ use garenne_core::reader::Message;
 use garenne_core::wire::{PropertyList, readable};
 use garenne_core::{Attempt, Origin, Properties, Queue, is_copy};
 
-use crate::consumer::Outbox;
+use super::Outbox;
 
 /// What is known of a message besides its decoded body.
 pub(crate) struct Meta {
@@ -47,7 +47,7 @@ pub(crate) struct Source {
 
 impl Source {
     pub(crate) fn of(queue: &Queue) -> Self {
-        let contract = queue.get_golang_rabbitmq();
+        let contract = queue.golang_rabbitmq.as_ref();
         Self {
             name: queue.name().into(),
             shared_lane: contract.map(|contract| contract.retry_queue_name().into()),

@@ -132,7 +132,7 @@ impl ParkingCursor {
     async fn next_meant(&mut self) -> Result<Option<StoredFailure>, StoreError> {
         loop {
             self.settle_landed()?;
-            let limit = self.query.get_limit().unwrap_or(u64::MAX);
+            let limit = self.query.limit.unwrap_or(u64::MAX);
             if self.handed_out >= limit {
                 return Ok(None);
             }
@@ -310,7 +310,7 @@ impl ParkingCursor {
 
     /// What was cut short by the limit has been seen as far as it was wanted.
     fn seen_so_far(&self) -> Seen {
-        let limit = self.query.get_limit();
+        let limit = self.query.limit;
         if limit.is_some_and(|limit| self.handed_out >= limit) {
             self.seen
         } else {

@@ -68,7 +68,7 @@ impl ParkingStore {
     async fn begin(&self, query: &FailedQuery) -> Result<ParkingCursor, StoreError> {
         let visit = self.access.visit().await.map_err(|e| of_link(&e))?;
         self.probe(&visit.link).await?;
-        let wanted = |queue: &&String| query.get_queue().is_none_or(|only| only == **queue);
+        let wanted = |queue: &&String| query.queue.as_deref().is_none_or(|only| only == **queue);
         let queues = self.queues.iter().filter(wanted).cloned().collect();
         ParkingCursor::open(visit, self.publisher.clone(), query.clone(), queues).await
     }

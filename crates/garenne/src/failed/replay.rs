@@ -140,7 +140,7 @@ impl Replay {
         store: &dyn FailedStore,
         publisher: &Publisher,
     ) -> Result<ReplayReport, StoreError> {
-        let limit = self.query.get_limit();
+        let limit = self.query.limit;
         let mut run = Run {
             replay: self,
             publisher,

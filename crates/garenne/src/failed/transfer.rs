@@ -92,7 +92,7 @@ pub enum Flow {
 }
 
 fn rest_of(query: &FailedQuery, done: u64) -> FailedQuery {
-    match query.get_limit() {
+    match query.limit {
         Some(limit) => query.clone().limit(limit.saturating_sub(done)),
         None => query.clone(),
     }

@@ -71,7 +71,7 @@ async fn adopt_main(bench: &mut Bench<'_>, main: &QueueEntity) -> Result<Consume
 /// Makes what is missing of a queue's lanes and its parking queue, when a message has shown that it is.
 /// Where garenne declares the queue itself, it is declared too.
 pub(crate) async fn restore(link: &Link, queue: &Queue) -> Result<(), LinkError> {
-    if queue.get_declare() == Declare::Create {
+    if queue.declare == Declare::Create {
         return declare_queue(link, queue).await.map(drop);
     }
     let mut bench = Bench::new(link);
@@ -265,7 +265,7 @@ impl LinkError {
                  adopt it as it is with `Declare::Verify`, which makes its lanes and its parking queue, declare it as the broker has it, or \
                  delete it when it is empty"
             )
-        } else if queue.get_golang_rabbitmq().is_some() && is_lane {
+        } else if queue.golang_rabbitmq.as_ref().is_some() && is_lane {
             format!(
                 "queue `{name}`, the lane that `{}` shares with programs on the Go package, exists and differs in {differences}; give the queue \
                  another delay than the package's 20 s (`.retry(Retry::every(30.secs()))`), so that it has a lane of its own, or delete `{name}` \

@@ -23,7 +23,7 @@ pub(crate) async fn declare_queue(link: &Link, queue: &Queue) -> Result<Consumer
 
 async fn declare_all(link: &Link, queue: &Queue) -> Result<Consumers, LinkError> {
     let mut bench = Bench::new(link);
-    match queue.get_declare() {
+    match queue.declare {
         Declare::Off => Ok(Consumers::Unknown),
         Declare::Create => {
             let mut topology = queue.topology();

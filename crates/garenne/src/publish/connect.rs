@@ -8,9 +8,9 @@ use garenne_core::{Fault, Topology};
 use super::keeper::{Destination, Home};
 use super::room::{MAX_BYTES, MAX_MESSAGES, Room};
 use super::{CONFIRM_TIMEOUT, Limits, Publisher};
-use crate::link::{BrokerUrl, Kind, LinkError, Tls, plain_text_faults};
+use crate::environment::{broker_settings, host_name, program_name};
+use crate::link::{BrokerUrl, Kind, LinkError, Tls, links_runtime, plain_text_faults};
 use crate::resources::no_thread;
-use crate::system::{broker_settings, host_name, links_runtime, program_name};
 
 /// More are of no use, and none of the memory that they take is.
 const MOST_MESSAGES: usize = 1_000_000;

@@ -11,8 +11,8 @@ use tracing::warn;
 
 use super::levels::{in_time, refusal};
 use super::{Outgoing, Payload, PublishError, Publisher};
+use crate::build_error::BuildError;
 use crate::link::{Link, declare_entities};
-use crate::system::BuildError;
 
 /// How long entities are taken to be there. An operator's policy may delete a delay queue that has
 /// not been declared for a while, so this is part of what such a policy must leave time for.

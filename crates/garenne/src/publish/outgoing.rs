@@ -67,7 +67,7 @@ impl Payload for Vec<u8> {
 /// use garenne::prelude::*;
 ///
 /// let message = Outgoing::to_queue("orders", Json([1, 2, 3])).header("tenant", "eu").priority(3);
-/// assert_eq!(message.message_id().len(), 36);
+/// assert_eq!(message.id().len(), 36);
 /// ```
 #[derive(Clone, Debug)]
 #[must_use = "a message is sent by `Publisher::send`"]
@@ -135,7 +135,7 @@ impl Outgoing {
     }
 
     /// Replaces the message id. Keep it the same when the same message is sent again.
-    pub fn with_message_id(mut self, id: impl Into<String>) -> Self {
+    pub fn message_id(mut self, id: impl Into<String>) -> Self {
         self.properties.message_id = Some(id.into());
         self
     }
@@ -234,7 +234,7 @@ impl Outgoing {
     }
 
     /// Lets the broker keep the message in memory only: it is lost when the broker restarts.
-    pub fn transient(mut self) -> Self {
+    pub fn not_persistent(mut self) -> Self {
         self.properties.delivery_mode = Some(1);
         self
     }
@@ -282,7 +282,7 @@ impl Outgoing {
 
     /// The message id that it will be sent with.
     #[must_use]
-    pub fn message_id(&self) -> &str {
+    pub fn id(&self) -> &str {
         self.properties.message_id.as_deref().unwrap_or_default()
     }
 }

@@ -107,8 +107,8 @@ impl Lane {
     fn of(copy: &RetryCopy) -> Self {
         let queue = Arc::clone(&copy.queue);
         let mut delay = copy.delay;
-        let lanes = queue.get_retry().lanes();
-        if queue.get_declare() != Declare::Create {
+        let lanes = queue.retry.lanes();
+        if queue.declare != Declare::Create {
             let fitting = lanes.iter().find(|lane| **lane >= delay).or(lanes.last());
             delay = fitting.copied().unwrap_or(delay);
         }
@@ -122,7 +122,7 @@ impl Lane {
     }
 
     fn may_declare(&self) -> bool {
-        self.queue.get_declare() == Declare::Create
+        self.queue.declare == Declare::Create
     }
 
     /// Whether nothing has to be declared before a copy is published.

@@ -3,8 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::room::Tally;
-use crate::link::LinkWatch;
-use crate::status::LinkState;
+use crate::link::{LinkState, LinkWatch};
 
 /// A snapshot of a publisher, from [`Publisher::status`](crate::Publisher::status). What is counted
 /// is counted for all its clones, since it was made.

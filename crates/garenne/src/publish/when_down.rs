@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 /// [`PublisherStatus::possible_duplicates`](crate::status::PublisherStatus::possible_duplicates)
 /// counts them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum WhenDown {
     /// The send fails at once. Right where somebody waits for an answer, and what a request is. The
     /// default.

@@ -6,11 +6,11 @@ mod follower;
 mod log;
 mod message;
 mod parking;
-mod source;
+mod setup;
 
 pub(crate) use actor::{FailSink, Sinks, Store, Stored};
 pub(crate) use asked::SinkFactory;
 pub use log::LogSink;
 pub use message::{FailedMessage, SinkError};
 pub(crate) use parking::Parking;
-pub use source::{ByFactory, IntoFailSink};
+pub use setup::FailSinkSetup;

@@ -9,4 +9,4 @@ mod workers;
 mod zombie;
 
 pub(crate) use actor::{ConnectionSupervisor, Plan, Stop, StopNow};
-pub(crate) use workers::{Registration, StartWorker, WorkerStart};
+pub(crate) use workers::Registration;

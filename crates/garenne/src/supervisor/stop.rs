@@ -113,7 +113,7 @@ impl ConnectionSupervisor {
                 .board
                 .update(|status| status.phase = Phase::Stopped);
             // Whoever learns of the end may end the process, and the log with it.
-            crate::system::flush_logging();
+            crate::logging::flush_logging();
             supervisor.stopped.send_replace(supervisor.stopping.clone());
         }));
     }

@@ -3,14 +3,15 @@
 use std::sync::Arc;
 
 use actix::{Actor, AsyncContext, Context, Handler, Recipient};
-use actix_rt::{Arbiter, ArbiterHandle};
+use actix_rt::Arbiter;
 use garenne_core::alert::{News, Subject};
 use garenne_core::{Epoch, Queue, RestartLimit, StopReason};
 use tracing::{error, warn};
 
 use super::ConnectionSupervisor;
 use crate::consumer::{
-    Hub, Recall, Resubscribe, Settings, Sharing, WorkerId, WorkerNews, WorkerReport,
+    Hub, Recall, Resubscribe, Settings, Sharing, StartWorker, WorkerId, WorkerNews, WorkerReport,
+    WorkerStart,
 };
 use crate::publish::RetryPublisher;
 use crate::quiet::QueueLog;
@@ -27,23 +28,6 @@ pub(crate) struct Registration {
     pub(crate) log: Arc<QueueLog>,
     pub(crate) sharing: Arc<Sharing>,
     pub(crate) start: StartWorker,
-}
-
-/// Starts one worker of a queue on a thread. It knows the types of handler and body.
-pub(crate) type StartWorker =
-    Arc<dyn Fn(WorkerStart, &ArbiterHandle) -> Recipient<Resubscribe> + Send + Sync>;
-
-/// What a worker is started with.
-pub(crate) struct WorkerStart {
-    pub(crate) id: WorkerId,
-    pub(crate) queue: Arc<Queue>,
-    pub(crate) settings: Settings,
-    pub(crate) hub: Hub,
-    pub(crate) counters: Arc<QueueCounters>,
-    pub(crate) recall: Arc<Recall>,
-    pub(crate) log: Arc<QueueLog>,
-    pub(crate) sharing: Arc<Sharing>,
-    pub(crate) cautious: bool,
 }
 
 /// One worker, as the supervisor holds it.

@@ -87,7 +87,7 @@ impl ConnectionSupervisor {
 /// Makes lanes and parking queues again that were there when the link was made, and tells of it: what they
 /// held is lost.
 async fn put_back(link: &Link, queue: &Queue) {
-    if queue.get_declare() == Declare::Off {
+    if queue.declare == Declare::Off {
         return;
     }
     let gone = match missing(link, queue).await {

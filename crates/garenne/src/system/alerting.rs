@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::SystemBuilder;
-use crate::alert::AlertChannel;
+use crate::alert::AlertSetup;
 
 /// How long an outage lasts before people are told: longer than a broker's restart takes, well below
 /// the default window.
@@ -14,7 +14,7 @@ impl SystemBuilder {
     /// ends, of handlers and workers that died, and why the system stopped. Any number of them; each
     /// tells everything.
     ///
-    /// It takes a factory of an actor that handles [`Alert`](crate::Alert), an [`AlertChannel`], or
+    /// It takes a factory of an actor that handles [`Alert`](crate::Alert), an [`AlertSetup`], or
     /// whatever becomes one, such as the `WebhookAlert` of `garenne-sinks`. The actor runs on a thread
     /// of its own; nothing waits for it. News about the same thing are counted and told together, no
     /// more often than its [`Pace`](garenne_core::alert::Pace) allows;
@@ -26,7 +26,7 @@ impl SystemBuilder {
     /// from the beginning of the stop, and by up to 2 s after handlers have finished; whatever is
     /// untold then is counted, logged and dropped. A configuration that [`build`](Self::build)
     /// refuses is told by nobody: nothing has been started, and whoever starts it sees the faults.
-    pub fn alert(mut self, alert: impl Into<AlertChannel>) -> Self {
+    pub fn alert(mut self, alert: impl Into<AlertSetup>) -> Self {
         self.alerts.push(alert.into());
         self
     }

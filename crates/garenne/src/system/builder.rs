@@ -8,19 +8,23 @@ use actix::{Actor, Context, Handler};
 use garenne_core::{Fault, OutageWindow, PREFETCH, Queue, Topology, WORKERS};
 
 use super::alerting::OUTAGE_ALERT_AFTER;
-use super::{BuildError, System, env, logging, run};
-use crate::alert::AlertChannel;
+use super::{System, env, run};
+use crate::alert::AlertSetup;
 use crate::body::Body;
-use crate::consumer::{FnHandler, Identity, Recall, Replies, Settings, start_worker};
+use crate::build_error::BuildError;
+use crate::consumer::{FnHandler, Recall, Replies, Settings, StartWorker, start_worker};
 use crate::delivery::Delivery;
+use crate::environment::{host_name, program_name};
 use crate::failure::Failure;
+use crate::identity::Identity;
 use crate::link::Link;
 use crate::link::{BrokerUrl, Tls};
+use crate::logging;
 use crate::publish::{CONFIRM_TIMEOUT, Delays, Limits, Publisher, Tasks};
 use crate::quiet::QueueLog;
 use crate::sink::Sinks;
 use crate::status::QueueCounters;
-use crate::supervisor::{Plan, Registration, StartWorker};
+use crate::supervisor::{Plan, Registration};
 use tokio::sync::watch;
 
 /// How long handlers in flight may take when the system stops: below the 30 s after which
@@ -57,7 +61,7 @@ pub struct SystemBuilder {
     pub(super) faults: Vec<Fault>,
     /// What the log says about the environment once it is there.
     pub(super) strange: Vec<String>,
-    pub(super) alerts: Vec<AlertChannel>,
+    pub(super) alerts: Vec<AlertSetup>,
     pub(super) outage_alert_after: Duration,
     pub(super) queues: Vec<(Queue, StartWorker)>,
     pub(super) topology: Topology,
@@ -86,7 +90,7 @@ impl SystemBuilder {
             drain_deadline: DRAIN_DEADLINE,
             prefetch: PREFETCH,
             workers: WORKERS,
-            service: env::program_name(),
+            service: program_name(),
             version: String::new(),
             confirm_timeout: CONFIRM_TIMEOUT,
             faults: Vec::new(),
@@ -254,7 +258,7 @@ impl SystemBuilder {
     }
 
     /// Adds faults of the service's own configuration, to be reported together with all others.
-    pub fn faults(mut self, faults: impl IntoIterator<Item = Fault>) -> Self {
+    pub fn with_faults(mut self, faults: impl IntoIterator<Item = Fault>) -> Self {
         self.faults.extend(faults);
         self
     }
@@ -279,13 +283,13 @@ impl SystemBuilder {
                     "each queue once; give it more workers instead",
                 ));
             }
-            let prefetch = queue.get_prefetch().unwrap_or(PREFETCH);
-            let workers = queue.get_workers().unwrap_or(WORKERS);
+            let prefetch = queue.prefetch.unwrap_or(PREFETCH);
+            let workers = queue.workers.unwrap_or(WORKERS);
             registrations.push(Registration {
                 settings: Settings {
                     prefetch,
-                    concurrency: queue.get_concurrency().unwrap_or(prefetch),
-                    deadline: queue.get_deadline(),
+                    concurrency: queue.concurrency.unwrap_or(prefetch),
+                    deadline: queue.deadline,
                 },
                 workers,
                 counters: Arc::new(QueueCounters::default()),
@@ -314,7 +318,7 @@ impl SystemBuilder {
                 limits: Limits::new(self.confirm_timeout),
                 identity: Arc::new(Identity {
                     service: self.service,
-                    host: env::host_name(),
+                    host: host_name(),
                     version: self.version,
                 }),
                 queues: registrations,

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use garenne_core::StopReason;
 use tokio::sync::watch;
 
-use super::{SystemHandle, logging, run};
-use crate::alert::AlertChannel;
+use super::{SystemHandle, run};
+use crate::alert::AlertSetup;
 use crate::link::Link;
+use crate::logging;
 use crate::publish::{Publisher, Tasks};
 use crate::supervisor::Plan;
 
@@ -18,7 +19,7 @@ pub struct System {
     pub(super) plan: Plan,
     pub(super) publisher: Publisher,
     pub(super) tasks: Tasks,
-    pub(super) alerts: Vec<AlertChannel>,
+    pub(super) alerts: Vec<AlertSetup>,
     /// What is to be said about the environment.
     pub(super) strange: Vec<String>,
     /// Where the publish link is announced.

@@ -3,7 +3,7 @@
 use garenne_core::{Declare, Fault};
 
 use super::SystemBuilder;
-use crate::alert::AlertChannel;
+use crate::alert::AlertSetup;
 use crate::link::plain_text_faults;
 
 impl SystemBuilder {
@@ -30,7 +30,7 @@ impl SystemBuilder {
         faults.extend(self.replies.faults());
         faults.extend(self.shared_names());
         faults.extend(self.topology.faults());
-        faults.extend(self.alerts.iter().flat_map(AlertChannel::all_faults));
+        faults.extend(self.alerts.iter().flat_map(AlertSetup::all_faults));
         faults
     }
 
@@ -39,11 +39,11 @@ impl SystemBuilder {
     fn shared_names(&self) -> Vec<Fault> {
         let is_registered = |name: &str| {
             let mut queues = self.queues.iter().map(|(queue, _)| queue);
-            queues.any(|queue| queue.name() == name && queue.get_declare() == Declare::Create)
+            queues.any(|queue| queue.name() == name && queue.declare == Declare::Create)
         };
         let mut faults = Vec::new();
         for (owner, _) in &self.queues {
-            let lanes = owner.get_retry().lanes().into_iter();
+            let lanes = owner.retry.lanes().into_iter();
             let own = lanes
                 .map(|delay| owner.lane_name(delay))
                 .chain([owner.parking_name()]);

@@ -1,7 +1,6 @@
 //! The threads of a system: one for the actors that own lifecycles, one or more for workers, a
 //! runtime for the links.
 
-use std::os::unix::net::UnixStream;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, sync_channel};
@@ -14,9 +13,11 @@ use tokio::runtime::Runtime;
 use tokio::sync::watch;
 use tracing::warn;
 
-use super::{BuildError, System, SystemHandle, logging};
+use super::{System, SystemHandle};
 use crate::alert::Desk;
-use crate::link::Destination;
+use crate::build_error::BuildError;
+use crate::link::{Destination, links_runtime};
+use crate::logging;
 use crate::resources::no_thread;
 use crate::status::Board;
 use crate::supervisor::ConnectionSupervisor;
@@ -29,9 +30,6 @@ pub(super) enum Signals {
     /// The program that the system is part of.
     Leave,
 }
-
-/// So many pairs of sockets must be there to be had. A runtime needs fewer.
-const ROOM: usize = 4;
 
 /// A signal that follows the first one this closely is its echo.
 const ECHO: Duration = Duration::from_millis(50);
@@ -52,23 +50,6 @@ pub(super) fn start(system: System, signals: Signals) -> Result<SystemHandle, St
         )
     };
     handle.recv().map_err(panicked)?.map_err(failed)
-}
-
-/// The runtime of links, on a thread of its own: whatever else the program does, heartbeats are sent.
-pub(crate) fn links_runtime() -> std::io::Result<Runtime> {
-    room_for_runtimes()?;
-    tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(1)
-        .thread_name("garenne-links")
-        .enable_all()
-        .build()
-}
-
-/// Fails where tokio would panic: the first runtime of a process makes what signals need, and expects that
-/// it can.
-fn room_for_runtimes() -> std::io::Result<()> {
-    let sockets = (0..ROOM).map(|_| UnixStream::pair());
-    sockets.collect::<std::io::Result<Vec<_>>>().map(drop)
 }
 
 fn run(

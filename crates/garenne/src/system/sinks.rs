@@ -1,10 +1,9 @@
 //! Where failed messages go: the part of the builder.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::SystemBuilder;
-use crate::sink::{IntoFailSink, SinkFactory};
+use crate::sink::FailSinkSetup;
 
 impl SystemBuilder {
     /// Replaces the fail sink, the one place that failed messages are stored in: an actor of yours,
@@ -13,9 +12,10 @@ impl SystemBuilder {
     ///
     /// The actor is started with the system, on a thread of its own; one that panicked is dropped and
     /// made again.
-    pub fn fail_sink<Kind>(mut self, sink: impl IntoFailSink<Kind>) -> Self {
-        self.faults.extend(sink.faults());
-        self.sinks.store = Some(factory(sink));
+    pub fn fail_sink(mut self, sink: impl Into<FailSinkSetup>) -> Self {
+        let sink = sink.into();
+        self.faults.extend(sink.faults);
+        self.sinks.store = Some(sink.start);
         self
     }
 
@@ -25,9 +25,10 @@ impl SystemBuilder {
     /// The message is acked without waiting for them. What one does not take within the time for
     /// sinks, or refuses, is logged (`fail_follower_missed`) and not told again; 1000 records at most
     /// are on their way to it.
-    pub fn then_fail_sink<Kind>(mut self, sink: impl IntoFailSink<Kind>) -> Self {
-        self.faults.extend(sink.faults());
-        self.sinks.followers.push(factory(sink));
+    pub fn fail_follower(mut self, sink: impl Into<FailSinkSetup>) -> Self {
+        let sink = sink.into();
+        self.faults.extend(sink.faults);
+        self.sinks.followers.push(sink.start);
         self
     }
 
@@ -41,9 +42,4 @@ impl SystemBuilder {
         self.sinks.timeout = timeout;
         self
     }
-}
-
-fn factory<Kind>(sink: impl IntoFailSink<Kind>) -> SinkFactory {
-    let sink = Arc::new(sink);
-    Arc::new(move |thread| Arc::clone(&sink).start(thread))
 }

@@ -3,7 +3,8 @@
 use std::future::{Future, pending};
 use std::process::ExitCode;
 
-use super::{System, SystemBuilder, SystemHandle, logging, run};
+use super::{System, SystemBuilder, SystemHandle, run};
+use crate::logging;
 
 impl SystemBuilder {
     /// Like [`run`](Self::run), for programs in `#[tokio::main]`: it listens to SIGTERM and SIGINT, drains,

@@ -60,9 +60,9 @@ impl Handler<Alert> for Keeps {
 }
 
 /// An alert that keeps what it is told, at once.
-pub(crate) fn keeps(told: &Told) -> AlertChannel {
+pub(crate) fn keeps(told: &Told) -> AlertSetup {
     let told = told.clone();
-    AlertChannel::new("keeps", move || Keeps(told.clone())).pace(at_once())
+    AlertSetup::new("keeps", move || Keeps(told.clone())).pace(at_once())
 }
 
 /// A queue whose messages have one attempt.

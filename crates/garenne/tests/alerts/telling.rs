@@ -10,8 +10,8 @@ use crate::support::{Keeps, Told, at_once, keeps, obey, orders, until};
 async fn a_thousand_failures_are_few_calls_whose_numbers_add_up() {
     let told = Told::default();
     let keeper = told.clone();
-    let alert = AlertChannel::from(move || Keeps(keeper.clone()))
-        .pace(Pace::default().gather(100.millis()));
+    let alert =
+        AlertSetup::from(move || Keeps(keeper.clone())).pace(Pace::default().gather(100.millis()));
     let system = TestSystem::start(|builder| builder.consume_fn(orders(), obey).alert(alert)).await;
     for n in 0..1_000 {
         system.send("orders", format!("no order {n}")).await;
@@ -39,7 +39,7 @@ async fn failures_are_grouped_by_queue_reason_and_kind_of_error() {
     let told = Told::default();
     let (orders, bills) = (orders(), Queue::quorum("bills").retry(Retry::none()));
     let keeper = told.clone();
-    let alert = AlertChannel::new("at the end", move || Keeps(keeper.clone()))
+    let alert = AlertSetup::new("at the end", move || Keeps(keeper.clone()))
         .pace(Pace::default().gather(1.hours()));
     let system = TestSystem::start(|builder| {
         builder
@@ -124,7 +124,7 @@ async fn a_call_that_failed_is_repeated_with_what_came_since() {
     }
     let told = Told::default();
     let keeper = told.clone();
-    let alert = AlertChannel::from(move || FailsOnce(keeper.clone())).pace(at_once());
+    let alert = AlertSetup::from(move || FailsOnce(keeper.clone())).pace(at_once());
     let system = TestSystem::start(|builder| builder.consume_fn(orders(), obey).alert(alert)).await;
     system.send("orders", "no money").await;
     let failed = until(system.handle(), |alert| alert.failed_calls == 1).await;
@@ -140,7 +140,7 @@ async fn a_call_that_failed_is_repeated_with_what_came_since() {
 
 #[test]
 fn a_pace_that_cannot_be_is_refused_with_the_name_of_the_alert() {
-    let alert = AlertChannel::new("mail", || Keeps(Told::default()))
+    let alert = AlertSetup::new("mail", || Keeps(Told::default()))
         .pace(Pace::default().limit(0, 1.minutes()));
     let builder = SystemBuilder::new("amqp://localhost").consume_fn(orders(), obey);
     let Err(error) = builder.alert(alert).build() else {

@@ -31,7 +31,7 @@ impl Handler<Alert> for PanicsOnce {
 async fn an_alert_that_panicked_is_made_again_and_told_again() {
     let told = Told::default();
     let keeper = told.clone();
-    let alert = AlertChannel::from(move || PanicsOnce(keeper.clone())).pace(at_once());
+    let alert = AlertSetup::from(move || PanicsOnce(keeper.clone())).pace(at_once());
     let system = TestSystem::start(|builder| builder.consume_fn(orders(), obey).alert(alert)).await;
     system.send("orders", "no money").await;
     let done = until(system.handle(), |alert| alert.told == 1).await;
@@ -57,7 +57,7 @@ impl Handler<Alert> for Hangs {
 
 #[tokio::test]
 async fn an_alert_that_hangs_delays_neither_acks_nor_the_end() {
-    let alert = AlertChannel::new("hangs", || Hangs).pace(at_once().timeout(1.hours()));
+    let alert = AlertSetup::new("hangs", || Hangs).pace(at_once().timeout(1.hours()));
     let system = TestSystem::start(|builder| builder.consume_fn(orders(), obey).alert(alert)).await;
     system.send("orders", "no money").await;
     until(system.handle(), |alert| alert.calls == 1).await;
@@ -93,7 +93,7 @@ impl Handler<Alert> for Blocks {
 async fn an_alert_that_blocks_its_thread_blocks_nobody_else() {
     let (let_go, go): (Sender<()>, _) = channel();
     let go = Arc::new(Mutex::new(go));
-    let alert = AlertChannel::from(move || Blocks(Arc::clone(&go)));
+    let alert = AlertSetup::from(move || Blocks(Arc::clone(&go)));
     let pace = at_once().timeout(50.millis());
     let system =
         TestSystem::start(|builder| builder.consume_fn(orders(), obey).alert(alert.pace(pace)))

@@ -62,9 +62,8 @@ impl Service {
 async fn publish(broker: &Broker, numbers: std::ops::Range<usize>) {
     let publisher = Publisher::builder(broker.url()).connect().await.unwrap();
     let count = u64::try_from(numbers.len()).unwrap();
-    let messages = numbers.map(|number| {
-        Outgoing::to_queue("q", number.to_string()).with_message_id(number.to_string())
-    });
+    let messages = numbers
+        .map(|number| Outgoing::to_queue("q", number.to_string()).message_id(number.to_string()));
     let sent = publisher.send_all(messages).finish().await;
     assert_eq!(sent.confirmed, count, "{:?}", sent.first_failure);
 }

@@ -12,7 +12,7 @@ use super::support::Post;
 async fn every_property_arrives_as_it_was_set() {
     let post = Post::open().await;
     let message = Outgoing::to_queue("q", Json([1, 2]))
-        .with_message_id("id")
+        .message_id("id")
         .correlation_id("correlation")
         .reply_to("answers")
         .kind("order.new")
@@ -23,7 +23,7 @@ async fn every_property_arrives_as_it_was_set() {
         .priority(7)
         .expires_after(3.secs())
         .timestamp(UNIX_EPOCH + Duration::from_secs(1_700_000_000))
-        .transient();
+        .not_persistent();
     post.publisher.send(message).await.unwrap();
     let found = post.broker.messages("q").await.unwrap().remove(0);
     let properties = &found.properties;

@@ -77,7 +77,7 @@ async fn whatever_was_on_its_way_with_it_is_sent() {
     declare(&post.broker, "silent").await;
     confirm_nothing_for(&post, "silent").await;
     confirm_nothing_for(&post, "q").await;
-    let poison = Outgoing::to_queue("silent", "x").with_message_id("poison");
+    let poison = Outgoing::to_queue("silent", "x").message_id("poison");
     let poison = post.sending(poison);
     let others: Vec<_> = (0..20)
         .map(|n| post.sending(to_q(&n.to_string())))

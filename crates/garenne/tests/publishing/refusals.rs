@@ -58,7 +58,7 @@ async fn what_is_not_confirmed_when_a_channel_is_left_is_sent_over_the_next_one_
     declare(&post.broker, "silent").await;
     let faults = post.broker.faults();
     faults.confirm_nothing_for("silent").await.unwrap();
-    let message = Outgoing::to_queue("silent", "x").with_message_id("one");
+    let message = Outgoing::to_queue("silent", "x").message_id("one");
     let unconfirmed = post.sending(message);
     post.queue(|view| view.ready("silent") == 1).await;
     faults.clear().await.unwrap();

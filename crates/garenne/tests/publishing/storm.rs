@@ -123,7 +123,7 @@ async fn send(
 ) -> Answers {
     let messages = numbers.clone().into_iter().map(|(number, when_down)| {
         Outgoing::to_queue(queue, "x")
-            .with_message_id(number.to_string())
+            .message_id(number.to_string())
             .when_down(when_down)
     });
     let mut results = publisher.send_all(messages);

@@ -119,7 +119,7 @@ impl Post {
 
 /// A message for `q`, whose id is its body.
 pub(super) fn to_q(body: &str) -> Outgoing {
-    Outgoing::to_queue("q", body).with_message_id(body)
+    Outgoing::to_queue("q", body).message_id(body)
 }
 
 /// Waits for an answer as long as a test may take.

@@ -27,7 +27,7 @@ pub async fn all() {
             cents: 1999,
             note: &note,
         };
-        Outgoing::to_queue(&queue, Json(order)).with_message_id(order_id.to_string())
+        Outgoing::to_queue(&queue, Json(order)).message_id(order_id.to_string())
     });
     say("first", &[]);
     if window == 1 {

@@ -37,7 +37,7 @@ async fn a_send_that_is_ok_lies_in_its_queue(lab: Lab) {
     let stage = Stage::obeying(&lab, work()).await;
     stage.client.declare("outbox", &[quorum()]).await;
     let message = Outgoing::to_queue("outbox", Text("hello".into()))
-        .with_message_id("m-1")
+        .message_id("m-1")
         .header("kind", "greeting")
         .priority(3);
     lab.note("sent", told(stage.system.publisher().send(message).await));

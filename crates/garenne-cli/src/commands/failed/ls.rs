@@ -149,6 +149,7 @@ async fn groups(
         GroupBy::Error => "ERROR",
         GroupBy::Reason => "REASON",
         GroupBy::Queue => "QUEUE",
+        _ => "GROUP",
     };
     let mut table = Table::new(&[
         Column::number("COUNT"),

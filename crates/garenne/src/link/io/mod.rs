@@ -22,6 +22,7 @@ mod pipe;
 mod port;
 #[cfg(test)]
 mod scripted;
+mod shared;
 mod task;
 mod transport;
 
@@ -31,125 +32,5 @@ pub(in crate::link) use kit::Kit;
 pub(in crate::link) use login::Login;
 pub(in crate::link) use pipe::Pipe;
 pub(crate) use port::{Port, Subscription, Writer};
+pub(in crate::link) use shared::{Shared, start};
 pub(in crate::link) use transport::{Socket, Stream};
-
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-
-use lapin::Channel;
-use tokio::runtime::Handle;
-use tokio::sync::watch;
-
-use super::LinkError;
-use inbox::Inboxes;
-use out::Out;
-use pipe::{Feed, FrameMax};
-
-/// The parts of a link that its task, its ports and lapin's pipe have in common.
-pub(super) struct Shared {
-    out: Arc<Out>,
-    feed: Arc<Feed>,
-    inboxes: Inboxes,
-    frame_max: Arc<FrameMax>,
-    /// Channels that the broker has closed, until lapin knows it too. lapin would close a channel once
-    /// more that is dropped before, and that would cost the connection.
-    closed_channels: Mutex<Vec<Channel>>,
-    /// Why the link is gone, once it is.
-    ended: watch::Sender<Option<LinkError>>,
-}
-
-/// Starts to read a stream on a runtime. `frame_max` is the most that the broker's address allows; `login`
-/// is put in where lapin logs in.
-pub(super) fn start(
-    stream: Stream,
-    frame_max: Option<u32>,
-    login: Login,
-    runtime: &Handle,
-) -> (Arc<Shared>, Pipe) {
-    let (source, sink) = transport::split(stream);
-    let shared = Arc::new(Shared {
-        out: Arc::new(Out::new(sink)),
-        feed: Arc::default(),
-        inboxes: Inboxes::default(),
-        frame_max: Arc::new(FrameMax::new(frame_max)),
-        closed_channels: Mutex::default(),
-        ended: watch::Sender::new(None),
-    });
-    let pipe = Pipe::new(
-        Arc::clone(&shared.feed),
-        Arc::clone(&shared.out),
-        Arc::clone(&shared.frame_max),
-        login,
-    );
-    runtime.spawn(task::read_to_the_end(source, Arc::clone(&shared)));
-    (shared, pipe)
-}
-
-impl Shared {
-    /// The largest frame that both sides agreed on, in bytes.
-    pub(super) fn frame_max(&self) -> usize {
-        usize::try_from(self.frame_max.get()).unwrap_or(usize::MAX)
-    }
-
-    /// The broker has closed a channel, and lapin does not know yet. lapin's answer is the last that may
-    /// be written on it. So it is shut before anybody learns of the close: who learns may let go of the
-    /// channel at once, and must see then that the broker has closed it.
-    fn close_channel(&self, channel: u16, why: &LinkError) {
-        if let Some(inbox) = self.inboxes.find(channel) {
-            self.out.between_frames(|| inbox.shut());
-            inbox.close(why);
-        }
-    }
-
-    /// Keeps a channel that the broker has closed until lapin knows it.
-    fn keep_closed(&self, channel: Channel) {
-        self.lock_closed().push(channel);
-    }
-
-    /// Lets go of channels that lapin knows to be closed.
-    fn drop_closed(&self) {
-        let mut closed = self.lock_closed();
-        let known: Vec<_> = closed
-            .extract_if(.., |channel| !channel.status().connected())
-            .collect();
-        drop(closed);
-        drop(known);
-    }
-
-    fn lock_closed(&self) -> MutexGuard<'_, Vec<Channel>> {
-        self.closed_channels
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Ends the link, and tells everybody why. The first reason counts.
-    pub(super) fn end(&self, why: &LinkError) {
-        self.out.close();
-        // A task that sees the end of its channel can tell whether the link is gone too: this comes
-        // before the inboxes.
-        self.ended.send_if_modified(|ended| {
-            let is_first = ended.is_none();
-            ended.get_or_insert_with(|| why.clone());
-            is_first
-        });
-        self.inboxes.close(why);
-        let closed = std::mem::take(&mut *self.lock_closed());
-        drop(closed);
-    }
-
-    /// A way to wait for the end of the link.
-    pub(super) fn ended(&self) -> watch::Receiver<Option<LinkError>> {
-        self.ended.subscribe()
-    }
-
-    pub(super) fn has_ended(&self) -> bool {
-        self.ended.borrow().is_some()
-    }
-
-    /// Why it has ended, if it has.
-    pub(super) fn end_of(&self) -> Option<LinkError> {
-        self.ended.borrow().clone()
-    }
-}
-
-#[cfg(test)]
-mod tests;

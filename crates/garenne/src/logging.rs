@@ -27,13 +27,13 @@ const AT_THE_END: Patience = Patience {
 
 /// How log lines look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Format {
+pub(crate) enum Format {
     Text,
     Json,
 }
 
 impl Format {
-    pub(super) fn parse(text: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         match text.trim() {
             "text" => Some(Self::Text),
             "json" => Some(Self::Json),
@@ -116,7 +116,7 @@ fn is_colourful(is_terminal: bool, no_color: Option<OsString>, term: Option<OsSt
 }
 
 /// The last words of a process, even where logs are off.
-pub(super) fn last_words(text: &str, exit_code: u8) {
+pub(crate) fn last_words(text: &str, exit_code: u8) {
     let line = match format() {
         Format::Text => format!("garenne: {}\n", readable(text.as_bytes())),
         Format::Json => {

@@ -180,11 +180,7 @@ impl Perform {
     /// ```
     pub async fn settlement(self, queue: &Queue) -> Settlement {
         let attempt = self.setup.attempt;
-        decide(
-            &self.outcome().await.as_outcome(),
-            attempt,
-            queue.get_retry(),
-        )
+        decide(&self.outcome().await.as_outcome(), attempt, &queue.retry)
     }
 
     /// Runs the handler, and gives what came of it, whatever that is.

@@ -1,4 +1,4 @@
-use lapin::ConnectionState;
+use lapin::{ConnectionState, ErrorKind};
 use tokio::sync::watch::Sender;
 
 use super::*;

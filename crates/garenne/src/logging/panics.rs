@@ -7,7 +7,7 @@ use std::time::Duration;
 use tracing::error;
 
 use super::stderr::{self, Patience};
-use crate::consumer::panic_text;
+use crate::panics::panic_text;
 
 /// A panic may be the last that the process does, so it waits until it stands in the log. Where nobody
 /// reads, that costs one panic a moment, and those that follow nothing.

@@ -1,4 +1,4 @@
-//! Why a system cannot be built.
+//! Why a system, or a publisher, cannot be built.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use garenne_core::{Fault, StopReason, readable};
 /// All that is wrong with the configuration of a system, or of a publisher.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BuildError {
-    pub(super) faults: Vec<Fault>,
+    pub(crate) faults: Vec<Fault>,
 }
 
 impl BuildError {

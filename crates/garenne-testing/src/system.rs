@@ -130,7 +130,7 @@ impl TestSystem {
     pub fn send_message(&self, message: Outgoing) -> impl Future<Output = Sent> {
         let place = Location::caller();
         async move {
-            let sent = Sent::new(message.message_id());
+            let sent = Sent::new(message.id());
             let end = Instant::now() + self.patience;
             let is_up = |status: &Status| matches!(status.publish, LinkState::Up { .. });
             loop {

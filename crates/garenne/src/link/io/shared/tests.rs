@@ -10,9 +10,10 @@ use tokio::net::TcpStream;
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 
-use super::inbox::Inbox;
-use super::{Login, Shared, Socket, start};
+use super::{Login, Shared, start};
 use crate::link::LinkError;
+use crate::link::io::Socket;
+use crate::link::io::inbox::Inbox;
 
 /// Long enough that what has not happened by then never will.
 const SOON: Duration = Duration::from_secs(60);

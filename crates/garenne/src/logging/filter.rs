@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use garenne_core::wire::readable;
 use tracing_subscriber::EnvFilter;
 
-use super::super::names::distance;
+use crate::spelling::distance;
 
 /// What is logged where nothing else is said.
 const DEFAULT: &str = "info";

@@ -3,6 +3,8 @@
 use garenne_core::Fault;
 use garenne_core::wire::readable;
 
+use crate::spelling::distance;
+
 /// What garenne reads in the environment, its command included.
 const KNOWN: [&str; 10] = [
     "GARENNE_ALERT_OUTAGE_AFTER",
@@ -97,26 +99,6 @@ fn nearest(name: &str) -> (&'static str, usize) {
         .unwrap_or((KNOWN[0], usize::MAX))
 }
 
-/// How many slips of a hand are between two words: a letter too many, too few, another one, or two that
-/// changed places.
-pub(super) fn distance(a: &str, b: &str) -> usize {
-    let (a, b): (Vec<_>, Vec<_>) = (a.chars().collect(), b.chars().collect());
-    let mut before = vec![0; b.len() + 1];
-    let mut last: Vec<_> = (0..=b.len()).collect();
-    for i in 1..=a.len() {
-        let mut row = vec![i; b.len() + 1];
-        for j in 1..=b.len() {
-            let changed = last[j - 1] + usize::from(a[i - 1] != b[j - 1]);
-            row[j] = changed.min(last[j] + 1).min(row[j - 1] + 1);
-            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
-                row[j] = row[j].min(before[j - 2] + 1);
-            }
-        }
-        before = std::mem::replace(&mut last, row);
-    }
-    last[b.len()]
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -182,20 +164,5 @@ mod tests {
             known.faults.is_empty() && known.strange.is_empty(),
             "{known:?}"
         );
-    }
-
-    #[test]
-    fn a_slip_of_the_hand_is_one_step() {
-        for (a, b, steps) in [
-            ("info", "info", 0),
-            ("inof", "info", 1),
-            ("inf", "info", 1),
-            ("ifo", "info", 1),
-            ("", "abc", 3),
-            ("kitten", "sitting", 3),
-        ] {
-            assert_eq!(distance(a, b), steps, "{a} {b}");
-            assert_eq!(distance(b, a), steps, "{b} {a}");
-        }
     }
 }

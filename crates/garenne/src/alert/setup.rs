@@ -25,18 +25,18 @@ pub(super) type Start = Arc<dyn Fn(&ArbiterHandle) -> Recipient<Alert> + Send + 
 /// #     fn handle(&mut self, _: Alert, _: &mut Self::Context) -> Self::Result { Ok(()) }
 /// # }
 ///
-/// let at_most_one_an_hour = AlertChannel::new("mail to the manager", || Mail)
+/// let at_most_one_an_hour = AlertSetup::new("mail to the manager", || Mail)
 ///     .pace(Pace::default().limit(1, 1.hours()));
 /// ```
 #[must_use = "an alert is never called unless a system is given it"]
-pub struct AlertChannel {
+pub struct AlertSetup {
     pub(super) name: String,
     pub(super) pace: Pace,
     pub(super) start: Start,
     faults: Vec<Fault>,
 }
 
-impl AlertChannel {
+impl AlertSetup {
     /// An alert with this name, which appears in logs and in the status. The factory makes its
     /// actor, and makes it anew when it has panicked or hung.
     pub fn new<A, F>(name: impl Into<String>, factory: F) -> Self
@@ -63,7 +63,7 @@ impl AlertChannel {
 
     /// Adds faults of its configuration, to be reported by
     /// [`SystemBuilder::build`](crate::SystemBuilder::build) together with all others.
-    pub fn faults(mut self, faults: impl IntoIterator<Item = Fault>) -> Self {
+    pub fn with_faults(mut self, faults: impl IntoIterator<Item = Fault>) -> Self {
         self.faults.extend(faults);
         self
     }
@@ -76,7 +76,7 @@ impl AlertChannel {
     }
 }
 
-impl<A, F> From<F> for AlertChannel
+impl<A, F> From<F> for AlertSetup
 where
     A: Actor<Context = Context<A>> + Handler<Alert>,
     F: Fn() -> A + Send + Sync + 'static,
@@ -92,9 +92,9 @@ where
     }
 }
 
-impl fmt::Debug for AlertChannel {
+impl fmt::Debug for AlertSetup {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AlertChannel")
+        f.debug_struct("AlertSetup")
             .field("name", &self.name)
             .field("pace", &self.pace)
             .finish_non_exhaustive()

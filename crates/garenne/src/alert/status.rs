@@ -1,0 +1,23 @@
+//! An alert, seen from outside.
+
+/// What one alert told, and what it could not, since the start of this process.
+///
+/// News are counted one by one: ten thousand failures told in one call are ten thousand.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct AlertStatus {
+    /// The name of the alert.
+    pub name: String,
+    /// News that were told.
+    pub told: u64,
+    /// News that wait to be told.
+    pub pending: u64,
+    /// News that were dropped, because they could not be told in time.
+    pub dropped: u64,
+    /// Calls made.
+    pub calls: u64,
+    /// Calls that failed.
+    pub failed_calls: u64,
+    /// Why the last call failed; `None` when it succeeded.
+    pub last_error: Option<String>,
+}

@@ -1,0 +1,34 @@
+//! A link, seen from outside.
+
+use super::Link;
+
+/// The state of one link.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum LinkState {
+    /// There is none.
+    #[default]
+    Down,
+    /// It works.
+    Up {
+        /// The broker's address, without credentials.
+        broker: String,
+        /// The number of this incarnation of the link.
+        epoch: u64,
+        /// Why the broker blocks publishing on it, while it does (memory or disk alarm).
+        blocked: Option<String>,
+    },
+}
+
+impl LinkState {
+    pub(crate) fn of(link: Option<&Link>) -> Self {
+        match link {
+            None => Self::Down,
+            Some(link) => Self::Up {
+                broker: link.broker.clone(),
+                epoch: link.epoch.0,
+                blocked: link.blocked().borrow().clone(),
+            },
+        }
+    }
+}
