@@ -149,26 +149,27 @@ impl<M: Publishable, L: SharedLink> Publishing<M, L> {
         let Some(channel) = &mut self.channel else {
             return;
         };
-        let (steps, suspects, renewal) = (&mut self.steps, &mut self.suspects, &mut self.renewal);
-        let link = &mut channel.link;
-        let is_blocked = self.gate.is_closed();
-        channel.in_flight.confirmed(number, multiple, |it| {
-            link.ends();
-            suspects.clear(it.tracked.key());
+        for number in channel.in_flight.numbers(number, multiple) {
+            let Some((it, returned)) = channel.in_flight.take(number) else {
+                continue;
+            };
+            channel.link.ends();
+            self.suspects.clear(it.tracked.key());
             // A broker that blocks opens no other channel.
-            if !taken && it.returned.is_none() && !is_blocked {
-                renewal.refused(now);
+            if !taken && returned.is_none() && !self.gate.is_closed() {
+                self.renewal.refused(now);
             }
-            if it.is_answered {
-                return;
+            if it.tracked.is_answered {
+                continue;
             }
-            let answer = match it.returned {
+            let answer = match returned {
                 Some(why) => Answer::Unroutable(why),
                 None if taken => Answer::Confirmed,
                 None => Answer::Nacked,
             };
-            steps.push_back(Step::Answer(it.tracked.message, answer));
-        });
+            self.steps
+                .push_back(Step::Answer(it.tracked.message, answer));
+        }
     }
 
     /// The broker has returned the message with this key, with these words. Its confirm follows.
@@ -216,7 +217,8 @@ impl<M: Publishable, L: SharedLink> Publishing<M, L> {
         tracked.sent = true;
         tracked.here_since = self.open_time.at(now);
         channel.link.starts();
-        Some(channel.in_flight.push(Unconfirmed::new(tracked, now)))
+        let published = now;
+        Some(channel.in_flight.push(Unconfirmed { tracked, published }))
     }
 
     /// It was not published, because the broker has closed the channel. [`broke`](Self::broke) comes next.
@@ -277,7 +279,11 @@ impl<M: Publishable, L: SharedLink> Publishing<M, L> {
         }
         while channel.has_room(&self.suspects) {
             let next = channel.next_of(&self.backlog, &self.suspects, now)?;
-            let next = self.backlog.remove(next)?;
+            let next = match next {
+                // In nearly every case, and cheaper.
+                0 => self.backlog.pop_front()?,
+                next => self.backlog.remove(next)?,
+            };
             if next.message.is_wanted() {
                 return Some(Ready(next));
             }
@@ -302,7 +308,7 @@ impl<M: Publishable, L: SharedLink> Publishing<M, L> {
             } else {
                 continue;
             };
-            if !std::mem::replace(&mut it.is_answered, true) {
+            if !std::mem::replace(&mut it.tracked.is_answered, true) {
                 let (gate, sent) = (gate.clone(), true);
                 let answer = Answer::NotTaken { gate, sent };
                 self.steps.push_back(Step::Tell { number, answer });

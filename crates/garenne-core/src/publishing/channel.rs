@@ -92,6 +92,9 @@ impl<M: Publishable, L: SharedLink> Channel<M, L> {
         suspects: &Suspects,
         now: Moment,
     ) -> Option<usize> {
+        if backlog.is_empty() && self.asked.is_none() {
+            return None;
+        }
         let resends = self.resends(backlog, now);
         let may_try_a_suspect = self.may_try_a_suspect(backlog, suspects, now);
         let is_free = self.asked.is_none() && self.link.is_free();

@@ -176,7 +176,7 @@ impl<M: Publishable, L: SharedLink> Publishing<M, L> {
         };
         let open_time = self.open_time.at(now);
         let left = channel.in_flight.into_all();
-        let left = left.filter(|it| !it.is_answered && it.tracked.message.is_wanted());
+        let left = left.filter(|it| !it.tracked.is_answered && it.tracked.message.is_wanted());
         let left = left.map(|mut it| {
             it.tracked.unconfirmed = it.age(open_time);
             it.tracked
@@ -204,7 +204,7 @@ impl<M: Publishable, L: SharedLink> Publishing<M, L> {
             return None;
         }
         let convicted = std::mem::take(&mut channel.in_flight).into_all().next()?;
-        (!convicted.is_answered).then_some(convicted.tracked.message)
+        (!convicted.tracked.is_answered).then_some(convicted.tracked.message)
     }
 
     pub(super) fn set_blocked(&mut self, reason: Option<String>, now: Moment) {

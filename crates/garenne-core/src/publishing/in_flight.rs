@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasherDefault, Hasher};
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::message::{MessageKey, OutageWait, Tracked};
@@ -12,23 +13,9 @@ use crate::time::Moment;
 pub(super) struct Unconfirmed<M> {
     pub(super) tracked: Tracked<M>,
     pub(super) published: Moment,
-    /// The broker's words with which it came back.
-    pub(super) returned: Option<String>,
-    /// Whether whoever waits was told that there is no confirm yet. The message stays here all the same,
-    /// because its confirm may still come.
-    pub(super) is_answered: bool,
 }
 
 impl<M> Unconfirmed<M> {
-    pub(super) fn new(tracked: Tracked<M>, published: Moment) -> Self {
-        Self {
-            tracked,
-            published,
-            returned: None,
-            is_answered: false,
-        }
-    }
-
     /// How long it has been without a confirm, on this channel and earlier ones, when this is the
     /// [open time](super::open_time::OpenTime).
     pub(super) fn age(&self, open_time: Duration) -> Duration {
@@ -55,6 +42,8 @@ pub(super) struct InFlight<M> {
     messages: VecDeque<Option<Unconfirmed<M>>>,
     /// How many were confirmed and have left the front.
     gone: u64,
+    /// The broker's words with which messages came back, by their numbers. Nearly always there is none.
+    returned: Vec<(u64, String)>,
     numbers: HashMap<MessageKey, u64, BuildHasherDefault<AsItIs>>,
 }
 
@@ -63,6 +52,7 @@ impl<M> Default for InFlight<M> {
         Self {
             messages: VecDeque::new(),
             gone: 0,
+            returned: Vec::new(),
             numbers: HashMap::default(),
         }
     }
@@ -79,36 +69,35 @@ impl<M> InFlight<M> {
 
     /// A message came back. Its confirm follows.
     pub(super) fn returned(&mut self, key: MessageKey, why: String) {
-        let number = self.numbers.get(&key).copied();
-        if let Some(message) = number.and_then(|number| self.get_mut(number)) {
-            message.returned = Some(why);
+        let Some(number) = self.numbers.get(&key).copied() else {
+            return;
+        };
+        // A broker that returns it again and again takes no more memory.
+        match self.returned.iter_mut().find(|(it, _)| *it == number) {
+            Some((_, words)) => *words = why,
+            None => self.returned.push((number, why)),
         }
     }
 
-    /// Takes out the messages that a confirm means, in their order. Numbers that were not published, or
-    /// were confirmed before, mean none.
-    pub(super) fn confirmed(
-        &mut self,
-        number: u64,
-        multiple: bool,
-        mut take: impl FnMut(Unconfirmed<M>),
-    ) {
-        let numbers = if multiple {
-            // AMQP's 0 would mean all. No broker says it, and nothing is believed that is not certain.
-            self.gone + 1..=number.min(self.last())
-        } else {
-            number..=number
-        };
-        for number in numbers {
-            if let Some(message) = self.place(number).and_then(Option::take) {
-                self.numbers.remove(&message.tracked.key());
-                take(message);
-            }
-        }
+    /// The numbers that a confirm may mean, in their order. AMQP's 0 with `multiple` would mean all. No broker
+    /// says it, and nothing is believed that is not certain.
+    pub(super) fn numbers(&self, number: u64, multiple: bool) -> RangeInclusive<u64> {
+        let first = if multiple { self.gone + 1 } else { number };
+        first..=number.min(self.last())
+    }
+
+    /// Takes out the message with this number, and the broker's words if it came back. A number that was
+    /// not published, or was confirmed before, means none.
+    pub(super) fn take(&mut self, number: u64) -> Option<(Unconfirmed<M>, Option<String>)> {
+        let message = self.place(number)?.take()?;
+        self.numbers.remove(&message.tracked.key());
+        let returned = self.returned.iter().position(|(it, _)| *it == number);
+        let returned = returned.map(|place| self.returned.swap_remove(place).1);
         while let Some(None) = self.messages.front() {
             self.messages.pop_front();
             self.gone += 1;
         }
+        Some((message, returned))
     }
 
     /// The number that was given last.
@@ -185,7 +174,10 @@ mod tests {
             wait: OutageWait::Copy,
             since: Moment::default(),
         };
-        Unconfirmed::new(Tracked::new((), conditions), Moment::default())
+        Unconfirmed {
+            tracked: Tracked::new((), conditions),
+            published: Moment::default(),
+        }
     }
 
     /// As many as asked for, with their numbers for keys.
@@ -198,9 +190,9 @@ mod tests {
     }
 
     fn confirmed(in_flight: &mut InFlight<()>, number: u64, multiple: bool) -> Vec<MessageKey> {
-        let mut keys = Vec::new();
-        in_flight.confirmed(number, multiple, |message| keys.push(message.tracked.key()));
-        keys
+        let numbers = in_flight.numbers(number, multiple);
+        let taken = numbers.filter_map(|number| in_flight.take(number));
+        taken.map(|(it, _)| it.tracked.key()).collect()
     }
 
     #[test]
@@ -230,10 +222,13 @@ mod tests {
     #[test]
     fn a_return_is_the_messages_whose_confirm_follows() {
         let mut in_flight = in_flight(3);
-        in_flight.returned(2, "NO_ROUTE".to_owned());
+        for _ in 0..1000 {
+            in_flight.returned(2, "NO_ROUTE".to_owned());
+        }
+        assert_eq!(in_flight.returned.len(), 1);
         in_flight.returned(9, "another channel's".to_owned());
-        let mut returned = Vec::new();
-        in_flight.confirmed(3, true, |message| returned.push(message.returned.is_some()));
+        let taken = (1..=3).filter_map(|number| in_flight.take(number));
+        let returned: Vec<_> = taken.map(|(_, why)| why.is_some()).collect();
         assert_eq!(returned, [false, true, false]);
     }
 

@@ -81,6 +81,9 @@ pub(super) struct Tracked<M> {
     pub(super) tries: u32,
     /// Whether it was ever handed to a channel: it may be stored.
     pub(super) sent: bool,
+    /// Whether whoever waits was told that there is no confirm yet. The message stays in flight all the
+    /// same, because its confirm may still come.
+    pub(super) is_answered: bool,
     /// How long it has been on earlier channels without a confirm. Time while the broker blocked is not
     /// counted.
     pub(super) unconfirmed: Duration,
@@ -96,6 +99,7 @@ impl<M> Tracked<M> {
             conditions,
             tries: 0,
             sent: false,
+            is_answered: false,
             unconfirmed: Duration::ZERO,
             here_since: Duration::ZERO,
         }
