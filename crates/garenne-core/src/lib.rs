@@ -17,6 +17,7 @@
 //! | what does a copy of a message look like? | [`retry_copy`], [`FailedMessage`] |
 //! | which failed messages are meant? | [`FailedQuery`] |
 //! | ask somebody again who has not answered? | [`Breaker`] |
+//! | what is published when, and whose confirm is it? | [`Publishing`] |
 //! | try another channel for what the broker refuses? | [`Refusals`] |
 //! | how much may a fresh process take at once? | [`Caution`] |
 //! | how many restarts are too many? | [`RestartLimit`] |
@@ -48,6 +49,7 @@ mod naming;
 pub mod outage;
 pub mod outcome;
 pub mod properties;
+pub mod publishing;
 pub mod queue;
 pub mod reader;
 pub mod redial;
@@ -87,6 +89,7 @@ pub use ledger::{Ack, Ledger, LedgerError};
 pub use outage::{Ended, GaveUp, Next, Outage, Phase, STABLE_AFTER, Summary};
 pub use outcome::{FailReason, Outcome, Settlement, UnknownReason, Wish, decide};
 pub use properties::Properties;
+pub use publishing::Publishing;
 pub use queue::{DEADLINE, DELIVERY_LIMIT, PREFETCH, Queue, WORKERS};
 pub use redial::{AfterFailure, Again, AtOnce, Redial, UnderWay};
 pub use refusals::Refusals;

@@ -21,6 +21,7 @@ mod golang_rabbitmq;
 mod json;
 mod ledger;
 mod outage;
+mod publishing;
 mod query;
 mod queue;
 mod reader;

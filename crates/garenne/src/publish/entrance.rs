@@ -6,11 +6,11 @@ use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
+use garenne_core::publishing::Gate;
 use tokio::sync::{oneshot, watch};
 use tokio::time::{Instant as Deadline, sleep_until};
 
-use super::gate::Gate;
-use super::owner::stopped;
+use super::jobs::stopped;
 use super::replies::Expecting;
 use super::room::{Place, Room, Tally};
 use super::when_down::after;
@@ -195,7 +195,7 @@ impl Entrance {
     async fn closes(&self, message: &Entering) -> Result<Place, PublishError> {
         let mut gate = self.0.channel.gate();
         let refusal = match gate.wait_for(Gate::is_closed).await {
-            Ok(gate) => gate.refusal(false, Duration::ZERO),
+            Ok(gate) => PublishError::not_taken(&gate, false, Duration::ZERO),
             Err(_) => return Err(stopped(false)),
         };
         if matches!(message.when_down, WhenDown::WaitUpTo(_)) {
@@ -220,7 +220,7 @@ impl Waiting {
             place = entrance.closes(&message) => place?,
             () = sleep_until(Deadline::from_std(until)) => {
                 let gate = entrance.0.channel.gate();
-                return Err(gate.borrow().refusal(false, until - since));
+                return Err(PublishError::not_taken(&gate.borrow(), false, until - since));
             }
         };
         Ok(entrance.hand_over(message, place))

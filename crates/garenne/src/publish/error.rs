@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use garenne_core::publishing::Gate;
 use garenne_core::{DelayError, compact};
 
 /// Why a send failed. What it means for the message is said by [`PublishError::may_be_stored`].
@@ -92,6 +93,21 @@ pub enum PublishError {
 }
 
 impl PublishError {
+    /// What a message is told that has waited so long for a broker that takes it.
+    pub(super) fn not_taken(gate: &Gate, sent: bool, waited: Duration) -> Self {
+        match gate {
+            Gate::Open => Self::Timeout { after: waited },
+            Gate::Down(reason) => Self::Disconnected {
+                reason: reason.clone(),
+                sent,
+            },
+            Gate::Blocked(reason) => Self::Blocked {
+                reason: reason.clone(),
+                sent,
+            },
+        }
+    }
+
     /// Whether the broker may have stored the message although the send failed. Sending it again
     /// with the same message id is then right, and may make a duplicate.
     #[must_use]

@@ -1,16 +1,16 @@
 //! One message on its way to the broker.
 
-use std::hash::{BuildHasher, Hasher, RandomState};
+use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use garenne_core::publishing::{Answer, MessageKey, Names, Publishable};
 use garenne_core::reader::FRAME_HEAD;
 use garenne_core::{Properties, TextProperty};
 use tokio::sync::oneshot;
 
-use super::gate::Gate;
 use super::replies::Expecting;
 use super::room::Place;
 use super::{Patience, PublishError};
@@ -27,13 +27,6 @@ pub(crate) struct Job {
     pub(super) patience: Patience,
     /// When the send began.
     pub(super) since: Instant,
-    /// How often it has been handed to a channel, not counting the times when the channel broke
-    /// over another message, or with its link.
-    pub(super) tries: u32,
-    /// Whether it was ever handed to a channel: it may be stored.
-    pub(super) sent: bool,
-    /// How long it has been on a channel without a confirm while the broker was not blocking.
-    pub(super) aloft: Duration,
     /// Its place in its publisher's window; a copy of garenne's own needs none.
     pub(super) place: Option<Place>,
     /// The reply that it asks for, until it is sent.
@@ -43,41 +36,16 @@ pub(crate) struct Job {
     pub(super) reply: Option<oneshot::Sender<Result<(), PublishError>>>,
 }
 
-/// A hash of message id, exchange and routing key. A `basic.return` names no number, so it is matched by
-/// this. Two messages with one key are never in flight together. So a collision costs a moment, and
-/// never gives a wrong answer.
-pub(super) type Key = u64;
-
-/// A key is a hash already.
-#[derive(Default)]
-pub(super) struct AsItIs(u64);
-
-impl Hasher for AsItIs {
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
-        }
-    }
-
-    fn write_u64(&mut self, key: u64) {
-        self.0 = key;
-    }
-
-    fn finish(&self) -> u64 {
-        self.0
-    }
-}
-
-/// Makes keys.
+/// Makes the keys by which messages are told apart.
 #[derive(Clone, Default)]
 pub(super) struct KeyMaker(RandomState);
 
 impl KeyMaker {
-    pub(super) fn of(&self, message_id: &[u8], exchange: &[u8], routing_key: &[u8]) -> Key {
+    pub(super) fn of(&self, message_id: &[u8], exchange: &[u8], routing_key: &[u8]) -> MessageKey {
         self.0.hash_one((message_id, exchange, routing_key))
     }
 
-    pub(super) fn of_job(&self, job: &Job) -> Key {
+    pub(super) fn of_job(&self, job: &Job) -> MessageKey {
         let properties = &job.properties;
         let id = properties.message_id.as_deref().map(str::as_bytes);
         let id = id.or_else(|| properties.unread_text(TextProperty::MessageId));
@@ -88,9 +56,6 @@ impl KeyMaker {
         )
     }
 }
-
-/// How often a message is handed to a channel that breaks without saying over which one.
-const MAX_TRIES: u32 = 3;
 
 /// What a content header frame has besides what [`Properties::encoded_len`] counts: its head and its end.
 pub(super) const HEADER_FRAME_OVERHEAD: usize = FRAME_HEAD + 1;
@@ -113,9 +78,6 @@ impl Job {
             mandatory: true,
             patience,
             since: Instant::now(),
-            tries: 0,
-            sent: false,
-            aloft: Duration::ZERO,
             place: None,
             expecting: None,
             reply: None,
@@ -137,7 +99,7 @@ impl Job {
     }
 
     /// Tells whoever waits that there is no confirm yet. It may still come, so the message keeps its place.
-    pub(super) fn answer_aloft(&mut self, result: Result<(), PublishError>) {
+    pub(super) fn answer_in_flight(&mut self, result: Result<(), PublishError>) {
         self.count(&result);
         self.tell(result);
     }
@@ -154,55 +116,50 @@ impl Job {
         let _ = self.reply.take().map(|reply| reply.send(result));
     }
 
-    /// Whether it may wait in line, while there is a link, for the channel to take it.
-    pub(super) fn may_wait_in_line(&self, now: Instant, confirm_timeout: Duration) -> bool {
-        self.patience.lasts(now) || now.saturating_duration_since(self.since) < confirm_timeout
-    }
-
-    /// Answers that the broker did not take it in time.
-    pub(super) fn refuse(&mut self, gate: &Gate, confirm_timeout: Duration) {
-        self.answer(Err(self.refusal(gate, confirm_timeout)));
-    }
-
-    /// Why the broker did not take it in time, as far as that is known.
-    pub(super) fn refusal(&self, gate: &Gate, confirm_timeout: Duration) -> PublishError {
-        match self.patience {
-            Patience::Buffered { max_age, .. } if gate.is_closed() => PublishError::TooOld {
-                after: max_age,
-                reason: gate.reason(),
-                sent: self.sent,
+    /// What an answer means for this message.
+    pub(super) fn result(
+        &self,
+        answer: Answer,
+        confirm_timeout: Duration,
+    ) -> Result<(), PublishError> {
+        Err(match answer {
+            Answer::Confirmed => return Ok(()),
+            Answer::Nacked => PublishError::Nacked,
+            Answer::Unroutable(reason) => PublishError::Unroutable {
+                exchange: self.exchange.clone(),
+                routing_key: self.routing_key.clone(),
+                reason,
             },
-            _ => gate.refusal(self.sent, confirm_timeout),
-        }
+            Answer::Refused(reason) => PublishError::Refused { reason },
+            Answer::TooLarge(what) => PublishError::TooLarge { what },
+            Answer::EndsLinks(reason) => PublishError::Unsendable {
+                what: format!(
+                    "it was all that was on its way each time that the broker ended a link, twice: \
+                     {reason}"
+                ),
+            },
+            Answer::NotTaken { gate, sent } => match self.patience {
+                Patience::Buffered { max_age, .. } if gate.is_closed() => PublishError::TooOld {
+                    after: max_age,
+                    reason: gate.reason(),
+                    sent,
+                },
+                _ => PublishError::not_taken(&gate, sent, confirm_timeout),
+            },
+        })
     }
 
-    /// It is handed to a channel.
-    pub(super) fn starts(&mut self) {
-        self.tries += 1;
+    /// It is handed to a channel, for the first time or again.
+    pub(super) fn starts(&mut self, is_again: bool) {
         if let Some(expecting) = self.expecting.take() {
             expecting.begin();
         }
-        let again = std::mem::replace(&mut self.sent, true);
-        if again && let Some(place) = &self.place {
+        if is_again && let Some(place) = &self.place {
             place
                 .tally()
                 .possible_duplicates
                 .fetch_add(1, Ordering::Relaxed);
         }
-    }
-
-    /// Whether this is the last time that it is handed to a channel. That try is made alone: if the
-    /// channel breaks once more, it was over this message and no other.
-    pub(super) fn is_last_try(&self) -> bool {
-        self.tries >= MAX_TRIES
-    }
-
-    pub(super) fn is_next_try_the_last(&self) -> bool {
-        self.tries + 1 >= MAX_TRIES
-    }
-
-    pub(super) fn is_wanted(&self) -> bool {
-        self.reply.as_ref().is_some_and(|reply| !reply.is_closed())
     }
 
     /// Refuses a message that would make the broker close the connection or the channel.
@@ -284,42 +241,20 @@ impl Job {
         .chain(set)
         .chain(headers.map(|name| ("header's name", name.as_str())))
     }
+}
 
-    /// Whether this message made the broker close the channel with this text, and what that means
-    /// for it. `None`: it was only in flight at the time.
-    pub(super) fn blame(&self, code: u16, text: &str) -> Option<PublishError> {
-        let names_our_exchange = text.contains(&format!("exchange '{}'", self.exchange))
-            // A right may also end at some routing keys.
-            && (!text.contains("topic '")
-                || text.contains(&format!("topic '{}'", self.routing_key)));
-        let names = |what: &str, value: &Option<String>| {
-            let value = value.as_ref()?;
-            text.contains(&format!("{what} '{value}'")).then_some(())
-        };
-        let refused = || {
-            Some(PublishError::Refused {
-                reason: text.to_owned(),
-            })
-        };
-        match code {
-            404 if names_our_exchange => Some(PublishError::Unroutable {
-                exchange: self.exchange.clone(),
-                routing_key: self.routing_key.clone(),
-                reason: text.to_owned(),
-            }),
-            403 if names_our_exchange => refused(),
-            406 if text.contains("message size") => text
-                .contains(&format!("message size {} ", self.body.len()))
-                .then(|| PublishError::TooLarge {
-                    what: text.to_owned(),
-                }),
-            406 if text.contains("user_id") => {
-                names("set to", &self.properties.user_id).and_then(|()| refused())
-            }
-            406 if text.contains("expiration") => {
-                names("expiration", &self.properties.expiration).and_then(|()| refused())
-            }
-            _ => None,
+impl Publishable for Box<Job> {
+    fn is_wanted(&self) -> bool {
+        self.reply.as_ref().is_some_and(|reply| !reply.is_closed())
+    }
+
+    fn names(&self) -> Names<'_> {
+        Names {
+            exchange: &self.exchange,
+            routing_key: &self.routing_key,
+            body_len: self.body.len(),
+            user_id: self.properties.user_id.as_deref(),
+            expiration: self.properties.expiration.as_deref(),
         }
     }
 }

@@ -1,14 +1,15 @@
 //! Publishing with confirms: one owner task per confirm channel.
 
+mod clock;
 mod connect;
 mod declaring;
 mod delays;
+mod driver;
 mod entrance;
 mod error;
-mod flight;
-mod gate;
 mod golang_rabbitmq;
 mod job;
+mod jobs;
 mod keeper;
 mod levels;
 mod limits;
@@ -18,15 +19,14 @@ mod owner;
 mod probe;
 mod publication;
 mod publisher;
-mod renewal;
 mod replies;
 mod request;
 mod retry;
 mod room;
 mod send_all;
 mod session;
+mod share;
 mod status;
-mod suspects;
 mod when_down;
 
 pub use connect::{ConnectError, ConnectErrorKind, PublisherBuilder};
@@ -34,9 +34,11 @@ pub use delays::Delays;
 pub use error::PublishError;
 pub use golang_rabbitmq::GolangRabbitmqPublisher;
 pub(crate) use job::Job;
+pub(crate) use jobs::{ConfirmChannel, Jobs, channel};
+pub(crate) use limits::Limits;
 pub(crate) use outgoing::new_message_id;
 pub use outgoing::{Outgoing, Payload};
-pub(crate) use owner::{ConfirmChannel, Jobs, Limits, channel, start};
+pub(crate) use owner::start;
 pub use publication::Publication;
 pub(crate) use publisher::CONFIRM_TIMEOUT;
 pub use publisher::Publisher;

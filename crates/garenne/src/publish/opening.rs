@@ -1,8 +1,8 @@
-//! How a confirm channel begins and ends.
+//! How a confirm channel is opened, and closed when it is left.
 
 use tracing::debug;
 
-use super::replies::{REPLY_TO, Replies};
+use super::replies::REPLY_TO;
 use crate::link::{Link, LinkError, Port, Subscription};
 
 /// A channel that confirms, and the consumer of replies if its messages are requests.
@@ -12,12 +12,13 @@ pub(super) struct Opened {
 }
 
 /// Opens a channel that confirms, and consumes the replies if its messages are requests.
-pub(super) async fn open(link: &Link, replies: Option<Replies>) -> Result<Opened, LinkError> {
+pub(super) async fn open(link: &Link, is_for_requests: bool) -> Result<Opened, LinkError> {
     let port = link.open_port("a confirm channel").await?;
     port.confirm().await?;
-    let replies = match replies {
-        Some(_) => Some(port.consume_replies(REPLY_TO).await?),
-        None => None,
+    let replies = if is_for_requests {
+        Some(port.consume_replies(REPLY_TO).await?)
+    } else {
+        None
     };
     Ok(Opened {
         port,

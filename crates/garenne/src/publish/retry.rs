@@ -12,8 +12,8 @@ use garenne_core::{Declare, Epoch, Properties, Queue};
 use tokio::sync::oneshot;
 use tracing::warn;
 
-use super::owner::{ConfirmChannel, Limits, channel, own};
-use super::{Job, Patience, PublishError};
+use super::owner::own;
+use super::{ConfirmChannel, Job, Limits, Patience, PublishError, channel};
 use crate::link::{LinkWatch, declare_lane, restore};
 
 /// Publishes retry copies, each persistent, mandatory and confirmed, and sees to it that the lane

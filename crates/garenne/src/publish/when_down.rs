@@ -78,11 +78,6 @@ impl Patience {
             Self::Until(until) | Self::Buffered { until, .. } => Some(until),
         }
     }
-
-    /// Whether a link that is down is still waited for.
-    pub(super) fn lasts(self, now: Instant) -> bool {
-        self.until().is_some_and(|until| now < until)
-    }
 }
 
 /// Some time after this moment; what no clock reaches is as good as never.
