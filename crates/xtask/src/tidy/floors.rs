@@ -29,7 +29,7 @@ const FLOORS: &[Floor] = &[
     ("wire", &[]),
     ("body", &["failure"]),
     ("logging", &["panics", "spelling"]),
-    ("link", &["resources", "wire"]),
+    ("link", &["quiet", "resources", "wire"]),
     ("environment", &["spelling", "link"]),
     ("alert", &["failure", "identity", "resources"]),
     (

@@ -8,9 +8,6 @@ const MAX_LINES: usize = 400;
 /// A function that is longer does two things.
 const MAX_LINES_OF_A_FUNCTION: usize = 70;
 
-/// Functions that are longer, and have still to be split: file and name.
-const STILL_LONGER: &[(&str, &str)] = &[("crates/garenne/src/consumer/life.rs", "handled")];
-
 /// What a file `mod.rs` does not have: whoever looks for code looks for a file with a name.
 const CODE: [&str; 7] = ["fn", "struct", "enum", "trait", "impl", "const", "static"];
 
@@ -25,13 +22,7 @@ pub(super) fn check(source: &Source) -> Vec<String> {
         ));
     }
     for (function, line, lines) in functions(source) {
-        let is_excused = STILL_LONGER.contains(&(name.as_str(), function));
-        if is_excused && lines <= MAX_LINES_OF_A_FUNCTION {
-            faults.push(format!(
-                "{name}: `{function}` has {lines} lines, and need not be excused"
-            ));
-        }
-        if lines > MAX_LINES_OF_A_FUNCTION && !is_excused {
+        if lines > MAX_LINES_OF_A_FUNCTION {
             faults.push(format!(
                 "{name}:{line}: `{function}` has {lines} lines; split it where it does two things \
                  ({MAX_LINES_OF_A_FUNCTION} at most)"

@@ -235,42 +235,6 @@ mod tests {
                 Transient,
             ),
             (
-                406,
-                "PRECONDITION_FAILED - inequivalent arg 'type' for exchange 'e' in vhost '/': cut off here",
-                Reason::Unlike(None),
-                Configuration,
-            ),
-            (
-                406,
-                "PRECONDITION_FAILED - invalid arg 'x-priority' for queue 'o'hara' in vhost '/' of queue type rabbit_stream_queue",
-                Reason::InvalidArgument(Some(QueueType::Stream)),
-                Configuration,
-            ),
-            (
-                406,
-                "PRECONDITION_FAILED - invalid arg 'x-max-length' for queue 'q' in vhost '/': {value_negative,-1}",
-                Reason::InvalidArgument(None),
-                Configuration,
-            ),
-            (
-                406,
-                "PRECONDITION_FAILED - unknown delivery tag 7",
-                Reason::UnknownDelivery,
-                Transient,
-            ),
-            (
-                406,
-                "PRECONDITION_FAILED - delivery acknowledgement on channel 1 timed out. Timeout value used: 3000 ms",
-                Reason::DeliveryTimeout,
-                Transient,
-            ),
-            (
-                406,
-                "PRECONDITION_FAILED - cannot declare queue 'q': queue limit in vhost '/' (3) is reached",
-                Reason::Limit(Limit::Queues),
-                Transient,
-            ),
-            (
                 320,
                 "CONNECTION_FORCED - user 'app' is deleted",
                 Reason::Deleted,
@@ -291,6 +255,44 @@ mod tests {
             (541, "INTERNAL_ERROR", Reason::Plain, Transient),
         ] {
             means(code, text, &reason, kind);
+        }
+    }
+
+    #[test]
+    fn a_precondition_that_failed_is_told_apart_by_the_words() {
+        for (text, reason, kind) in [
+            (
+                "PRECONDITION_FAILED - inequivalent arg 'type' for exchange 'e' in vhost '/': cut off here",
+                Reason::Unlike(None),
+                Configuration,
+            ),
+            (
+                "PRECONDITION_FAILED - invalid arg 'x-priority' for queue 'o'hara' in vhost '/' of queue type rabbit_stream_queue",
+                Reason::InvalidArgument(Some(QueueType::Stream)),
+                Configuration,
+            ),
+            (
+                "PRECONDITION_FAILED - invalid arg 'x-max-length' for queue 'q' in vhost '/': {value_negative,-1}",
+                Reason::InvalidArgument(None),
+                Configuration,
+            ),
+            (
+                "PRECONDITION_FAILED - unknown delivery tag 7",
+                Reason::UnknownDelivery,
+                Transient,
+            ),
+            (
+                "PRECONDITION_FAILED - delivery acknowledgement on channel 1 timed out. Timeout value used: 3000 ms",
+                Reason::DeliveryTimeout,
+                Transient,
+            ),
+            (
+                "PRECONDITION_FAILED - cannot declare queue 'q': queue limit in vhost '/' (3) is reached",
+                Reason::Limit(Limit::Queues),
+                Transient,
+            ),
+        ] {
+            means(406, text, &reason, kind);
         }
     }
 
