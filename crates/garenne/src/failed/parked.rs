@@ -7,7 +7,7 @@ use garenne_core::reader::Message;
 use garenne_core::wire::readable;
 use garenne_core::{FailedMessage, Properties, Value};
 
-use super::shown::Shown;
+use super::copies::Copies;
 use crate::publish::Outgoing;
 
 /// The header in which a quorum queue says how often the message has come back.
@@ -20,7 +20,7 @@ pub(super) struct Parked {
     /// No copy can take its place, as has been tried.
     pub(super) is_without_copy: bool,
     /// The broker says that it has handed it out before.
-    is_redelivered: bool,
+    pub(super) is_redelivered: bool,
     /// What it was delivered with, to put it back as it was.
     properties: Properties,
 }
@@ -57,8 +57,8 @@ impl Parked {
     }
 
     /// What it is recognised by in its parking queue.
-    pub(super) fn print(&self, parking: &str, shown: &Shown) -> u64 {
-        shown.print(parking, &self.properties, &self.record.body)
+    pub(super) fn print(&self, parking: &str, copies: &Copies) -> u64 {
+        copies.print(parking, &self.properties, &self.record.body)
     }
 
     /// The message that takes its place in its parking queue; `None` when it would lack something.
