@@ -232,6 +232,37 @@ async fn one_look_shows_as_many_equal_messages_as_lie_there() {
     }
 }
 
+/// No copy of it can be whole, because its headers fill a frame. Each look gives it back, and RabbitMQ 4 drops
+/// what was given back for the 21st time.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_copied_whole_is_not_lost_however_often_one_looks() {
+    let stage = Stage::with(0).await;
+    let client = Client::connect(&stage.vhost.url()).await;
+    let room = 131_072 - 8;
+    let mut headers = FieldTable::default();
+    headers.insert(
+        "big".into(),
+        AMQPValue::LongString("x".repeat(room - 200).into()),
+    );
+    let properties = BasicProperties::default()
+        .with_message_id("big".into())
+        .with_expiration("86400000".into())
+        .with_headers(headers);
+    client.publish("", "orders.failed", b"{}", properties).await;
+    for look in 0..30 {
+        let (ids, seen) = stage.see().await;
+        assert_eq!(ids, ["big"], "look {look}");
+        if look == 3 {
+            let fault = seen.unwrap_err().to_string();
+            assert!(
+                fault.contains("`big`") && fault.contains("stays as it is"),
+                "{fault}"
+            );
+        }
+        stage.ready("orders.failed", 1).await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_look_shows_all_that_lay_there_while_others_park_more() {
     const ALL: usize = 40;

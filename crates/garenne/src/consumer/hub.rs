@@ -4,7 +4,7 @@ use actix::{Addr, Message, Recipient};
 use garenne_core::Epoch;
 use tokio::sync::watch;
 
-use super::Replies;
+use super::{DirectReplies, Replies};
 use crate::alert::Desk;
 use crate::link::{LinkError, LinkWatch};
 use crate::publish::{Publisher, RetryPublisher};
@@ -24,6 +24,7 @@ pub(crate) struct Hub {
     pub(crate) desk: Desk,
     pub(crate) identity: std::sync::Arc<Identity>,
     pub(crate) replies: std::sync::Arc<Replies>,
+    pub(crate) direct_replies: std::sync::Arc<DirectReplies>,
 }
 
 /// Who we are, for failure records and connection names.

@@ -4,6 +4,7 @@ mod acks;
 mod actor;
 mod answers;
 mod channel;
+mod direct;
 mod feed;
 mod function;
 mod handler;
@@ -24,6 +25,7 @@ mod worker;
 
 use actor::ConsumerActor;
 pub(crate) use actor::Resubscribe;
+pub(crate) use direct::DirectReplies;
 pub(crate) use function::FnHandler;
 use handler::HandlerCell;
 pub(crate) use handler::panic_text;

@@ -11,7 +11,7 @@ use futures_util::{FutureExt, StreamExt};
 
 use super::copies::{Copies, CopyOf};
 use super::parked::Parked;
-use super::parking::{ALONE, kind_of, not_put_back, refused};
+use super::parking::{ALONE, kind_of, not_put_back, put_back_cut, refused};
 use super::store::{StoreError, StoreErrorKind};
 use crate::publish::{PublishError, Publisher};
 
@@ -83,11 +83,21 @@ impl Replacing {
 
     /// Sends the copy; gives the message back if there is no complete copy of it.
     pub(super) fn begin(&mut self, replaced: Replaced) -> Option<Replaced> {
-        let Some(copy) = replaced.parked.copy(&replaced.parking, self.header_room) else {
-            let why = "its headers and the record that it needs do not fit into one frame";
-            self.faults
-                .add(not_put_back(&replaced.parking, &replaced.parked, why));
-            return Some(replaced);
+        let (parking, room) = (&replaced.parking, self.header_room);
+        let copy = match replaced.parked.copy(parking, room) {
+            Some(copy) => copy,
+            None => match replaced.parked.last_resort(parking, room) {
+                Some(copy) => {
+                    self.faults.add(put_back_cut(parking, &replaced.parked));
+                    copy
+                }
+                None => {
+                    let why = "its headers and the record that it needs do not fit into one frame";
+                    self.faults
+                        .add(not_put_back(parking, &replaced.parked, why));
+                    return Some(replaced);
+                }
+            },
         };
         self.is_alone = replaced.parked.record.body.len() >= ALONE;
         let body = &replaced.parked.record.body;

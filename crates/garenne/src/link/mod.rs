@@ -13,6 +13,7 @@ mod inspect;
 mod io;
 mod levels;
 mod parameters;
+mod restore;
 mod solo;
 mod tls;
 mod visit;
@@ -20,7 +21,7 @@ mod watch;
 
 pub use address::BrokerUrl;
 pub(crate) use address::plain_text_faults;
-pub(crate) use adopt::{Consumers, find_out, missing, restore};
+pub(crate) use adopt::{Consumers, find_out};
 pub use adopt::{is_usable, risks};
 pub(crate) use declare::{
     Load, declare_entities, declare_lane, declare_one, declare_queue, declare_topology, load,
@@ -36,6 +37,7 @@ pub(crate) use inspect::inspect;
 pub(crate) use io::{Incoming, Port, Publish, Subscription, Writer};
 pub(crate) use levels::{bind_destination, declare_levels};
 pub(crate) use parameters::is_contents;
+pub(crate) use restore::{restore, restore_gone};
 pub use tls::Tls;
 pub(crate) use visit::{Access, Destination, Visit};
 pub(crate) use watch::{LinkEvent, LinkNews};

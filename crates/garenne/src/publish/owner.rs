@@ -19,7 +19,7 @@ use super::opening::{Opened, close, open};
 use super::renewal::Renewal;
 use super::replies::Replies;
 use super::session::{End, Lasting, Session};
-use super::suspects::{Suspects, accuses};
+use super::suspects::Suspects;
 use super::{Job, PublishError};
 use crate::link::{Link, LinkError, LinkWatch};
 use crate::quiet::Quiet;
@@ -214,7 +214,7 @@ impl Owner {
         let mut session = Session::new(link, &mut opened.port, held, lasting, broke);
         let end = session.run(&mut self.waiting, &self.gate).await;
         if let Err(error) = &end
-            && accuses(error)
+            && error.accuses()
             && !link.is_up()
         {
             session.accuse(error);

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use super::job::{AsItIs, Key};
-use crate::link::{Link, LinkError};
+use crate::link::Link;
 
 /// How often a message may end a link with nothing else on its way.
 const CHANCES: u8 = 2;
@@ -66,12 +66,6 @@ impl Suspects {
         }
         enough
     }
-}
-
-/// Whether a link that ended so may have ended over a message: the broker has closed it because of
-/// what it read, or failed over it. That operators, a shutdown or the network ended it says nothing.
-pub(super) fn accuses(error: &LinkError) -> bool {
-    matches!(error.code, 501..=506 | 540 | 541)
 }
 
 /// One channel's share of what is in flight on its link.

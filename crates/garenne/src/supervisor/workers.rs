@@ -10,8 +10,9 @@ use tracing::{error, warn};
 
 use super::ConnectionSupervisor;
 use crate::consumer::{
-    Hub, Recall, Resubscribe, Settings, Sharing, WorkerId, WorkerNews, WorkerReport,
+    DirectReplies, Hub, Recall, Resubscribe, Settings, Sharing, WorkerId, WorkerNews, WorkerReport,
 };
+use crate::link::Destination;
 use crate::publish::RetryPublisher;
 use crate::quiet::QueueLog;
 use crate::sink::{FailSink, Parking};
@@ -81,6 +82,12 @@ impl ConnectionSupervisor {
         );
         let parking = Parking::new(self.parked.clone(), publish.clone(), consume.clone());
         let sink = FailSink::new(parking, self.desk.clone(), self.plan.sinks.clone())?.start();
+        let direct_replies = Arc::new(DirectReplies::new(Destination {
+            brokers: self.plan.brokers.clone(),
+            tls: self.plan.tls.clone(),
+            name: self.plan.identity.link_name("addresses for replies"),
+            runtime: self.runtime.clone(),
+        }));
         let hub = |arbiter: &Arbiter| {
             let (limits, copies, lanes) = (self.plan.limits, publish.clone(), consume.clone());
             let retry = RetryPublisher::start_in_arbiter(&arbiter.handle(), move |_| {
@@ -97,6 +104,7 @@ impl ConnectionSupervisor {
                 publisher: self.publisher.clone(),
                 identity: Arc::clone(&self.plan.identity),
                 replies: Arc::clone(&self.plan.replies),
+                direct_replies: Arc::clone(&direct_replies),
             }
         };
         let total: usize = self
