@@ -212,6 +212,95 @@ async fn one_look_shows_each_message_once_whatever_a_producer_has_written_on_it(
     }
 }
 
+/// Events without an id and with one body are different events, and equal in all that can be seen of them.
+#[tokio::test(flavor = "multi_thread")]
+async fn one_look_shows_as_many_equal_messages_as_lie_there() {
+    const ALL: usize = 30;
+    for kind in [Queue::quorum("orders"), Queue::classic("orders")] {
+        let stage = Stage::on(kind, 0).await;
+        let client = Client::connect(&stage.vhost.url()).await;
+        for _ in 0..ALL {
+            let plain = BasicProperties::default();
+            client.publish("", "orders.failed", b"{}", plain).await;
+        }
+        for look in 0..8 {
+            assert_eq!(stage.look().await.len(), ALL, "look {look}");
+            stage.ready("orders.failed", ALL as u64).await;
+            take_and_give_back(&client, ALL - look).await;
+            stage.ready("orders.failed", ALL as u64).await;
+        }
+    }
+}
+
+/// No copy of it can be whole, because its headers fill a frame. Each look gives it back, and RabbitMQ 4 drops
+/// what was given back for the 21st time.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_copied_whole_is_not_lost_however_often_one_looks() {
+    let stage = Stage::with(0).await;
+    let client = Client::connect(&stage.vhost.url()).await;
+    let room = 131_072 - 8;
+    let mut headers = FieldTable::default();
+    headers.insert(
+        "big".into(),
+        AMQPValue::LongString("x".repeat(room - 200).into()),
+    );
+    let properties = BasicProperties::default()
+        .with_message_id("big".into())
+        .with_expiration("86400000".into())
+        .with_headers(headers);
+    client.publish("", "orders.failed", b"{}", properties).await;
+    for look in 0..30 {
+        let (ids, seen) = stage.see().await;
+        assert_eq!(ids, ["big"], "look {look}");
+        if look == 3 {
+            let fault = seen.unwrap_err().to_string();
+            assert!(
+                fault.contains("`big`") && fault.contains("stays as it is"),
+                "{fault}"
+            );
+        }
+        stage.ready("orders.failed", 1).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_look_shows_all_that_lay_there_while_others_park_more() {
+    const ALL: usize = 40;
+    let stage = Stage::with(ALL).await;
+    let mut lay_there: Vec<_> = (0..ALL).map(|number| record(number).message_id).collect();
+    lay_there.sort_unstable();
+    let client = Client::connect(&stage.vhost.url()).await;
+    let mut parked = 0;
+    for look in 0..4 {
+        // They have come back twice: each is put behind those that come meanwhile.
+        for _ in 0..2 {
+            take_and_give_back(&client, ALL + parked).await;
+            stage.ready("orders.failed", (ALL + parked) as u64).await;
+        }
+        let mut seen = Vec::new();
+        let mut cursor = stage.parked.open(&FailedQuery::all()).await.unwrap();
+        while let Some(stored) = cursor.next().await.unwrap() {
+            seen.push(stored.record.message_id);
+            cursor.keep(stored.key).await.unwrap();
+            let more = vec![record(ALL + parked)];
+            stage.parked.insert(more).await.unwrap();
+            parked += 1;
+        }
+        assert_eq!(cursor.close().await.unwrap(), Seen::All);
+        seen.sort_unstable();
+        let before: Vec<_> = seen.iter().filter(|id| lay_there.contains(id)).collect();
+        assert_eq!(before, lay_there.iter().collect::<Vec<_>>(), "look {look}");
+        stage.ready("orders.failed", (ALL + parked) as u64).await;
+        lay_there = (0..ALL + parked)
+            .map(|number| record(number).message_id)
+            .collect();
+        lay_there.sort_unstable();
+        if parked > 300 {
+            break;
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hundred_looks_at_a_parking_queue_lose_nothing() {
     let stage = Stage::with(50).await;

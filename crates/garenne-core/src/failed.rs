@@ -210,7 +210,7 @@ impl FailedMessage {
             reason: reason
                 .as_str()
                 .and_then(|r| r.parse().ok())
-                .unwrap_or(FailReason::Exhausted),
+                .unwrap_or(FailReason::Unknown),
             error: text(header::FAIL_ERROR),
             error_chain: chain.into_iter().map(str::to_owned).collect(),
             host: text(header::FAIL_HOST),

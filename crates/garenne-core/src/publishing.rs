@@ -24,6 +24,7 @@ pub use message::{Conditions, MAX_TRIES, MessageKey, Names, OutageWait, Publisha
 use open_time::OpenTime;
 use renewal::Renewal;
 use suspects::Suspects;
+pub use suspects::accuses;
 
 use crate::time::Moment;
 

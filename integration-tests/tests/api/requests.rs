@@ -91,6 +91,80 @@ async fn a_reply_goes_to_no_queue_that_a_producer_only_names() {
     running.stop().await;
 }
 
+/// Addresses that somebody made up, from one that the broker has given. Many end the connection of whoever sends
+/// there.
+async fn made_up(place: &Place) -> Vec<String> {
+    let asker = integration_tests::Client::connect(&place.vhost.url()).await;
+    let consuming = asker.channel().basic_consume(
+        "amq.rabbitmq.reply-to".into(),
+        "".into(),
+        BasicConsumeOptions {
+            no_ack: true,
+            ..BasicConsumeOptions::default()
+        },
+        FieldTable::default(),
+    );
+    let _replies = consuming.await.unwrap();
+    place.client.declare("addresses", &[]).await;
+    let properties =
+        lapin::BasicProperties::default().with_reply_to("amq.rabbitmq.reply-to".into());
+    asker.publish("", "addresses", b"", properties).await;
+    let told = place.take_one("addresses").await;
+    let address = told
+        .delivery
+        .properties
+        .reply_to()
+        .clone()
+        .unwrap()
+        .to_string();
+    let direct = address.strip_prefix("amq.rabbitmq.reply-to.").unwrap();
+    let (requester, key) = direct.split_once('.').unwrap();
+    let mut addresses = vec![
+        "!!!!.x".to_owned(),
+        "g2EB.x".to_owned(),
+        String::new(),
+        "x".to_owned(),
+        format!("{requester}.!!"),
+        format!("{requester}.{key}.x"),
+        direct.to_owned(),
+    ];
+    for at in (3..requester.len()).step_by(3) {
+        let mut bytes = requester.as_bytes().to_vec();
+        bytes[at] = if bytes[at] == b'f' { b'g' } else { b'f' };
+        addresses.push(format!("{}.{key}", String::from_utf8(bytes).unwrap()));
+    }
+    let whole = |direct| format!("amq.rabbitmq.reply-to.{direct}");
+    addresses.into_iter().map(whole).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_address_for_replies_that_somebody_made_up_costs_its_own_request_alone() {
+    let place = Place::new().await;
+    let queue = Queue::quorum("questions").retry(Retry::none());
+    let running = Running::consuming(place.system().consume_fn(queue, double)).await;
+    let addresses = made_up(&place).await;
+    let publisher = Publisher::connect(place.vhost.url()).await.unwrap();
+    let link = running.status().publish;
+    let forged = async {
+        for address in &addresses {
+            let request = question(1).reply_to(address.clone());
+            publisher.send(request).await.unwrap();
+        }
+    };
+    let asking = (0..90).map(|number| publisher.request::<Json<u64>>(question(number), SOON));
+    let ((), answers) = futures_util::future::join(forged, join_all(asking)).await;
+    for (number, answer) in (0..90).zip(answers) {
+        assert_eq!(answer.map(|Json(answer)| answer), Ok(number * 2));
+    }
+    let counts = running.acked(90 + addresses.len() as u64).await;
+    // Some are well formed, and nobody waits there: such a reply is dropped.
+    let failed = counts.failed;
+    assert!((2..=addresses.len() as u64).contains(&failed), "{counts:?}");
+    assert_eq!(running.status().publish, link, "no link was lost over them");
+    place.holds("questions.failed", failed).await;
+    running.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn on_rabbitmq_a_request_fails_at_once_with_its_link_and_a_foreign_consumer_can_reply() {
     let place = Place::new().await;

@@ -162,3 +162,27 @@ async fn only_what_was_edited_gets_the_body_whoever_sends_another_of_its_id_mean
     assert!(bodies.contains(&&br#"{"order_id":666}"#[..]), "{bodies:?}");
     assert_eq!(bodies.len(), 2);
 }
+
+/// What others wrote has lines, and none of them looks like one of the command's own.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_text_with_lines_looks_like_no_header_and_no_cause() {
+    let stage = Stage::new().await;
+    let forged = TWO.lines().next().unwrap();
+    let forged = forged
+        .replace("card declined", r"declined\n  because it was forged")
+        .replace(
+            r#""tenant":"eu""#,
+            r#""a":"x\n  tenant: forged","b\n  c":"forged""#,
+        );
+    assert!(forged.contains("tenant: forged") && forged.contains("because it"));
+    stage.park(&forged).await;
+    let shown = stage
+        .run(&["failed", "show", "-q", "orders", "-n", "1"])
+        .await
+        .well();
+    let lines: Vec<_> = shown.out.lines().collect();
+    for part in ["tenant: forged", "because it was forged", "c: forged"] {
+        let line = lines.iter().find(|line| line.contains(part)).expect(part);
+        assert!(line.starts_with("    | "), "{line}");
+    }
+}

@@ -25,9 +25,13 @@ pub(super) fn from_deaths(
     let said = || parked.headers.get(ORIG_QUEUE).and_then(Value::as_str);
     let of_death = death.told.map(|death| &*death.queue);
     let queue = told.or(of_death).or_else(beside).or_else(said);
-    let origin = death.came_to(queue.unwrap_or_default()).unwrap_or(Origin {
-        queue: queue.unwrap_or_default(),
-        ..lay_in
+    let queue = queue.unwrap_or_default();
+    let origin = death.came_to(queue).unwrap_or(if deaths.are_told {
+        Origin { queue, ..lay_in }
+    } else {
+        // Somebody has put it there. How says nothing of where the message was meant to go, and the
+        // copy that a look puts in its place would have come in another way.
+        Origin::new(queue, "", queue)
     });
     let original = original_of(parked.clone(), origin, death.was_a_copy(origin));
     let mut properties = original.properties;

@@ -65,7 +65,8 @@ impl Suspects {
 /// Whether a link that ended with this code may have ended over a message: the broker has closed it
 /// because of what it read, or failed over it. That operators, a shutdown or the network ended a link says
 /// nothing about messages.
-pub(super) fn accuses(code: u16) -> bool {
+#[must_use]
+pub const fn accuses(code: u16) -> bool {
     matches!(code, 501..=506 | 540 | 541)
 }
 

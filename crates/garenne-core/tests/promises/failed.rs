@@ -97,6 +97,6 @@ fn a_record_with_holes_is_read_as_far_as_it_goes() {
         headers,
         ..Properties::default()
     });
-    assert_eq!(failed.reason, FailReason::Exhausted);
+    assert_eq!(failed.reason, FailReason::Unknown);
     assert_eq!((failed.attempts, failed.first_failed_at), (1, UNIX_EPOCH));
 }

@@ -1,7 +1,7 @@
 //! `SQLite`.
 
 use std::fs::OpenOptions;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteRow, SqliteSynchronous};
@@ -66,7 +66,24 @@ fn make_private(file: &Path) {
         .write(true)
         .create_new(true)
         .mode(0o600)
-        .open(file);
+        .open(target_of(file));
+}
+
+/// What a path leads to, over links to files that are not there: those `SQLite` follows and makes.
+fn target_of(file: &Path) -> PathBuf {
+    /// As many as Linux follows.
+    const LINKS: usize = 40;
+    let mut file = file.to_owned();
+    for _ in 0..LINKS {
+        let Ok(target) = file.read_link() else {
+            break;
+        };
+        file = match file.parent() {
+            Some(folder) => folder.join(target),
+            None => target,
+        };
+    }
+    file
 }
 
 impl Session for File {

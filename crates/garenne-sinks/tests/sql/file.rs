@@ -87,6 +87,19 @@ async fn a_new_file_and_those_beside_it_are_for_this_user_only() {
 }
 
 #[tokio::test]
+async fn a_new_file_behind_a_link_is_for_this_user_only() {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+    let (folder, url) = fresh();
+    let file = folder.path().join("elsewhere.db");
+    symlink("link", folder.path().join("failed.db")).unwrap();
+    symlink(&file, folder.path().join("link")).unwrap();
+    let store = cases::store(&url);
+    cases::insert(&store, &[cases::record("m-1")]).await;
+    let mode = file.metadata().unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode, 0o600);
+}
+
+#[tokio::test]
 async fn who_only_looks_makes_no_file() {
     let (folder, url) = fresh();
     let looking = garenne_sinks::SqlStore::new(format!("{url}?mode=rwc")).unwrap();

@@ -4,7 +4,7 @@ use actix::{Addr, Message, Recipient};
 use garenne_core::Epoch;
 use tokio::sync::watch;
 
-use super::Replies;
+use super::{DirectReplies, Replies};
 use crate::alert::Desk;
 use crate::identity::Identity;
 use crate::link::{LinkError, LinkWatch};
@@ -25,6 +25,7 @@ pub(crate) struct Hub {
     pub(crate) desk: Desk,
     pub(crate) identity: std::sync::Arc<Identity>,
     pub(crate) replies: std::sync::Arc<Replies>,
+    pub(crate) direct_replies: std::sync::Arc<DirectReplies>,
 }
 
 /// What the workers shall do.

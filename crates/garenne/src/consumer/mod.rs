@@ -6,6 +6,7 @@ mod answers;
 mod attempt_result;
 mod channel;
 mod channel_alive;
+mod direct;
 mod feed;
 mod function;
 mod handle;
@@ -28,6 +29,7 @@ mod worker;
 
 use actor::ConsumerActor;
 pub(crate) use actor::Resubscribe;
+pub(crate) use direct::DirectReplies;
 pub(crate) use function::FnHandler;
 pub use handle::{ByActor, ByHandle, Handle, IntoHandler};
 use handler::HandlerCell;

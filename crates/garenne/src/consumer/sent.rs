@@ -48,8 +48,23 @@ impl Parcel {
                 let reply_to = readable(queue.as_bytes()).into_owned();
                 return Ok(Err(PublishError::ReplyRefused { reply_to }));
             }
+            Way::Reply(address) => match hub.direct_replies.may_go_to(address).await {
+                Ok(true) => hub.publisher.send(message).await,
+                Ok(false) => {
+                    let what = format!(
+                        "`{}` is no address for replies, and the broker ends the connection of whoever sends \
+                         one there",
+                        readable(address.as_bytes())
+                    );
+                    return Ok(Err(PublishError::Unsendable { what }));
+                }
+                Err(error) => Err(PublishError::Disconnected {
+                    reason: format!("the address for the reply cannot be tried: {error}"),
+                    sent: false,
+                }),
+            },
             Way::After(delay) => hub.publisher.send_after(message, *delay).await,
-            Way::Now | Way::Reply(_) => hub.publisher.send(message).await,
+            Way::Now => hub.publisher.send(message).await,
         };
         match sent {
             Err(error) if !error.is_transient() || is_unroutable(&error) => Ok(Err(error)),

@@ -14,6 +14,7 @@ use futures_util::stream::FuturesOrdered;
 use garenne_core::failed::Verdict;
 use garenne_core::{Ack, FailedQuery};
 
+use super::copies::CopyOf;
 use super::giving_back::{are_back, give_back};
 use super::parked::Parked;
 use super::parking::{header_room, of_link, parking_name};
@@ -68,13 +69,13 @@ pub(super) struct ParkingCursor {
 struct Current {
     queue: String,
     parking: String,
-    /// How many of the messages that were in it at first have not been asked for.
+    /// How many of the messages that were in it at first have not come. What comes besides has been put
+    /// there meanwhile.
     left: u32,
-    /// How many messages were replaced since it was last found empty: their copies may have come after
-    /// that.
-    replaced: u32,
-    /// There was nothing more in it.
-    is_empty: bool,
+    /// It has answered that it is empty, or nothing more is wanted.
+    is_over: bool,
+    /// Copies were put into it since it was last asked because of that.
+    has_put_behind: bool,
 }
 
 impl ParkingCursor {
@@ -123,9 +124,10 @@ impl ParkingCursor {
             parking,
             // A queue that says that it is empty may only have had no time to count.
             left: left.max(1),
-            replaced: 0,
-            is_empty: false,
+            is_over: false,
+            has_put_behind: false,
         });
+        self.replacing.copies.forget_unseen();
         Ok(true)
     }
 
@@ -166,39 +168,46 @@ impl ParkingCursor {
         }
     }
 
-    /// Everything that was asked for has come. If the queue was found empty while copies were on their way
-    /// back into it, it is asked for these once more; `false`: there is nothing to ask for.
+    /// Everything that was asked for has come. The queue may have been found empty while copies were on
+    /// their way back into it: when all are there, it is asked once more. What does not come then, somebody
+    /// else has taken. `false`: there is nothing to ask for.
     async fn ask_for_copies(&mut self) -> Result<bool, StoreError> {
+        self.settle_all().await?;
+        let are_owed = self.replacing.copies.unseen() > 0;
         let Some(current) = &mut self.current else {
             return Ok(false);
         };
-        let replaced = std::mem::take(&mut current.replaced);
-        if !std::mem::take(&mut current.is_empty) || replaced == 0 {
-            self.settle_all().await?;
-            return Ok(!self.unseen.is_empty());
-        }
-        current.left = replaced;
-        self.settle_all().await?;
-        Ok(true)
+        let are_behind = std::mem::take(&mut current.has_put_behind);
+        let asks_again = are_behind && (are_owed || current.left > 0);
+        current.is_over = !asks_again;
+        Ok(asks_again || !self.unseen.is_empty())
     }
 
     fn stop_asking(&mut self) {
         if let Some(current) = &mut self.current {
-            current.left = 0;
-            current.is_empty = true;
+            current.is_over = true;
         }
     }
 
+    /// How many messages of the queue are still to come, as far as is known.
+    fn to_come(&self) -> usize {
+        let Some(current) = self.current.as_ref().filter(|queue| !queue.is_over) else {
+            return 0;
+        };
+        let left = usize::try_from(current.left).unwrap_or(usize::MAX);
+        left.saturating_add(self.replacing.copies.unseen())
+    }
+
     fn ask_ahead(&mut self, wanted: u64) {
-        let ahead = usize::try_from(wanted).unwrap_or(AHEAD).min(AHEAD);
-        let Some(current) = &mut self.current else {
+        let ahead = usize::try_from(wanted).unwrap_or(AHEAD);
+        let ahead = ahead.min(AHEAD).min(self.to_come());
+        let Some(current) = &self.current else {
             return;
         };
-        while current.left > 0 && self.gets.len() < ahead {
+        while self.gets.len() < ahead {
             let Some((place, mut port)) = self.idle.pop_front() else {
                 return;
             };
-            current.left -= 1;
             let (queue, parking) = (current.queue.clone(), current.parking.clone());
             self.gets.push_back(Box::pin(async move {
                 let got = port.get(&parking, false).await.map(|message| {
@@ -214,19 +223,25 @@ impl ParkingCursor {
             return Ok(None);
         };
         let parking = current.parking.clone();
-        if self.replacing.is_copy(&parking, &parked) {
-            // What nobody has seen lies behind it.
-            current.left += 1;
-            self.give_back(parking);
+        let is_first = current.left > 0;
+        match self.replacing.copies.meet(&parking, &parked, is_first) {
+            Some(CopyOf::Unseen) => return self.judge(parking, parked).await,
+            Some(CopyOf::Seen) => {
+                self.give_back(parking);
+                return Ok(None);
+            }
+            None => {}
+        }
+        if !is_first {
+            // It came after this look had begun.
+            self.leave(parking, parked).await?;
             return Ok(None);
         }
+        current.left -= 1;
         if parked.returns() < RETURNS_ALARMING {
             return self.judge(parking, parked).await;
         }
-        // The copy is behind all that was counted: one more message to read.
-        current.left += 1;
-        current.replaced += 1;
-        self.replace(parking, parked, true).await?;
+        self.replace(parking, parked, CopyOf::Unseen).await?;
         Ok(None)
     }
 
@@ -262,8 +277,7 @@ impl ParkingCursor {
 
     /// Gives everything back that is not removed. `nack`, not `reject`: nothing of it has failed.
     async fn let_go(mut self) -> Result<Seen, StoreError> {
-        let unasked = self.current.as_ref().is_some_and(|queue| queue.left > 0);
-        if unasked || !self.gets.is_empty() || !self.queues.is_empty() {
+        if self.to_come() > 0 || !self.gets.is_empty() || !self.queues.is_empty() {
             self.seen = self.seen_so_far();
         }
         self.stop_asking();

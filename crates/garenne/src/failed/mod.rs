@@ -13,6 +13,7 @@
 //! The `garenne failed` command is made of these; a service has them for its admin pages with
 //! [`SystemHandle::failed`](crate::SystemHandle::failed).
 
+mod copies;
 mod cursor;
 mod giving_back;
 mod lines;
@@ -23,7 +24,6 @@ mod parking;
 mod replacing;
 mod replay;
 mod report;
-mod shown;
 mod store;
 mod transfer;
 

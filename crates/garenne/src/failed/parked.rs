@@ -7,11 +7,15 @@ use garenne_core::reader::Message;
 use garenne_core::wire::readable;
 use garenne_core::{FailedMessage, Properties, Value};
 
-use super::shown::Shown;
+use super::copies::Copies;
 use crate::publish::Outgoing;
 
 /// The header in which a quorum queue says how often the message has come back.
 pub(super) const DELIVERY_COUNT: &str = "x-delivery-count";
+
+/// RabbitMQ 4 drops a message at its 21st return, unless told otherwise. Four looks before that, its headers
+/// count less than it.
+const RETURNS_LAST: i128 = 16;
 
 /// A message from a parking queue that is not settled yet.
 pub(super) struct Parked {
@@ -20,7 +24,7 @@ pub(super) struct Parked {
     /// No copy can take its place, as has been tried.
     pub(super) is_without_copy: bool,
     /// The broker says that it has handed it out before.
-    is_redelivered: bool,
+    pub(super) is_redelivered: bool,
     /// What it was delivered with, to put it back as it was.
     properties: Properties,
 }
@@ -57,14 +61,25 @@ impl Parked {
     }
 
     /// What it is recognised by in its parking queue.
-    pub(super) fn print(&self, parking: &str, shown: &Shown) -> u64 {
-        shown.print(parking, &self.properties, &self.record.body)
+    pub(super) fn print(&self, parking: &str, copies: &Copies) -> u64 {
+        copies.print(parking, &self.properties, &self.record.body)
     }
 
     /// The message that takes its place in its parking queue; `None` when it would lack something.
     pub(super) fn copy(&self, parking: &str, header_room: usize) -> Option<Outgoing> {
         let properties = self.record.parked_again(&self.properties, header_room)?;
+        Some(self.outgoing(parking, properties))
+    }
+
+    /// The same without headers that leave no room in a frame, which it names: for a message that its queue
+    /// would drop soon.
+    pub(super) fn last_resort(&self, parking: &str, header_room: usize) -> Option<Outgoing> {
+        (self.returns() >= RETURNS_LAST)
+            .then(|| self.outgoing(parking, self.record.parking_properties(header_room)))
+    }
+
+    fn outgoing(&self, parking: &str, properties: Properties) -> Outgoing {
         let body = Bytes::from_owner(Arc::clone(&self.record.body));
-        Some(Outgoing::of_parts("", parking, properties, body))
+        Outgoing::of_parts("", parking, properties, body)
     }
 }

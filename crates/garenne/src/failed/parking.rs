@@ -213,6 +213,17 @@ pub(super) fn not_put_back(parking: &str, parked: &Parked, why: impl fmt::Displa
     StoreError::new(StoreErrorKind::NotStored, context)
 }
 
+/// The error of a message that its queue would have dropped soon, and that was put there anew with less.
+pub(super) fn put_back_cut(parking: &str, parked: &Parked) -> StoreError {
+    let context = format!(
+        "message `{}` in `{parking}` had come back {} times, and its queue would have dropped it soon. It was put there \
+         anew, without headers that leave no room in a frame (`fail-dropped-headers` names them)",
+        parked.record.message_id,
+        parked.returns() + 1
+    );
+    StoreError::new(StoreErrorKind::NotStored, context)
+}
+
 /// The error of a link, as one of a store.
 pub(super) fn of_link(error: &LinkError) -> StoreError {
     let kind = match error.kind {

@@ -9,9 +9,9 @@ use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, StreamExt};
 
+use super::copies::{Copies, CopyOf};
 use super::parked::Parked;
-use super::parking::{ALONE, kind_of, not_put_back, refused};
-use super::shown::Shown;
+use super::parking::{ALONE, kind_of, not_put_back, put_back_cut, refused};
 use super::store::{StoreError, StoreErrorKind};
 use crate::publish::{PublishError, Publisher};
 
@@ -22,8 +22,7 @@ const WINDOW: usize = 128;
 pub(super) struct Replaced {
     pub(super) parking: String,
     pub(super) parked: Parked,
-    /// It was replaced before anybody had seen it.
-    pub(super) is_unseen: bool,
+    pub(super) copy_of: CopyOf,
 }
 
 /// What was to be replaced, what its copy is recognised by, and whether the broker has that.
@@ -33,9 +32,9 @@ type Landing = BoxFuture<'static, (Replaced, u64, Result<(), PublishError>)>;
 pub(super) struct Replacing {
     publisher: Publisher,
     header_room: usize,
-    copies: FuturesUnordered<Landing>,
-    /// Copies of what was shown, which whoever reads on comes to.
-    shown: Shown,
+    on_their_way: FuturesUnordered<Landing>,
+    /// Copies that whoever reads on comes to.
+    pub(super) copies: Copies,
     /// Something was refused; from then on each goes alone.
     is_careful: bool,
     /// A large copy is on its way.
@@ -63,8 +62,8 @@ impl Replacing {
         Self {
             publisher,
             header_room,
-            copies: FuturesUnordered::new(),
-            shown: Shown::default(),
+            on_their_way: FuturesUnordered::new(),
+            copies: Copies::default(),
             is_careful: false,
             is_alone: false,
             faults: Faults::default(),
@@ -75,34 +74,39 @@ impl Replacing {
     pub(super) fn is_full(&self, next: &Parked) -> bool {
         let is_alone = self.is_alone || self.is_careful || next.record.body.len() >= ALONE;
         let room = if is_alone { 1 } else { WINDOW };
-        self.copies.len() >= room
+        self.on_their_way.len() >= room
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.copies.is_empty()
-    }
-
-    /// Whether this message is the copy of one that was shown. Each copy is recognised once.
-    pub(super) fn is_copy(&mut self, parking: &str, parked: &Parked) -> bool {
-        !self.shown.is_empty() && self.shown.take(parked.print(parking, &self.shown))
+        self.on_their_way.is_empty()
     }
 
     /// Sends the copy; gives the message back if there is no complete copy of it.
     pub(super) fn begin(&mut self, replaced: Replaced) -> Option<Replaced> {
-        let Some(copy) = replaced.parked.copy(&replaced.parking, self.header_room) else {
-            let why = "its headers and the record that it needs do not fit into one frame";
-            self.faults
-                .add(not_put_back(&replaced.parking, &replaced.parked, why));
-            return Some(replaced);
+        let (parking, room) = (&replaced.parking, self.header_room);
+        let copy = match replaced.parked.copy(parking, room) {
+            Some(copy) => copy,
+            None => match replaced.parked.last_resort(parking, room) {
+                Some(copy) => {
+                    self.faults.add(put_back_cut(parking, &replaced.parked));
+                    copy
+                }
+                None => {
+                    let why = "its headers and the record that it needs do not fit into one frame";
+                    self.faults
+                        .add(not_put_back(parking, &replaced.parked, why));
+                    return Some(replaced);
+                }
+            },
         };
         self.is_alone = replaced.parked.record.body.len() >= ALONE;
         let body = &replaced.parked.record.body;
-        let print = self.shown.print(&replaced.parking, copy.properties(), body);
-        if !replaced.is_unseen {
-            self.shown.add(print);
-        }
+        let print = self
+            .copies
+            .print(&replaced.parking, copy.properties(), body);
+        self.copies.add(replaced.copy_of, print);
         let publisher = self.publisher.clone();
-        self.copies.push(Box::pin(async move {
+        self.on_their_way.push(Box::pin(async move {
             let sent = publisher.send(copy).await;
             (replaced, print, sent)
         }));
@@ -111,13 +115,13 @@ impl Replacing {
 
     /// A copy that has landed already.
     pub(super) fn landed(&mut self) -> Result<Option<Landed>, StoreError> {
-        let landed = self.copies.next().now_or_never().flatten();
+        let landed = self.on_their_way.next().now_or_never().flatten();
         landed.map(|landed| self.settle(landed)).transpose()
     }
 
     /// The next copy that lands; `None`: none is under way.
     pub(super) async fn next(&mut self) -> Result<Option<Landed>, StoreError> {
-        let landed = self.copies.next().await;
+        let landed = self.on_their_way.next().await;
         landed.map(|landed| self.settle(landed)).transpose()
     }
 
@@ -143,9 +147,7 @@ impl Replacing {
             return Err(refused(&replaced.parking, id, error));
         }
         // It is not there, and must not be taken for another that is.
-        if !replaced.is_unseen {
-            self.shown.take(print);
-        }
+        self.copies.take(replaced.copy_of, print);
         self.is_careful = true;
         self.faults
             .add(not_put_back(&replaced.parking, &replaced.parked, error));

@@ -69,9 +69,9 @@ async fn adopt_main(bench: &mut Bench<'_>, main: &QueueEntity) -> Result<Consume
     }
 }
 
-/// Makes what is missing of a queue's lanes and its parking queue, when a message has shown that it is.
-/// Where garenne declares the queue itself, it is declared too.
-pub(crate) async fn restore(link: &Link, queue: &Queue) -> Result<(), LinkError> {
+/// Makes the lanes and the parking queue of a queue that are not there. Where garenne declares the queue
+/// itself, it is declared too.
+pub(super) async fn make(link: &Link, queue: &Queue) -> Result<(), LinkError> {
     if queue.declare == Declare::Create {
         return declare_queue(link, queue).await.map(drop);
     }
@@ -88,23 +88,6 @@ pub(crate) async fn restore(link: &Link, queue: &Queue) -> Result<(), LinkError>
         Ok(())
     };
     link.while_up(making).await
-}
-
-/// The lanes and the parking queue that are not there.
-pub(crate) async fn missing(link: &Link, queue: &Queue) -> Result<Vec<String>, LinkError> {
-    let mut bench = Bench::new(link);
-    let looking = async {
-        let mut missing = Vec::new();
-        for entity in queue.topology() {
-            let Entity::Queue(own) = entity else { continue };
-            match bench.look_for(&own.name).await {
-                Err(error) if error.is_missing() => missing.push(own.name),
-                other => other?,
-            }
-        }
-        Ok(missing)
-    };
-    link.while_up(looking).await
 }
 
 /// A lane or the parking queue: made when it is missing, and looked at when it is there.

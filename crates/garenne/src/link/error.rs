@@ -209,6 +209,12 @@ impl LinkError {
         }
     }
 
+    /// Whether a link that ended so may have ended over a message: the broker has closed it because of
+    /// what it read, or failed over it. That operators, a shutdown or the network ended it says nothing.
+    pub(crate) fn accuses(&self) -> bool {
+        garenne_core::publishing::accuses(self.code)
+    }
+
     /// Whether it says only that the link is gone. The link itself knows why.
     pub(super) fn is_echo(&self) -> bool {
         self.told.reason == Reason::Gone

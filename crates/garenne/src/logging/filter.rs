@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 
+use garenne_core::secret;
 use garenne_core::wire::readable;
 use tracing_subscriber::EnvFilter;
 
@@ -29,9 +30,6 @@ const NO_LEVELS: [&str; 13] = [
     "quiet",
 ];
 
-/// So much of a value is quoted.
-const QUOTED: usize = 100;
-
 /// The filter that `wanted` asks for, or the default one and what is wrong with the value.
 pub(super) fn filter(wanted: Option<OsString>) -> (EnvFilter, Option<String>) {
     let default = || EnvFilter::new(directives(DEFAULT));
@@ -40,13 +38,21 @@ pub(super) fn filter(wanted: Option<OsString>) -> (EnvFilter, Option<String>) {
         Some(Ok(text)) if text.trim().is_empty() => (default(), None),
         Some(Ok(text)) => match read(&text) {
             Ok(filter) => (filter, None),
-            Err(why) => {
-                let fault = format!("RUST_LOG is `{}`: {why}", quoted(&text));
-                (default(), Some(fault))
-            }
+            Err(why) => (default(), Some(fault(&text, &why))),
         },
         Some(Err(_)) => (default(), Some("RUST_LOG is not UTF-8 text".to_owned())),
     }
+}
+
+/// What is wrong with the value. It may be anything that somebody has put into the wrong variable.
+fn fault(text: &str, why: &str) -> String {
+    if secret::may_be_shown(text) {
+        return format!("RUST_LOG is `{}`: {why}", readable(text.as_bytes()));
+    }
+    format!(
+        "RUST_LOG is {}: that is no filter of the log, such as `info` or `warn,garenne=debug`",
+        secret::quoted(text)
+    )
 }
 
 /// The client library is silenced unless the filter names it.
@@ -65,7 +71,7 @@ fn read(text: &str) -> Result<EnvFilter, String> {
         if let Some(level) = meant(&word) {
             return Err(format!(
                 "`{}` is not a level; did you mean `{level}`?",
-                quoted(&word)
+                readable(word.as_bytes())
             ));
         }
     }
@@ -97,7 +103,7 @@ fn no_module(directive: &str) -> Option<String> {
     }
     Some(format!(
         "`{}` is no module; parts are separated by commas, and a module has `_` where its package has `-`",
-        quoted(module)
+        readable(module.as_bytes())
     ))
 }
 
@@ -118,14 +124,6 @@ fn meant(word: &str) -> Option<&'static str> {
     }
     let near = |level: &&str| distance(word, level) <= usize::from(level.len() > 3);
     LEVELS.into_iter().find(near)
-}
-
-fn quoted(text: &str) -> String {
-    let text = readable(text.as_bytes());
-    match text.char_indices().nth(QUOTED) {
-        None => text.into_owned(),
-        Some((end, _)) => format!("{}…", &text[..end]),
-    }
 }
 
 #[cfg(test)]
@@ -200,6 +198,21 @@ mod tests {
             assert_eq!(filter, default, "{broken}");
             let fault = fault.unwrap_or_else(|| panic!("{broken} is taken"));
             assert!(fault.contains(broken), "{fault}");
+        }
+    }
+
+    #[test]
+    fn a_secret_that_somebody_has_put_into_the_wrong_variable_is_not_repeated() {
+        const SECRET: &str = "s3cr3tZQ";
+        for wrong in [
+            format!("amqp://u:{SECRET}@h"),
+            format!("password={SECRET}"),
+            format!("info,password={SECRET}"),
+            format!("dingtalk+https://robot.example/send?access_token={SECRET} x"),
+            format!("-----BEGIN PRIVATE KEY-----\n{SECRET}IEvQIBADANBgkq"),
+        ] {
+            let (_, fault) = of(&wrong);
+            assert!(!fault.unwrap_or_default().contains(SECRET), "{wrong}");
         }
     }
 

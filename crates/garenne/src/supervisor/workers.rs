@@ -14,8 +14,8 @@ use tracing::{error, warn};
 
 use super::plan::{Plan, Registration};
 use crate::alert::Desk;
-use crate::consumer::{Hub, Mode, Resubscribe, WorkerId, WorkerReport, WorkerStart};
-use crate::link::{LinkError, LinkWatch};
+use crate::consumer::{DirectReplies, Hub, Mode, Resubscribe, WorkerId, WorkerReport, WorkerStart};
+use crate::link::{Destination, LinkError, LinkWatch};
 use crate::publish::{Publisher, RetryPublisher};
 use crate::sink::{FailSink, Parking};
 
@@ -79,6 +79,12 @@ impl Workers {
         crate::publish::start(runtime, jobs, publish.clone(), plan.limits);
         let parking = Parking::new(parked, publish.clone(), consume.clone());
         let sink = FailSink::new(parking, self.desk.clone(), plan.sinks.clone())?.start();
+        let direct_replies = Arc::new(DirectReplies::new(Destination {
+            brokers: plan.brokers.clone(),
+            tls: plan.tls.clone(),
+            name: plan.identity.link_name("addresses for replies"),
+            runtime: runtime.clone(),
+        }));
         let hub = |arbiter: &Arbiter| {
             let (limits, copies, lanes) = (plan.limits, publish.clone(), consume.clone());
             let retry = RetryPublisher::start_in_arbiter(&arbiter.handle(), move |_| {
@@ -95,6 +101,7 @@ impl Workers {
                 publisher: self.publisher.clone(),
                 identity: Arc::clone(&plan.identity),
                 replies: Arc::clone(&plan.replies),
+                direct_replies: Arc::clone(&direct_replies),
             }
         };
         let workers = plan.queues.iter().map(|queue| usize::from(queue.workers));

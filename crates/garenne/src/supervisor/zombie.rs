@@ -5,11 +5,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use garenne_core::{Declare, Queue};
-use tracing::{debug, warn};
+use tracing::warn;
 
 use super::plan::{Plan, Registration};
-use crate::link::{Link, LinkError, Load, load, missing, restore};
+use crate::link::{Link, LinkError, Load, load, restore_gone};
 
 /// How often queues are looked at.
 const EVERY: Duration = Duration::from_secs(60);
@@ -87,33 +86,9 @@ pub(super) async fn look(plan: Arc<Plan>, link: Arc<Link>) -> Vec<Result<Load, L
     let mut loads = Vec::new();
     for registration in &plan.queues {
         loads.push(load(&link, registration.queue.name()).await);
-        put_back(&link, &registration.queue).await;
+        restore_gone(&link, &registration.queue).await;
     }
     loads
-}
-
-/// Makes lanes and parking queues again that were there when the link was made, and tells of it: what they
-/// held is lost.
-async fn put_back(link: &Link, queue: &Queue) {
-    if queue.declare == Declare::Off {
-        return;
-    }
-    let gone = match missing(link, queue).await {
-        Ok(gone) if gone.is_empty() => return,
-        Ok(gone) => gone,
-        Err(error) => {
-            debug!(queue = queue.name(), %error, "cannot look at the queue's lanes");
-            return;
-        }
-    };
-    let restored: Result<(), LinkError> = restore(link, queue).await;
-    warn!(
-        event = "queue_gone",
-        queue = queue.name(),
-        gone = gone.join(", "),
-        error = restored.err().map(tracing::field::display),
-        "queues are gone that this service needs, with what they held; making them again. Look for a policy with `expires`, and for who deleted them"
-    );
 }
 
 #[cfg(test)]

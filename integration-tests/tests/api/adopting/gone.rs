@@ -51,3 +51,26 @@ async fn a_policy_that_deletes_lanes_and_parking_queue_is_told_of_and_they_are_m
     place.send(&name, ["x"]).await;
     running.acked(1).await;
 }
+
+/// A message that fails finds the parking queue gone, and has it made again with the lane: that the lane is
+/// gone, with what it held, is told as well.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lane_that_is_made_again_beside_the_parking_queue_is_told_of() {
+    async fn refuse(_: Delivery<Text>) -> Result<(), Failure> {
+        Err(Failure::permanent("never"))
+    }
+    let place = Place::new().await;
+    let name = format!("deleted-{}", place.vhost.name());
+    let running = Running::consuming(place.system().consume_fn(Queue::quorum(&name), refuse)).await;
+    let (parking, lane) = (format!("{name}.failed"), format!("{name}.retry.20s"));
+    for queue in [&parking, &lane] {
+        place.client.delete(queue).await;
+    }
+    place.send(&name, ["x"]).await;
+    running.acked(1).await;
+    place.holds(&parking, 1).await;
+    place.vhost.queue(&lane).await.unwrap();
+    let told = logs::lines_with(&["WARN", "queue_gone", &parking, &lane]);
+    assert_eq!(told.len(), 1, "{told:?}");
+    running.stop().await;
+}

@@ -202,9 +202,11 @@ fn heading(screen: &mut Screen, name: &str) -> io::Result<()> {
     screen.line(&styled(STRONG, name))
 }
 
+/// A text of others may have lines. None of them looks like a line of this command's own.
 fn indented(screen: &mut Screen, text: &str) -> io::Result<()> {
-    for line in clean_lines(text).split('\n') {
-        screen.line(&format!("  {line}"))?;
+    for (number, line) in clean_lines(text).split('\n').enumerate() {
+        let indent = if number == 0 { "  " } else { "    | " };
+        screen.line(&format!("{indent}{line}"))?;
     }
     Ok(())
 }

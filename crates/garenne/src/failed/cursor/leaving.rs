@@ -1,6 +1,7 @@
 //! What is not removed stays in its parking queue: it is given back, or a copy takes its place.
 
 use super::ParkingCursor;
+use crate::failed::copies::CopyOf;
 use crate::failed::parked::Parked;
 use crate::failed::replacing::{Landed, Replaced};
 use crate::failed::store::StoreError;
@@ -17,7 +18,7 @@ impl ParkingCursor {
         parked: Parked,
     ) -> Result<(), StoreError> {
         if parked.returns() >= RETURNS_MAX && !parked.is_without_copy {
-            self.replace(parking, parked, false).await
+            self.replace(parking, parked, CopyOf::Seen).await
         } else {
             self.give_back(parking);
             Ok(())
@@ -34,7 +35,7 @@ impl ParkingCursor {
         &mut self,
         parking: String,
         parked: Parked,
-        is_unseen: bool,
+        copy_of: CopyOf,
     ) -> Result<(), StoreError> {
         while self.replacing.is_full(&parked) {
             let landed = self.replacing.next().await?;
@@ -43,8 +44,11 @@ impl ParkingCursor {
         let replaced = Replaced {
             parking,
             parked,
-            is_unseen,
+            copy_of,
         };
+        if let Some(current) = &mut self.current {
+            current.has_put_behind = true;
+        }
         let stays = self.replacing.begin(replaced).map(Landed::Stays);
         self.settle(stays);
         Ok(())
@@ -54,12 +58,7 @@ impl ParkingCursor {
         match landed {
             None => {}
             Some(Landed::Copied(replaced)) => self.ack(replaced.parked.key),
-            Some(Landed::Stays(mut replaced)) if replaced.is_unseen => {
-                // Nothing of it lies behind the others.
-                if let Some(current) = &mut self.current {
-                    current.left = current.left.saturating_sub(1);
-                    current.replaced = current.replaced.saturating_sub(1);
-                }
+            Some(Landed::Stays(mut replaced)) if replaced.copy_of == CopyOf::Unseen => {
                 replaced.parked.is_without_copy = true;
                 self.unseen.push_back((replaced.parking, replaced.parked));
             }
