@@ -112,13 +112,14 @@ impl Known {
     }
 
     fn remember(&mut self, requester: &str) {
-        if self.oldest.len() >= REMEMBERED
+        if !self.requesters.insert(requester.to_owned()) {
+            return;
+        }
+        self.oldest.push_back(requester.to_owned());
+        if self.oldest.len() > REMEMBERED
             && let Some(oldest) = self.oldest.pop_front()
         {
             self.requesters.remove(&oldest);
-        }
-        if self.requesters.insert(requester.to_owned()) {
-            self.oldest.push_back(requester.to_owned());
         }
     }
 }
