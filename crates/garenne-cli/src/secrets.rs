@@ -2,9 +2,10 @@
 //! must not put them into a log as well.
 
 use std::io::Write;
+use std::path::Path;
 
 use clap::error::Error;
-use garenne::core::secret::may_be_shown;
+use garenne::core::secret::{may_be_shown, quoted};
 use garenne::core::url::UrlParts;
 
 use crate::exit::say;
@@ -73,13 +74,29 @@ fn behind_name(argument: &str) -> &str {
     value.map_or(argument, |(_, value)| value)
 }
 
-/// What of an argument must not be repeated: the longest first.
+/// What of an argument must not be repeated, as it is and as it is cleaned: the longest first. Of an
+/// unknown option, a fault repeats the part before the first `=`.
 fn secrets(argument: &str) -> Vec<String> {
-    let parts = [argument, behind_name(argument)];
+    let before = argument.split_once('=').map_or(argument, |(name, _)| name);
+    let parts = [argument, behind_name(argument), before];
     let secret = parts
         .into_iter()
         .filter(|part| part.len() >= SHORTEST && !may_be_shown(part));
-    secret.map(str::to_owned).collect()
+    let written = |part: &str| [part.to_owned(), clean_lines(part), clean(part)];
+    secret.flat_map(written).collect()
+}
+
+/// A file in a text for people. Somebody may have given a URL in its place.
+pub(crate) fn file_name(path: &Path) -> String {
+    let text = clean(&path.to_string_lossy());
+    let is_path = ["/", "./", "../", "~/"]
+        .iter()
+        .any(|start| text.starts_with(start));
+    if is_path && !text.contains("://") {
+        format!("`{text}`")
+    } else {
+        quoted(&text)
+    }
 }
 
 fn without(text: &str, hidden: &[String]) -> String {
@@ -127,5 +144,29 @@ mod tests {
             "unexpected '--ulr' in '(not shown)', value '(not shown)'"
         );
         assert!(secrets("--queue").is_empty());
+        // A fault repeats an argument as it is cleaned, and an unknown option up to its `=`.
+        for argument in [
+            "amqp://app:s3cret@h/v\r",
+            "amqp://app:s3cret@h/v\u{200b}",
+            "--databasepostgres://app:s3cret@h/d?sslmode=disable",
+        ] {
+            let cut = argument.split_once('=').map_or(argument, |(name, _)| name);
+            for text in [argument, cut] {
+                let fault = format!("unexpected argument '{}' found", clean_lines(text));
+                let told = without(&fault, &secrets(argument));
+                assert!(!told.contains("s3cret"), "{told}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_url_in_the_place_of_a_file_is_not_repeated() {
+        let told = |text: &str| file_name(Path::new(text));
+        assert_eq!(told("failed.jsonl"), "`failed.jsonl`");
+        let deep = format!("/{}", "folder/".repeat(40));
+        assert_eq!(told(&deep), format!("`{deep}`"));
+        for url in ["postgres://app:s3cret@db/x", "./amqp://app:s3cret@h"] {
+            assert!(!told(url).contains("s3cret"), "{}", told(url));
+        }
     }
 }

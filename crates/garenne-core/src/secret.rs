@@ -27,7 +27,19 @@ const PEM: &str = "-----BEGIN";
 const PATH_STARTS: [&str; 4] = ["/", "./", "../", "~/"];
 
 /// Names of what is secret, as they stand before a `=` or a `:`.
-const SECRET_NAMES: [&str; 6] = ["password", "passwd", "pasword", "pwd", "secret", "token"];
+const SECRET_NAMES: [&str; 11] = [
+    "password",
+    "passwd",
+    "pasword",
+    "pass",
+    "pwd",
+    "secret",
+    "token",
+    "key",
+    "bearer",
+    "authorization",
+    "credential",
+];
 
 /// The value itself if it may be repeated, else a text in parentheses that says why it is not.
 ///
@@ -71,7 +83,8 @@ fn why_hidden(value: &str) -> Option<String> {
     if is_key || has_token(value) {
         return Some("it looks like a key".to_owned());
     }
-    if value.contains("://") || value.contains('@') || names_a_secret(value) {
+    let is_url = value.contains("://") || value.to_ascii_lowercase().contains("%3a%2f%2f");
+    if is_url || value.contains('@') || names_a_secret(value) {
         return Some("it may hold a password".to_owned());
     }
     let length = value.chars().count();

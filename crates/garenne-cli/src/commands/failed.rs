@@ -47,6 +47,12 @@ fn tell_passed_over(passed_over: PassedOver) {
             count(passed_over.unclear, "message")
         ));
     }
+    if passed_over.unread > 0 {
+        say(&format!(
+            "{} more not read: they came after this look had begun, or somebody else held them; run it again",
+            count(passed_over.unread, "message")
+        ));
+    }
     if passed_over.withheld > 0 {
         say(&format!(
             "{} in doubt not sent, still stored; look with `garenne failed show --where doubt~ --limit 10`, \

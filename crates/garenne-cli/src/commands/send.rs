@@ -65,7 +65,7 @@ fn single(send: &Send) -> Result<Option<Bytes>, Trouble> {
         return Ok(None);
     };
     let body = std::fs::read(path)
-        .map_err(|e| Trouble::usage(format!("cannot read the file `{}`: {e}", path.display())))?;
+        .map_err(|e| Trouble::usage(format!("cannot read the file {}: {e}", file_name(path))))?;
     Ok(Some(body.into()))
 }
 

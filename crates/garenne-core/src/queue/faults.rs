@@ -26,7 +26,10 @@ impl Queue {
                 .iter()
                 .flat_map(GolangRabbitmq::exchange_faults),
         );
-        let owner = format!("queue `{}`", self.name);
+        let owner = match self.looks_like_a_secret() {
+            true => "queue (name not shown)".to_owned(),
+            false => format!("queue `{}`", self.name),
+        };
         faults
             .into_iter()
             .map(|fault| fault.within(&owner))
@@ -38,6 +41,9 @@ impl Queue {
         let room = NAME_MAX.saturating_sub(longest_suffix(&self.retry));
         let accepted = if name.is_empty() {
             "a name; without one the broker makes up another at every start".to_owned()
+        } else if self.looks_like_a_secret() {
+            "the name of a queue, not a URL or a key: names stand in logs, and on the broker"
+                .to_owned()
         } else if name.starts_with("amq.") {
             "a name that does not begin with `amq.`, which the broker keeps for itself".to_owned()
         } else if name.len() > room {
@@ -46,6 +52,12 @@ impl Queue {
             return None;
         };
         Some(Fault::new("name", name, accepted))
+    }
+
+    /// Whether a URL with a password, or a key, was taken for the name.
+    fn looks_like_a_secret(&self) -> bool {
+        let name = &self.name;
+        name.contains("://") && name.contains('@') || name.contains("-----BEGIN")
     }
 
     fn number_faults(&self) -> Vec<Fault> {

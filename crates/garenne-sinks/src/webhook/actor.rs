@@ -8,7 +8,7 @@ use tracing::dispatcher::{Dispatch, with_default};
 use ureq::Agent;
 use ureq::http::HeaderMap;
 
-use super::answer::judge;
+use super::answer::{Answer, judge};
 use super::body::request;
 use super::http::{agent, post};
 use super::kind::Kind;
@@ -58,6 +58,11 @@ impl Caller {
         // At `trace` the client logs the address and every header, secrets and all.
         let answer = with_default(&unlogged, post)
             .map_err(|error| AlertError::new(format_args!("cannot be reached: {error}")))?;
+        // Before anything is cut: of a secret that the cut goes through, the rest would stay.
+        let answer = Answer {
+            body: target.secrets.hide(&answer.body),
+            ..answer
+        };
         judge(&target.kind, &answer)
     }
 }

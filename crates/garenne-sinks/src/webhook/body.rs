@@ -142,17 +142,17 @@ pub(super) mod tests {
 
     /// What would call somebody in one chat or another, in an error that quotes a stranger.
     const MENTIONS: &str = "@all @channel @here @everyone <!channel> <!here> <!everyone> <@U123> <@&456> \
-                            <!subteam^S1> <at user_id=\"all\">all</at> <at>Ann</at> <users/all> @13800000000";
+                            <!subteam^S1> <at user_id=\"all\">all</at> <at>Ann</at> <users/all> @13800000000 &#64;all &#x40;here &commat;all a & b";
 
     #[test]
     fn an_error_calls_nobody_in_any_service() {
         let head =
             "alert: order-service on web-1\norders: 12 failures in 5 min (exhausted), newest: ";
         let told = "＠all ＠channel ＠here ＠everyone ‹!channel› ‹!here› ‹!everyone› ‹＠U123› ‹＠&456› \
-                    ‹!subteam^S1› ‹at user_id=\"all\"›all‹/at› ‹at›Ann‹/at› ‹users/all› ＠13800000000";
+                    ‹!subteam^S1› ‹at user_id=\"all\"›all‹/at› ‹at›Ann‹/at› ‹users/all› ＠13800000000 ＆#64;all ＆#x40;here ＆commat;all a & b";
         let slack = "＠all ＠channel ＠here ＠everyone &lt;!channel&gt; &lt;!here&gt; &lt;!everyone&gt; &lt;＠U123&gt; \
                      &lt;＠&amp;456&gt; &lt;!subteam^S1&gt; &lt;at user_id=\"all\"&gt;all&lt;/at&gt; \
-                     &lt;at&gt;Ann&lt;/at&gt; &lt;users/all&gt; ＠13800000000";
+                     &lt;at&gt;Ann&lt;/at&gt; &lt;users/all&gt; ＠13800000000 &amp;#64;all &amp;#x40;here &amp;commat;all a &amp; b";
         let text = format!("{head}{told}");
         let robot = json!({"msgtype": "text", "text": {"content": text}});
         let template = |template| Kind::Json(Template::parse(template).unwrap());

@@ -8,7 +8,22 @@ use garenne::core::alert::{Digest, Item, Subject};
 
 /// A text in which nobody is called.
 pub(super) fn text(text: &str) -> String {
-    at(text).replace('<', "‹").replace('>', "›")
+    let mut inert = String::with_capacity(text.len());
+    let mut rest = text.chars().peekable();
+    while let Some(c) = rest.next() {
+        let is_reference = rest
+            .peek()
+            .is_some_and(|next| *next == '#' || next.is_ascii_alphabetic());
+        inert.push(match c {
+            '@' => '＠',
+            '<' => '‹',
+            '>' => '›',
+            // `&#64;` and `&commat;` are `@` to a service that reads HTML.
+            '&' if is_reference => '＆',
+            c => c,
+        });
+    }
+    inert
 }
 
 /// The same for a service that is told by escapes that `<` and `>` mean nothing.

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use ureq::http::Uri;
 
 /// What stands for a secret in texts.
@@ -31,12 +32,26 @@ impl Secrets {
         secrets
     }
 
+    /// Hides a text however it is escaped: a server answers with what it has made of the address.
     pub(super) fn add(&mut self, secret: &str) {
-        if secret.len() >= SHORTEST {
-            self.0.push(secret.to_owned());
-            // A secret may contain another one: the longest goes first.
-            self.0.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
+        if secret.len() < SHORTEST {
+            return;
         }
+        let decoded = percent_decode_str(secret).decode_utf8_lossy();
+        let encoded = utf8_percent_encode(&decoded, NON_ALPHANUMERIC).to_string();
+        for form in [
+            secret,
+            &decoded,
+            &encoded,
+            &lower_escapes(&encoded),
+            &lower_escapes(secret),
+        ] {
+            if !self.0.iter().any(|known| known == form) {
+                self.0.push(form.to_owned());
+            }
+        }
+        // A secret may contain another one: the longest goes first.
+        self.0.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
     }
 
     /// The text without them.
@@ -44,6 +59,24 @@ impl Secrets {
         let hide = |text: String, secret: &String| text.replace(secret.as_str(), HIDDEN);
         self.0.iter().fold(text.to_owned(), hide)
     }
+}
+
+/// The same with escapes like `%2f` in place of `%2F`.
+fn lower_escapes(text: &str) -> String {
+    let mut in_escape = 0_u8;
+    let lower = text.chars().map(|c| {
+        in_escape = if c == '%' {
+            3
+        } else {
+            in_escape.saturating_sub(1)
+        };
+        if in_escape > 0 {
+            c.to_ascii_lowercase()
+        } else {
+            c
+        }
+    });
+    lower.collect()
 }
 
 impl fmt::Debug for Secrets {
@@ -70,6 +103,20 @@ mod tests {
                 assert!(hidden.contains("h.example"), "{hidden}");
             }
             assert_eq!(format!("{secrets:?}"), "***");
+        }
+    }
+
+    #[test]
+    fn a_secret_is_hidden_however_an_answer_has_escaped_it() {
+        let address = "https://h.example/send?access_token=s3cret%2FTOKEN%2BabcdEFGH%3D";
+        let secrets = Secrets::of_address(&address.parse().unwrap());
+        for said in [
+            "s3cret%2FTOKEN%2BabcdEFGH%3D",
+            "s3cret%2fTOKEN%2babcdEFGH%3d",
+            "s3cret/TOKEN+abcdEFGH=",
+        ] {
+            let hidden = secrets.hide(&format!("no robot {said} here"));
+            assert_eq!(hidden, "no robot *** here");
         }
     }
 }

@@ -53,9 +53,11 @@ impl DirectReplies {
         let Some(direct) = address.strip_prefix(DIRECT) else {
             return Ok(true);
         };
-        let requester = direct
-            .split_once('.')
-            .map_or(direct, |(requester, _)| requester);
+        // RabbitMQ 3.10 reads over empty parts: what stands in front would be remembered for all.
+        let requester = match direct.split('.').collect::<Vec<_>>()[..] {
+            [requester, key] if !requester.is_empty() && !key.is_empty() => requester,
+            _ => return Ok(false),
+        };
         if self.known().contains(requester) {
             return Ok(true);
         }

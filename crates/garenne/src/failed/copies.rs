@@ -1,87 +1,82 @@
-//! Copies that a reader has put behind in its parking queue, recognised when it comes to them.
+//! Copies that a look has put behind in its parking queue, recognised when the look comes to them.
 //!
-//! A copy goes to the end of its queue. Whoever reads on reaches it. The copy of a message that was handed
-//! out must not be taken for another message; the copy of a message that nobody has seen must not be missed.
-//! A copy has nothing of its own that says so, because it is the message as it was. So it is recognised by
-//! all that it consists of. Messages that are equal in all of that are counted and not told apart: each of
-//! them is as good as the others.
+//! A copy goes to the end of its queue, and the look reads on until it reaches the copy. The copy of a message
+//! that was handed out must not be taken for another message. The copy of a message that was not handed out
+//! must not be missed. So each copy carries a header with the look's own random number and with the kind of
+//! the copy. Nothing else can tell a copy: other messages may be equal to it in everything, and a broker may
+//! stamp what it takes in.
 
-use std::collections::HashMap;
-use std::hash::{BuildHasher, RandomState};
+use garenne_core::{Properties, Value};
 
-use garenne_core::Properties;
+use crate::publish::new_message_id;
 
-use super::parked::{DELIVERY_COUNT, Parked};
+/// The header that a copy carries. It means nothing outside of the look, and no record shows it.
+const MARK: &str = "x-garenne-look";
 
 /// Of which message a copy is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum CopyOf {
-    /// Of one that was handed out.
+    /// Of a message that was handed out.
     Seen,
-    /// Of one that nobody has seen. The reader is to hand the copy out.
+    /// Of a message that was not handed out. The look is to hand the copy out.
     Unseen,
 }
 
-/// The copies that lie behind.
-#[derive(Default)]
+/// The copies of one look that lie behind.
 pub(super) struct Copies {
-    /// With keys that no producer knows: none can make two messages that look the same here.
-    hasher: RandomState,
-    of_seen: HashMap<u64, u32>,
-    of_unseen: HashMap<u64, u32>,
+    /// The values of the header, which no producer can know.
+    seen_mark: String,
+    unseen_mark: String,
+    seen: u64,
     unseen: usize,
 }
 
 impl Copies {
-    /// What a message in this parking queue is recognised by.
-    pub(super) fn print(&self, parking: &str, properties: &Properties, body: &[u8]) -> u64 {
-        let mut properties = properties.clone();
-        // The broker writes it when the message comes back.
-        properties.headers.remove(DELIVERY_COUNT);
-        let mut bytes = Vec::new();
-        properties.encode(&mut bytes);
-        self.hasher.hash_one((parking, bytes, body))
+    pub(super) fn new() -> Self {
+        let look = new_message_id();
+        Self {
+            seen_mark: format!("{look}/seen"),
+            unseen_mark: format!("{look}/unseen"),
+            seen: 0,
+            unseen: 0,
+        }
+    }
+
+    /// Marks a copy.
+    pub(super) fn mark(&self, of: CopyOf, properties: &mut Properties) {
+        let mark = match of {
+            CopyOf::Seen => &self.seen_mark,
+            CopyOf::Unseen => &self.unseen_mark,
+        };
+        let headers = &mut properties.headers;
+        headers.insert(MARK.to_owned(), mark.as_str().into());
     }
 
     /// A copy is on its way.
-    pub(super) fn add(&mut self, of: CopyOf, print: u64) {
-        self.unseen += usize::from(of == CopyOf::Unseen);
-        *self.map(of).entry(print).or_default() += 1;
+    pub(super) fn add(&mut self, of: CopyOf) {
+        match of {
+            CopyOf::Seen => self.seen += 1,
+            CopyOf::Unseen => self.unseen += 1,
+        }
     }
 
-    /// Whether such a copy was on its way; it is no longer.
-    pub(super) fn take(&mut self, of: CopyOf, print: u64) -> bool {
-        let Some(copies) = self.map(of).get_mut(&print) else {
-            return false;
+    /// A copy is not in the queue, or the look has reached it.
+    pub(super) fn take(&mut self, of: CopyOf) {
+        match of {
+            CopyOf::Seen => self.seen = self.seen.saturating_sub(1),
+            CopyOf::Unseen => self.unseen = self.unseen.saturating_sub(1),
+        }
+    }
+
+    /// Whether a message with this mark is a copy of this look. Each copy is met once.
+    pub(super) fn meet(&mut self, mark: Option<&str>) -> Option<CopyOf> {
+        let of = match mark? {
+            mark if mark == self.seen_mark => CopyOf::Seen,
+            mark if mark == self.unseen_mark => CopyOf::Unseen,
+            _ => return None,
         };
-        *copies -= 1;
-        if *copies == 0 {
-            self.map(of).remove(&print);
-        }
-        self.unseen -= usize::from(of == CopyOf::Unseen);
-        true
-    }
-
-    /// Whether a message that the reader comes to is such a copy. Each copy is recognised once.
-    ///
-    /// A copy that nobody else has read was never handed out. So a message that was handed out before is no
-    /// copy, however like one it is. Once all messages have come that were in the queue at first, it may be
-    /// the copy of a message that nobody has seen, which was in another reader's hands.
-    pub(super) fn meet(
-        &mut self,
-        parking: &str,
-        parked: &Parked,
-        is_first: bool,
-    ) -> Option<CopyOf> {
-        if self.is_empty() || (parked.is_redelivered && is_first) {
-            return None;
-        }
-        let print = parked.print(parking, self);
-        if self.take(CopyOf::Unseen, print) {
-            return Some(CopyOf::Unseen);
-        }
-        let is_fresh = !parked.is_redelivered;
-        (is_fresh && self.take(CopyOf::Seen, print)).then_some(CopyOf::Seen)
+        self.take(of);
+        Some(of)
     }
 
     /// How many copies are to be handed out.
@@ -89,59 +84,52 @@ impl Copies {
         self.unseen
     }
 
-    /// No further copy of a message that nobody has seen is waited for.
-    pub(super) fn forget_unseen(&mut self) {
-        self.of_unseen.clear();
+    /// The look leaves the queue. Returns how many copies of messages that were handed out lie behind.
+    pub(super) fn leave(&mut self) -> u64 {
         self.unseen = 0;
+        std::mem::take(&mut self.seen)
     }
+}
 
-    fn is_empty(&self) -> bool {
-        self.of_seen.is_empty() && self.of_unseen.is_empty()
-    }
-
-    fn map(&mut self, of: CopyOf) -> &mut HashMap<u64, u32> {
-        match of {
-            CopyOf::Seen => &mut self.of_seen,
-            CopyOf::Unseen => &mut self.of_unseen,
-        }
+/// Takes the mark of whichever look off a message.
+pub(super) fn unmarked(properties: &mut Properties) -> Option<String> {
+    match properties.headers.remove(MARK)? {
+        Value::Text(mark) => Some(mark),
+        _ => None,
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use garenne_core::Headers;
-
     use super::*;
 
     #[test]
-    fn equal_copies_are_counted_and_the_brokers_count_makes_no_difference() {
-        let mut copies = Copies::default();
-        let plain = Properties {
-            message_id: Some("m".into()),
-            ..Properties::default()
-        };
-        let counted = Properties {
-            headers: Headers::from([(DELIVERY_COUNT.into(), 3.into())]),
-            ..plain.clone()
-        };
-        let print = copies.print("q.failed", &plain, b"x");
-        assert_eq!(print, copies.print("q.failed", &counted, b"x"));
-        for other in [
-            copies.print("p.failed", &plain, b"x"),
-            copies.print("q.failed", &plain, b"y"),
-            copies.print("q.failed", &Properties::default(), b"x"),
-        ] {
-            assert_ne!(print, other);
-        }
+    fn a_copy_is_known_by_its_mark_and_to_its_own_look_only() {
+        let (mut one, mut other) = (Copies::new(), Copies::new());
         for of in [CopyOf::Seen, CopyOf::Unseen] {
-            copies.add(of, print);
-            copies.add(of, print);
-            assert!(copies.take(of, print) && copies.take(of, print) && !copies.take(of, print));
-            assert!(copies.is_empty() && copies.unseen() == 0);
+            let mut copy = Properties::default();
+            one.mark(of, &mut copy);
+            one.add(of);
+            let mark = unmarked(&mut copy);
+            assert_eq!(copy, Properties::default());
+            assert_eq!(other.meet(mark.as_deref()), None);
+            assert_eq!(one.meet(mark.as_deref()), Some(of));
         }
-        copies.add(CopyOf::Unseen, print);
+        assert_eq!((one.unseen(), one.leave()), (0, 0));
+        let mut forged = Properties::default();
+        forged.headers.insert(MARK.to_owned(), 7.into());
+        assert_eq!(unmarked(&mut forged), None);
+        assert_eq!(forged, Properties::default());
+        assert_eq!(one.meet(None), None);
+    }
+
+    #[test]
+    fn a_look_that_leaves_waits_for_no_copy() {
+        let mut copies = Copies::new();
+        copies.add(CopyOf::Seen);
+        copies.add(CopyOf::Unseen);
         assert_eq!(copies.unseen(), 1);
-        copies.forget_unseen();
-        assert!(copies.is_empty() && copies.unseen() == 0);
+        assert_eq!(copies.leave(), 1);
+        assert_eq!(copies.unseen(), 0);
     }
 }

@@ -110,8 +110,27 @@ impl ParkingCursor {
         Ok(cursor)
     }
 
+    /// The queue has been read. What lies there besides is counted, so that it can be told: it came
+    /// meanwhile, or somebody else held it.
+    async fn leave_queue(&mut self) -> Result<(), StoreError> {
+        let Some(current) = self.current.take() else {
+            return Ok(());
+        };
+        if self.replacing.copies.unseen() > 0 {
+            // Copies that were to be handed out did not come.
+            self.seen = Seen::Part;
+        }
+        let asked = message_count(&self.visit.link, &current.parking);
+        let ready = self.visit.link.while_up(asked).await;
+        let ready = u64::from(ready.map_err(|e| of_link(&e))?);
+        let behind = self.replacing.copies.leave();
+        self.passed_over.unread += ready.saturating_sub(behind);
+        Ok(())
+    }
+
     /// Goes on to the next queue; `false`: there is none.
     async fn next_queue(&mut self) -> Result<bool, StoreError> {
+        self.leave_queue().await?;
         let Some(queue) = self.queues.pop_front() else {
             return Ok(false);
         };
@@ -127,7 +146,6 @@ impl ParkingCursor {
             is_over: false,
             has_put_behind: false,
         });
-        self.replacing.copies.forget_unseen();
         Ok(true)
     }
 
@@ -223,8 +241,7 @@ impl ParkingCursor {
             return Ok(None);
         };
         let parking = current.parking.clone();
-        let is_first = current.left > 0;
-        match self.replacing.copies.meet(&parking, &parked, is_first) {
+        match self.replacing.copies.meet(parked.mark.as_deref()) {
             Some(CopyOf::Unseen) => return self.judge(parking, parked).await,
             Some(CopyOf::Seen) => {
                 self.give_back(parking);
@@ -232,7 +249,7 @@ impl ParkingCursor {
             }
             None => {}
         }
-        if !is_first {
+        if current.left == 0 {
             // It came after this look had begun.
             self.leave(parking, parked).await?;
             return Ok(None);

@@ -7,11 +7,11 @@ use garenne_core::reader::Message;
 use garenne_core::wire::readable;
 use garenne_core::{FailedMessage, Properties, Value};
 
-use super::copies::Copies;
+use super::copies::unmarked;
 use crate::publish::Outgoing;
 
 /// The header in which a quorum queue says how often the message has come back.
-pub(super) const DELIVERY_COUNT: &str = "x-delivery-count";
+const DELIVERY_COUNT: &str = "x-delivery-count";
 
 /// RabbitMQ 4 drops a message at its 21st return, unless told otherwise. Four looks before that, its headers
 /// count less than it.
@@ -24,7 +24,9 @@ pub(super) struct Parked {
     /// No copy can take its place, as has been tried.
     pub(super) is_without_copy: bool,
     /// The broker says that it has handed it out before.
-    pub(super) is_redelivered: bool,
+    is_redelivered: bool,
+    /// The mark of a look that has put it there as a copy.
+    pub(super) mark: Option<String>,
     /// What it was delivered with, to put it back as it was.
     properties: Properties,
 }
@@ -32,7 +34,8 @@ pub(super) struct Parked {
 impl Parked {
     /// `key` names it among those of all channels.
     pub(super) fn new(key: u64, queue: &str, mut message: Message) -> Self {
-        let properties = Properties::decode(message.properties());
+        let mut properties = Properties::decode(message.properties());
+        let mark = unmarked(&mut properties);
         let body = std::mem::take(&mut message.body);
         let record = FailedMessage::from_parked(
             Some(queue),
@@ -46,6 +49,7 @@ impl Parked {
             record,
             is_without_copy: false,
             is_redelivered: message.redelivered,
+            mark,
             properties,
         }
     }
@@ -60,25 +64,19 @@ impl Parked {
         count.and_then(Value::as_integer).unwrap_or(0)
     }
 
-    /// What it is recognised by in its parking queue.
-    pub(super) fn print(&self, parking: &str, copies: &Copies) -> u64 {
-        copies.print(parking, &self.properties, &self.record.body)
-    }
-
-    /// The message that takes its place in its parking queue; `None` when it would lack something.
-    pub(super) fn copy(&self, parking: &str, header_room: usize) -> Option<Outgoing> {
-        let properties = self.record.parked_again(&self.properties, header_room)?;
-        Some(self.outgoing(parking, properties))
+    /// The properties of the message that takes its place in its parking queue; `None` when that would lack
+    /// something.
+    pub(super) fn again(&self, header_room: usize) -> Option<Properties> {
+        self.record.parked_again(&self.properties, header_room)
     }
 
     /// The same without headers that leave no room in a frame, which it names: for a message that its queue
     /// would drop soon.
-    pub(super) fn last_resort(&self, parking: &str, header_room: usize) -> Option<Outgoing> {
-        (self.returns() >= RETURNS_LAST)
-            .then(|| self.outgoing(parking, self.record.parking_properties(header_room)))
+    pub(super) fn last_resort(&self, header_room: usize) -> Option<Properties> {
+        (self.returns() >= RETURNS_LAST).then(|| self.record.parking_properties(header_room))
     }
 
-    fn outgoing(&self, parking: &str, properties: Properties) -> Outgoing {
+    pub(super) fn outgoing(&self, parking: &str, properties: Properties) -> Outgoing {
         let body = Bytes::from_owner(Arc::clone(&self.record.body));
         Outgoing::of_parts("", parking, properties, body)
     }

@@ -8,6 +8,7 @@
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, StreamExt};
+use garenne_core::Properties;
 
 use super::copies::{Copies, CopyOf};
 use super::parked::Parked;
@@ -18,6 +19,9 @@ use crate::publish::{PublishError, Publisher};
 /// How many copies are on their way back into their queue at once.
 const WINDOW: usize = 128;
 
+/// What the mark of a copy takes of a frame: its name, and a value of 43 bytes at most, with their lengths.
+const MARK_ROOM: usize = 64;
+
 /// A message that waits for its copy.
 pub(super) struct Replaced {
     pub(super) parking: String,
@@ -25,8 +29,8 @@ pub(super) struct Replaced {
     pub(super) copy_of: CopyOf,
 }
 
-/// What was to be replaced, what its copy is recognised by, and whether the broker has that.
-type Landing = BoxFuture<'static, (Replaced, u64, Result<(), PublishError>)>;
+/// A message that was to be replaced, and whether the broker has its copy.
+type Landing = BoxFuture<'static, (Replaced, Result<(), PublishError>)>;
 
 /// Copies on their way back.
 pub(super) struct Replacing {
@@ -63,7 +67,7 @@ impl Replacing {
             publisher,
             header_room,
             on_their_way: FuturesUnordered::new(),
-            copies: Copies::default(),
+            copies: Copies::new(),
             is_careful: false,
             is_alone: false,
             faults: Faults::default(),
@@ -83,32 +87,37 @@ impl Replacing {
 
     /// Sends the copy; gives the message back if there is no complete copy of it.
     pub(super) fn begin(&mut self, replaced: Replaced) -> Option<Replaced> {
-        let (parking, room) = (&replaced.parking, self.header_room);
-        let copy = match replaced.parked.copy(parking, room) {
-            Some(copy) => copy,
-            None => match replaced.parked.last_resort(parking, room) {
-                Some(copy) => {
-                    self.faults.add(put_back_cut(parking, &replaced.parked));
-                    copy
+        let Replaced {
+            parking,
+            parked,
+            copy_of,
+        } = &replaced;
+        let marked = |mut properties: Properties| {
+            self.copies.mark(*copy_of, &mut properties);
+            (properties.encoded_len() <= self.header_room).then_some(properties)
+        };
+        let room = self.header_room.saturating_sub(MARK_ROOM);
+        let properties = match parked.again(room).and_then(marked) {
+            Some(properties) => properties,
+            None => match parked.last_resort(room).and_then(marked) {
+                Some(properties) => {
+                    self.faults.add(put_back_cut(parking, parked));
+                    properties
                 }
                 None => {
                     let why = "its headers and the record that it needs do not fit into one frame";
-                    self.faults
-                        .add(not_put_back(parking, &replaced.parked, why));
+                    self.faults.add(not_put_back(parking, parked, why));
                     return Some(replaced);
                 }
             },
         };
-        self.is_alone = replaced.parked.record.body.len() >= ALONE;
-        let body = &replaced.parked.record.body;
-        let print = self
-            .copies
-            .print(&replaced.parking, copy.properties(), body);
-        self.copies.add(replaced.copy_of, print);
+        self.is_alone = parked.record.body.len() >= ALONE;
+        self.copies.add(*copy_of);
+        let copy = parked.outgoing(parking, properties);
         let publisher = self.publisher.clone();
         self.on_their_way.push(Box::pin(async move {
             let sent = publisher.send(copy).await;
-            (replaced, print, sent)
+            (replaced, sent)
         }));
         None
     }
@@ -137,7 +146,7 @@ impl Replacing {
     /// A message whose copy is not certain stays: twice is better than never.
     fn settle(
         &mut self,
-        (replaced, print, sent): (Replaced, u64, Result<(), PublishError>),
+        (replaced, sent): (Replaced, Result<(), PublishError>),
     ) -> Result<Landed, StoreError> {
         let Err(error) = sent else {
             return Ok(Landed::Copied(replaced));
@@ -147,7 +156,7 @@ impl Replacing {
             return Err(refused(&replaced.parking, id, error));
         }
         // It is not there, and must not be taken for another that is.
-        self.copies.take(replaced.copy_of, print);
+        self.copies.take(replaced.copy_of);
         self.is_careful = true;
         self.faults
             .add(not_put_back(&replaced.parking, &replaced.parked, error));

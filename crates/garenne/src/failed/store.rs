@@ -120,6 +120,9 @@ pub struct PassedOver {
     /// Not meant, but in doubt, or failed for a reason that nobody knows, or parked by the broker at a time
     /// [too early](FailedQuery::since) that a producer may have written.
     pub unclear: u64,
+    /// Left in the parking queue and not read: they came after the look had begun, or somebody else held them
+    /// meanwhile.
+    pub unread: u64,
 }
 
 impl PassedOver {
@@ -138,6 +141,7 @@ impl PassedOver {
         Self {
             withheld: self.withheld.max(other.withheld),
             unclear: self.unclear.max(other.unclear),
+            unread: self.unread.max(other.unread),
         }
     }
 }

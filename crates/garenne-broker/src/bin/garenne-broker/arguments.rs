@@ -85,15 +85,23 @@ pub(crate) fn read(arguments: impl Iterator<Item = OsString>) -> Result<Asked, S
                 password = text()?;
                 builder
             }
-            _ => return Err(format!("unknown argument `{argument}`")),
+            // It may be anything, a password too: only what looks like an option is repeated.
+            _ if is_name(option) => return Err(format!("unknown option `{option}`")),
+            _ => return Err("unknown argument; `--help` lists the options".to_owned()),
         };
     }
     Ok(Asked::Serve(Box::new(builder.credentials(user, password))))
 }
 
 fn number<T: FromStr>(option: &str, what: &str, value: &str) -> Result<T, String> {
-    let wrong = |_| format!("{option} is `{value}`; it must be {what}");
+    let wrong = |_| format!("{option} must be {what}");
     value.parse().map_err(wrong)
+}
+
+fn is_name(option: &str) -> bool {
+    let name = option.strip_prefix("--").unwrap_or_default();
+    let is_part = |c: char| c.is_ascii_lowercase() || c == '-';
+    (1..=20).contains(&name.len()) && name.chars().all(is_part)
 }
 
 fn seconds(option: &str, value: &str) -> Result<Duration, String> {

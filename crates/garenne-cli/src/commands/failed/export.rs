@@ -11,6 +11,7 @@ use crate::args::Export;
 use crate::exit::{Done, Trouble, say, say_fault};
 use crate::interrupt::Interrupt;
 use crate::output::{Progress, count};
+use crate::secrets::file_name;
 use crate::store::Opened;
 
 pub(crate) async fn run(export: &Export) -> Result<Done, Trouble> {
@@ -18,7 +19,7 @@ pub(crate) async fn run(export: &Export) -> Result<Done, Trouble> {
     let mut out: Box<dyn Write + Send> = match &export.output {
         Some(path) => {
             let file = new_private(path).map_err(|e| {
-                Trouble::failed(format!("cannot make the file `{}`: {e}", path.display()))
+                Trouble::failed(format!("cannot make the file {}: {e}", file_name(path)))
             })?;
             Box::new(BufWriter::new(file))
         }

@@ -9,6 +9,7 @@ use crate::args::{Import, Target};
 use crate::exit::{Done, Trouble, say};
 use crate::interrupt::Interrupt;
 use crate::output::{Progress, count};
+use crate::secrets::file_name;
 use crate::store::Opened;
 
 /// How many records are stored at once, and how many bytes of bodies.
@@ -23,7 +24,7 @@ pub(crate) async fn run(import: &Import) -> Result<Done, Trouble> {
     let lines: Box<dyn AsyncBufRead + Unpin + Send> = match &import.file {
         Some(path) => {
             let file = File::open(path).await.map_err(|e| {
-                Trouble::usage(format!("cannot read the file `{}`: {e}", path.display()))
+                Trouble::usage(format!("cannot read the file {}: {e}", file_name(path)))
             })?;
             Box::new(BufReader::new(file))
         }

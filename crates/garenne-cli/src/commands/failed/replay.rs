@@ -67,7 +67,9 @@ async fn send(
     match opened.total().await {
         Some(left) if left > 0 => {
             let left = count(left, "message");
-            say(&format!("{left} came in meanwhile; run it again to go on"));
+            say(&format!(
+                "{left} came in meanwhile, or somebody else held them; run it again to go on"
+            ));
             Ok(Done::NotEverything)
         }
         _ => Ok(done),
