@@ -73,8 +73,9 @@ impl FailedMessage {
     /// on the parked message are put aside, and the failure is in `fail-*` and `orig-*` headers. The body is
     /// parked unchanged.
     ///
-    /// `max_header_bytes` is the bound of [`Properties::encoded_len`]: the connection's
-    /// that is too large is cut, in this order:
+    /// `max_header_bytes` is the bound of [`Properties::encoded_len`]: the connection's `frame_max` less 8. A
+    /// broker refuses a header that does not fit in one frame, so a record that is too large is cut, in this
+    /// order:
     ///
     /// 1. the end of the error's chain;
     /// 2. the error's text behind its first 512 bytes;
