@@ -11,7 +11,7 @@ pub const MISSES: u32 = 3;
 /// answers again.
 ///
 /// A refusal is an answer too. A miss costs the caller a whole timeout; with hundreds of failing messages,
-/// the misses would take up their whole prefetch again and again.
+/// these waits would fill the whole prefetch again and again.
 #[derive(Clone, Debug, Default)]
 pub struct Breaker {
     misses: u32,

@@ -21,7 +21,7 @@ pub(crate) struct Death<'a> {
 /// The reason of a death by TTL.
 pub(crate) const EXPIRED: &str = "expired";
 
-/// The reason of a death by being returned too often.
+/// The reason of a death by too many returns.
 pub(crate) const DELIVERY_LIMIT: &str = "delivery_limit";
 
 impl Death<'_> {

@@ -143,15 +143,14 @@ impl FailedMessage {
     ///
     /// `queue` is the queue that the parking queue belongs to; `exchange` and `routing_key` are those of the
     /// delivery. A message in a parking queue belongs to that queue, whatever its headers say: a producer can
-    /// have its own message dead-lettered there, with headers that it made up. Without `queue`, the parking
-    /// queue is unknown, and the headers decide.
+    /// have its own message dead-lettered there, with headers that it made up. Without `queue`, the owner is
+    /// unknown, and the headers decide.
     ///
     /// There are three sorts:
     ///
     /// - garenne has parked it, straight through the default exchange: there is a record;
     /// - the broker has put it there: its `x-death` says why, and a record beside that is not believed;
-    /// - neither has left a trace: another program has put it there, and the reason is
-    ///   [`FailReason::Unknown`].
+    /// - neither did: another program has put it there, and the reason is [`FailReason::Unknown`].
     ///
     /// A record that contradicts itself is in [doubt](FailedMessage::doubt). Times that are not recorded are
     /// the Unix epoch.

@@ -116,8 +116,8 @@ impl GolangRabbitmq {
         naming::golang_delay(&self.queue, whole_seconds(delay))
     }
 
-    /// The exchange and the routing key that a message is published with: `E` and `K`, or the
-    /// default exchange and the queue's name where one of the two is empty.
+    /// The exchange and the routing key that a message is published with: `E` and `K`, or the default
+    /// exchange and the queue's name where either is empty.
     #[must_use]
     pub fn address(&self) -> (&str, &str) {
         match self.routed() {

@@ -102,7 +102,7 @@ pub(crate) fn is_the_brokers(name: &str) -> bool {
     matches!(name, "x-delivery-count" | "x-acquired-count") || is_of_death(name)
 }
 
-/// Whether the broker writes of deaths in this header.
+/// Whether the broker writes about deaths in this header.
 pub(crate) fn is_of_death(name: &str) -> bool {
     name == "x-death" || name.starts_with("x-first-death-") || name.starts_with("x-last-death-")
 }

@@ -10,7 +10,7 @@ pub use self::error::LedgerError;
 ///
 /// Handlers finish in any order, and the ledger needs as few acks as possible. A `multiple` ack settles every
 /// delivery up to its tag, so it may go only as far as the first delivery that is still running. Deliveries
-/// that finished behind that one wait, or are acked one by one.
+/// that finished behind that delivery wait, or are acked singly.
 ///
 /// ```
 /// # use garenne_core::{Ack, Ledger};
@@ -28,8 +28,8 @@ pub use self::error::LedgerError;
 /// ```
 ///
 /// A ledger belongs to a channel and dies with it: the next channel counts its tags anew. Every operation
-/// takes constant amortised time, except [`Ledger::unfinished`]. The unsettled deliveries bound the memory,
-/// and so does the prefetch, however long a delivery runs.
+/// takes constant amortised time, except [`Ledger::unfinished`]. The number of unsettled deliveries bounds
+/// the memory, so the prefetch does, however long a delivery runs.
 #[derive(Clone, Debug, Default)]
 pub struct Ledger {
     /// Deliveries by ascending tag. Settled deliveries stay until they are at the front, or outnumber the
@@ -191,7 +191,7 @@ impl Ledger {
         self.finished - self.ready as usize
     }
 
-    /// How many deliveries the broker waits for: the running ones, and those that wait for their ack.
+    /// How many deliveries the broker waits for: running, or waiting for their ack.
     #[must_use]
     pub fn unsettled(&self) -> usize {
         self.running + self.finished

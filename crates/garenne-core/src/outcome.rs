@@ -73,7 +73,7 @@ pub enum FailReason {
     /// The last attempt was still running at its deadline.
     Deadline,
     /// The broker gave up on the message: it came back unsettled too many times. A message that kills its
-    /// process does that.
+    /// process ends like this.
     DeliveryLimit,
     /// The attempt failed, and no faithful copy of the message can be made for another attempt. Either its
     /// headers, with those that the broker will add, do not fit into one frame, or it has parts that no

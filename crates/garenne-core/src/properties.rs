@@ -45,10 +45,9 @@ pub struct Properties {
 }
 
 impl Properties {
-    /// How many bytes the content header frame of a message with these properties carries: 12 for
-    /// the class, the weight and the size of the body, and what [`Properties::encode`] writes. It
-    /// must fit in one frame: compare it with the connection's `frame_max` less 8 for the frame
-    /// itself.
+    /// How many bytes the content header frame of a message with these properties carries: 12 for the class,
+    /// the weight and the size of the body, and the bytes that [`Properties::encode`] writes. It must fit in
+    /// one frame: compare it with the connection's `frame_max` less 8 for the frame itself.
     #[must_use]
     pub fn encoded_len(&self) -> usize {
         const CLASS_WEIGHT_BODY_SIZE_FLAGS: usize = 2 + 2 + 8 + 2;

@@ -31,7 +31,7 @@ use crate::time::Moment;
 /// How often deadlines are checked while any message waits.
 pub const TICK: Duration = Duration::from_millis(250);
 
-/// Decides which messages one confirm channel after the other publishes, and how each message is answered.
+/// Decides which messages the current confirm channel publishes, and how each message is answered.
 ///
 /// It gets facts: a message is to be sent ([`take`](Self::take)), a channel is open or has ended
 /// ([`opened`](Self::opened), [`broke`](Self::broke)), the broker has spoken ([`confirmed`](Self::confirmed),
@@ -90,10 +90,10 @@ pub enum Step<M> {
     },
     /// Tell the senders whether the broker takes messages. It comes before the answers that follow from it.
     Announce(Gate),
-    /// Close the channel, which has already been given up, and open another channel: the broker kept refusing
-    /// messages on the old channel.
+    /// Close the old channel, which is no longer used, and open a new channel: the broker kept refusing
+    /// messages.
     Renew {
-        /// How many messages on it were without a confirm.
+        /// How many messages on the old channel had no confirm.
         in_flight: usize,
     },
     /// Treat the channel as broken ([`Publishing::broke`]): too many confirms did not come.
@@ -243,13 +243,13 @@ impl<M: Publishable, L: SharedLink> Publishing<M, L> {
         self.backlog.iter().map(|it| &it.message)
     }
 
-    /// Every message that is not answered, and whether it may be stored.
+    /// All unanswered messages, and whether each may be stored.
     pub fn into_unanswered(mut self, now: Moment) -> impl Iterator<Item = (M, bool)> {
         self.end_channel(now);
         self.backlog.into_iter().map(|it| (it.message, it.sent))
     }
 
-    /// When [`look`](Self::look) is due, if nothing else happens before.
+    /// When [`look`](Self::look) is due, if no other fact comes before.
     #[must_use]
     pub fn wakes_at(&self) -> Option<Moment> {
         let renews = self.channel.is_some() && self.renewal.is_wanted();

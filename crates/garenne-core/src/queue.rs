@@ -76,21 +76,20 @@ impl Queue {
         Self::new(name.into(), QueueKind::Quorum)
     }
 
-    /// A classic queue: it is on one node, and a message that keeps killing the process is never stopped.
+    /// A classic queue: it is on one node, and no limit stops a message that keeps killing the process.
     pub fn classic(name: impl Into<String>) -> Self {
         Self::new(name.into(), QueueKind::Classic)
     }
 
     /// A queue that consumers and producers on the Go package `golang-rabbitmq` use too. It has the package's
-    /// names, arguments and defaults, so a message may fail in a program on the one and be retried in a
-    /// program on the other. See [`GolangRabbitmq`].
+    /// names, arguments and defaults, so a message may fail in a Go program and be retried in a garenne
+    /// program, or the reverse. See [`GolangRabbitmq`].
     ///
-    /// The lane of 20 s, the only lane of the default policy, is the package's `<queue>_retry_3`. Attempts
-    /// count on both sides: a message with `retry_nums` 3 is at its fourth and last attempt. garenne adds the
-    /// queues that the package does not have, as classic queues: lanes of other delays, and the parking queue
-    /// `<queue>.failed`. garenne's promises for a classic queue hold, with this exception: a message that
-    /// comes out of the retry queue goes through the exchange, so every other queue that is bound there with
-    /// its routing key gets it too.
+    /// The lane of 20 s (the default policy's only lane) is the package's `<queue>_retry_3`. Attempts count
+    /// on both sides: a message with `retry_nums` 3 is at its fourth and last attempt. garenne adds classic
+    /// queues that the package lacks: lanes of other delays, and the parking queue `<queue>.failed`.
+    /// garenne's promises for a classic queue hold, except that a message from the retry queue goes through
+    /// the exchange, so other queues bound there with its routing key get it too.
     pub fn golang_rabbitmq(contract: impl Into<GolangRabbitmq>) -> Self {
         let contract = contract.into();
         Self {
@@ -162,7 +161,7 @@ impl Queue {
     }
 
     /// How long a handler may run; more than zero, [`DEADLINE`] unless set otherwise. The time counts from
-    /// the handler's first wait: before that, nothing can stop it.
+    /// the handler's first wait; before that, the handler cannot be stopped.
     ///
     /// A handler that runs longer has failed this attempt. When the deadline is too short, work is done
     /// twice. At the broker's `consumer_timeout` (30 min) or longer, the broker closes the channel first.

@@ -28,7 +28,7 @@ pub struct Redial {
     at_once: AtOnce,
 }
 
-/// Which losses may be answered at once, though not more than five in a minute.
+/// Which losses may be answered at once, at most five in a minute.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AtOnce {
     /// The loss of a link with which consumption was stable.
@@ -94,8 +94,8 @@ impl Redial {
         self.outage.never_give_up();
     }
 
-    /// An attempt failed. `pause` is [`Redial::next_pause`], or that of [`Again::After`], or zero for an
-    /// owner that has its own back-off. `is_configuration`: the same attempt works only after a person has
+    /// An attempt failed. `pause` is [`Redial::next_pause`], or that of [`Again::After`], or zero when the
+    /// caller tries again by itself. `is_configuration`: the same attempt works only after a person has
     /// changed the configuration.
     pub fn failed(
         &mut self,

@@ -36,8 +36,8 @@ const DEFAULT_DELAY: Duration = Duration::from_secs(20);
 /// | `none` | never |
 ///
 /// Delays are rounded up to whole milliseconds. A delay is 1 ms to 49 days, and a policy has at most 1000
-/// retries; see [`Retry::faults`]. When a delay is too short, the retry meets the same trouble and uses the
-/// attempts up. When it is too long, work waits on after the trouble has passed.
+/// retries; see [`Retry::faults`]. A delay that is too short meets the same trouble and uses the attempts up;
+/// a delay that is too long keeps work waiting after the trouble has passed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Retry(Schedule);
 

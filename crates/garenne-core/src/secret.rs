@@ -28,7 +28,7 @@ const PATH_STARTS: [&str; 4] = ["/", "./", "../", "~/"];
 /// Names of secrets, as they stand before a `=` or a `:`.
 const SECRET_NAMES: [&str; 6] = ["password", "passwd", "pasword", "pwd", "secret", "token"];
 
-/// The value itself if it may be repeated, else a text in parentheses that says why it is not.
+/// The value itself if it may be repeated, else the reason in parentheses.
 ///
 /// It is not repeated if it has more than 100 characters, has several lines, looks like a key, or looks like
 /// a URL or another text that may hold a password. This is for values of an unknown sort. A value that is

@@ -1,5 +1,5 @@
-//! Points in calendar time, as headers carry them: RFC 3339, UTC, milliseconds. People read them in
-//! the management UI, and programs parse them back exactly.
+//! Calendar times in headers: RFC 3339, UTC, milliseconds. People read them in the management UI, and
+//! programs parse them back exactly.
 
 use std::fmt::Write;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};

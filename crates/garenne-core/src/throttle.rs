@@ -17,9 +17,9 @@ pub const EVERY: Duration = Duration::from_secs(1);
 /// loss). When it is too large, it fills the log before the thinning begins.
 #[derive(Clone, Debug)]
 pub struct Throttle {
-    /// How much time's events, at one a second, may be reported early.
+    /// How far reports may run ahead of one event a second.
     ahead: Duration,
-    /// When all reported events would have been reported at one a second.
+    /// The time up to which the reported events would last at one a second.
     caught_up: Moment,
     left_out: u64,
 }

@@ -42,7 +42,7 @@ pub enum UnreadPart {
 }
 
 impl UnreadPart {
-    /// The name of a part that is not a text property, wherever such parts are stored.
+    /// The name under which a part is stored; `None` for a text property.
     pub(crate) fn tag(self) -> Option<&'static str> {
         match self {
             Self::Property(_) => None,

@@ -48,7 +48,7 @@ impl Digest {
         all.max().unwrap_or(Severity::Info)
     }
 
-    /// How many failed messages it tells of.
+    /// How many failed messages it reports.
     #[must_use]
     pub fn failures(&self) -> u64 {
         let failures = |item: &&Item| matches!(item.subject, Subject::Failures { .. });
@@ -59,7 +59,7 @@ impl Digest {
             .sum()
     }
 
-    /// How many news it tells of.
+    /// How many news it reports.
     #[must_use]
     pub fn count(&self) -> u64 {
         self.items.iter().map(|item| item.count).sum()

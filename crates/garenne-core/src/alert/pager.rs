@@ -207,8 +207,8 @@ impl Pager {
         }
     }
 
-    /// The call failed. Its news are told again, together with later news; returns the pause until then.
-    /// `retry_after` is the pause that the receiver asked for, `random` is uniform in [0, 1).
+    /// The call failed. Its news are told again with later news; returns the pause until then. `retry_after`
+    /// is the pause that the receiver asked for, `random` is uniform in [0, 1).
     pub fn failed(&mut self, now: Moment, retry_after: Option<Duration>, random: f64) -> Duration {
         let Some(asked) = self.asked.take() else {
             return Duration::ZERO;
@@ -299,7 +299,7 @@ impl Pager {
         }
     }
 
-    /// The subject under which these news are counted: their own while there is room.
+    /// The subject that counts this piece of news: its own while there is room.
     fn room_for(&mut self, subject: &Subject, now: Moment) -> Subject {
         let has_room = |pager: &Self| {
             pager.groups.contains_key(subject) || pager.groups.len() < pager.pace.subjects

@@ -28,7 +28,7 @@ pub enum Subject {
         /// The queue they failed in.
         queue: String,
     },
-    /// A handler panicked or hung, and was made again.
+    /// A handler panicked or hung, and was created again.
     HandlerDied {
         /// The queue it handles.
         queue: String,
@@ -40,7 +40,7 @@ pub enum Subject {
     },
     /// There has been no consumption for some time.
     Outage,
-    /// The outage that was told before is over.
+    /// The reported outage is over.
     OutageEnded,
     /// The outage outlasted its window: the system stops.
     GaveUp,

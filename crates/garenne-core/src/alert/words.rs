@@ -1,4 +1,4 @@
-//! Words for people: numbers and durations as they are read, errors cut to one harmless line.
+//! Text for people: readable numbers and durations, and errors cut to a single harmless line.
 
 use std::fmt::Write;
 use std::time::Duration;

@@ -14,16 +14,16 @@ use crate::value::{Headers, Value};
 /// It is written as *field*, *test*, *value*, for example `reason=exhausted`, `error~timed out`,
 /// `header.tenant=eu`, `attempts>=3`, `queue!=orders`. Blanks around the three parts do not count.
 ///
-/// | field | what it is |
+/// | field | meaning |
 /// |---|---|
 /// | `id` | the message id |
 /// | `queue`, `exchange`, `routing-key` | where it failed, and how its producer sent it |
 /// | `reason` | `exhausted`, `permanent`, `undecodable`, `panic`, `deadline`, `delivery-limit`, `unrepeatable`, `expired`, `maxlen`, `rejected`, `unknown` |
-/// | `doubt` | why the record is in doubt; `doubt~` holds for all records in doubt, `doubt!~` for all others |
+/// | `doubt` | why the record is in doubt; `doubt~` holds for records in doubt, `doubt!~` for the rest |
 /// | `error` | the last error's text and the texts of its sources |
 /// | `attempts` | how many attempts were made |
 /// | `host`, `service`, `version` | where the last attempt was made |
-/// | `type`, `content-type`, `app-id`, `correlation-id` | the property of that name; bytes that are not UTF-8 as `\xe9` |
+/// | `type`, `content-type`, `app-id`, `correlation-id` | the property; bytes that are not UTF-8 as `\xe9` |
 /// | `body` | the bytes, as text |
 /// | `header.NAME` | the header `NAME`, as text; `header.a.b` is `b` in the table `a`, unless there is a header `a.b` |
 ///

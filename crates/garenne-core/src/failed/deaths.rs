@@ -1,4 +1,4 @@
-//! What the broker's own headers say about a message that it parked itself.
+//! The record of a message that the broker parked, read from the broker's headers.
 
 use std::sync::Arc;
 use std::time::UNIX_EPOCH;
@@ -29,8 +29,8 @@ pub(super) fn from_deaths(
     let origin = death.came_to(queue).unwrap_or(if deaths.are_told {
         Origin { queue, ..lay_in }
     } else {
-        // Another program has put it there. The way of that copy does not tell where the message was meant to
-        // go, and an operator's look at the queue changes that way.
+        // Another program has put it there. Its exchange and routing key do not tell where the message was
+        // meant to go, and they change when a tool reads it and puts a copy in its place.
         Origin::new(queue, "", queue)
     });
     let original = original_of(parked.clone(), origin, death.was_a_copy(origin));
@@ -60,7 +60,7 @@ pub(super) fn from_deaths(
     }
 }
 
-/// The death that brought a message into its parking queue, and those before it.
+/// The death that brought a message into its parking queue, and the deaths before it.
 pub(super) struct Death<'a> {
     pub(super) told: Option<&'a Told>,
     earlier: &'a [Told],

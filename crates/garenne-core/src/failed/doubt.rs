@@ -1,4 +1,4 @@
-//! Whether a record may be a producer's own invention.
+//! Whether a producer may have made a record up.
 
 use std::fmt::Write;
 
@@ -23,16 +23,15 @@ impl FailedMessage {
     ///
     /// A record is in doubt when one of these holds:
     ///
-    /// - it names another queue than the one that the parking queue belongs to;
+    /// - it names another queue than the owner of the parking queue;
     /// - it came there in another way than garenne's or the broker's;
     /// - it lacks a header that garenne always writes, or has a property that garenne always puts aside;
     /// - the broker moved the message there, and it has headers of garenne's that its producer must have
     ///   written.
     ///
-    /// A replay sends the message to the queue that the parking queue belongs to, whatever the record says.
-    /// Everything else in the record may be made up, so ask for a
-    /// [`Replay`](FailedMessage::replay_properties) only when you know that. A store keeps the doubt with the
-    /// record.
+    /// A replay sends the message to the owner of the parking queue, whatever the record says. Everything
+    /// else in the record may be made up, so ask for a [`Replay`](FailedMessage::replay_properties) only when
+    /// you know that. A store keeps the doubt with the record.
     #[must_use]
     pub fn doubt(&self) -> Option<&str> {
         self.properties.headers.get(header::FAIL_DOUBT)?.as_str()
@@ -130,7 +129,7 @@ fn of_dead(deaths: &ToldDeaths, lay_in: Origin<'_>, parked: &Properties) -> Vec<
     doubts
 }
 
-/// Doubts about a message with a record: garenne has parked it, or another program imitates that.
+/// Doubts about a message with a record: garenne has parked it, or another program has made it up.
 fn of_record(lay_in: Origin<'_>, parked: &Properties) -> Vec<String> {
     let mut doubts = Vec::new();
     doubts.extend(of_queue(lay_in, parked));

@@ -188,7 +188,7 @@ fn own_headers(parked: &Properties) -> Vec<(usize, Own)> {
     readable.chain(unread).collect()
 }
 
-/// The producer's lists `CC` and `BCC`, and properties that could not stay in their place, are the message's
+/// The producer's lists `CC` and `BCC`, and parts that could not be sent in their place, are the message's
 /// own too, under other names.
 fn is_the_messages(name: &str) -> bool {
     !is_ours(name)

@@ -24,12 +24,12 @@ pub trait SharedLink {
     /// A message of this channel was confirmed.
     fn ends(&mut self);
 
-    /// How many messages are in flight on the link, over all of its channels. After the link's end it is the
-    /// last number.
+    /// How many messages are in flight on the link, over all of its channels. After the link's end: the last
+    /// number.
     fn in_flight(&self) -> usize;
 
-    /// Asks to be the only channel that publishes. Returns whether it is now. Once it has asked, the other
-    /// channels publish nothing more, and their messages in flight are confirmed sooner or later.
+    /// Asks to be the only channel that publishes. Returns whether it is now. If so, the other channels
+    /// publish no more, and their messages in flight are confirmed in time.
     fn ask(&mut self) -> bool;
 
     /// Takes the request back.
@@ -52,8 +52,8 @@ pub(super) struct Channel<M, L> {
     /// The channel takes no more messages.
     pub(super) is_shut: bool,
     /// Messages that were published before go first, at most until this moment, because the next message may
-    /// break this channel too. Otherwise a sender of messages that break channels could make the others be
-    /// stored again and again, and never be confirmed.
+    /// break this channel too. Otherwise, if a sender keeps breaking channels, the other messages would be
+    /// stored again and again, and never confirmed.
     resends_until: Option<Moment>,
 }
 
@@ -85,7 +85,7 @@ impl<M: Publishable, L: SharedLink> Channel<M, L> {
     }
 
     /// The place of the message whose turn it is, if a message may be published: the first whose key is free.
-    /// Nearly always it is the first message.
+    /// Nearly always the first message.
     pub(super) fn next_of(
         &mut self,
         backlog: &VecDeque<Tracked<M>>,
@@ -123,8 +123,8 @@ impl<M: Publishable, L: SharedLink> Channel<M, L> {
         self.resends_until.is_some()
     }
 
-    /// Whether the link is reserved for a suspect of this channel, if it has a suspect. Without a suspect it
-    /// does not ask for the link.
+    /// Whether the link is reserved for a suspect of this channel. Without a suspect, the link is not asked
+    /// for.
     fn may_try_a_suspect(
         &mut self,
         backlog: &VecDeque<Tracked<M>>,

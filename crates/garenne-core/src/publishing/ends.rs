@@ -10,18 +10,17 @@ use super::suspects::accuses;
 use super::{Publishing, Step};
 use crate::time::Moment;
 
-/// The pause before the next channel, when a channel could not be opened, or ended for another reason than a
-/// message of ours.
+/// The pause before a new channel, when opening failed, or when no message of ours ended the last channel.
 pub const PAUSE: Duration = Duration::from_millis(500);
 
-/// How long messages wait for a new link after a loss that one of them caused.
+/// How long messages wait for a new link after one of them caused the loss.
 pub const GRACE: Duration = Duration::from_secs(5);
 
 /// How long no other message is published while the unconfirmed messages of a broken channel are sent again.
 pub const RESENDS_FIRST: Duration = Duration::from_secs(1);
 
 /// RabbitMQ's code for a frame on a channel that it has closed. It closes the whole connection because of
-/// that frame. garenne writes no such frame; should there be one, a message of ours had closed the channel.
+/// that frame. garenne writes no such frame; if one is reported, a message of ours had closed the channel.
 const CHANNEL_ERROR: u16 = 504;
 
 /// The state of a link while there is no channel.
@@ -36,7 +35,7 @@ pub enum LinkSeen {
     },
 }
 
-/// How a channel ended, when it was not closed by garenne.
+/// How a channel ended that garenne did not close.
 #[derive(Clone, Copy, Debug)]
 pub struct Broke<'a> {
     /// The broker's reply code; 0 if it has sent none.
@@ -89,10 +88,10 @@ impl<M: Publishable, L: SharedLink> Publishing<M, L> {
         }
     }
 
-    /// The channel broke, alone or with its link; `link` is the state of the link now. The message that broke
-    /// the channel gets that answer. The others are published again while the link lasts, or over the next
-    /// link if they may wait for it, because an unconfirmed message may not be stored. Returns how many had
-    /// no answer when the channel broke.
+    /// The channel broke, alone or with its link; `link` is the state of the link now. The sender of the
+    /// message that broke it is told so. The others are published again while the link lasts, or over the
+    /// next link if they may wait for it, because an unconfirmed message may not be stored. Returns how many
+    /// had no answer when the channel broke.
     pub fn broke(&mut self, how: &Broke<'_>, link: LinkSeen, now: Moment) -> usize {
         let Broke {
             code,
@@ -151,8 +150,7 @@ impl<M: Publishable, L: SharedLink> Publishing<M, L> {
         count
     }
 
-    /// Leaves the channel, when it is time and another channel may take the messages that this channel
-    /// refuses.
+    /// Leaves the channel when it is time, because a new channel may take the refused messages.
     pub(super) fn renew(&mut self, now: Moment) -> Option<Step<M>> {
         let channel = self.channel.as_ref()?;
         let in_flight = channel.in_flight.len();

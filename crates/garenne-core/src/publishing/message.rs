@@ -18,11 +18,11 @@ pub trait Publishable {
     /// Whether the sender still waits for the answer. A message without a waiting sender is not published.
     fn is_wanted(&self) -> bool;
 
-    /// The names and values that the broker may quote when it closes a channel because of this message.
+    /// The texts that the broker may quote when it closes a channel because of this message.
     fn names(&self) -> Names<'_>;
 }
 
-/// The names and values that the broker may quote when it closes a channel because of a message.
+/// The texts that the broker may quote when it closes a channel because of a message.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Names<'a> {
     /// The exchange; empty for the default exchange.

@@ -10,7 +10,7 @@ use crate::time::Moment;
 pub(super) struct OpenTime {
     /// The time that had passed when it was last started.
     passed: Duration,
-    /// Since when it runs; `None` while it stands still.
+    /// When it was last started; `None` while it is stopped.
     since: Option<Moment>,
 }
 

@@ -1,4 +1,4 @@
-//! How much the broker writes on the copies of a queue's messages.
+//! How many bytes the broker adds to the copies of a queue's messages.
 
 use std::time::Duration;
 

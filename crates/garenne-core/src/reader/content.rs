@@ -3,9 +3,9 @@
 use super::method::{Fields, Kind};
 use super::{BODY_MAX, ReadError};
 
-/// How many bytes of room a body gets before they have come.
+/// How many bytes are reserved for a body before they have come.
 const AHEAD: usize = 4 * 1024;
-/// The numbers of messages' methods in AMQP: the class `basic`.
+/// AMQP's class of the methods for messages, `basic`.
 const BASIC: u16 = 60;
 
 /// A message as the broker handed it out: none of it has been interpreted.

@@ -66,7 +66,7 @@ impl ReadError {
         }
     }
 
-    /// The channel on which it happened, if it happened on one.
+    /// The channel of the error, if it concerns a channel.
     #[must_use]
     pub const fn channel(&self) -> Option<u16> {
         match *self {

@@ -2,7 +2,7 @@
 
 use super::{FRAME_END, FRAME_HEAD, METHOD, Message, Returned};
 
-/// Something that came over a link.
+/// An event on a link.
 #[derive(Debug)]
 pub enum Event<'a> {
     /// A frame for the AMQP client, from its first byte to its last.

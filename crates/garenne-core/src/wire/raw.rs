@@ -19,7 +19,7 @@ pub struct RawValue<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Unreadable {
-    /// More than [`MAX_DEPTH`] arrays and tables lie in one another.
+    /// Arrays and tables are nested deeper than [`MAX_DEPTH`].
     TooDeep,
     /// A table inside it has a name that is not UTF-8.
     Name,
