@@ -49,7 +49,7 @@ impl Attempt {
         self.0
     }
 
-    /// The attempt that follows when this one has failed.
+    /// The attempt that follows the failure of this attempt.
     #[must_use]
     pub const fn next(self) -> Self {
         Self::from_failed(self.0)

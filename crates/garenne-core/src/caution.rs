@@ -1,7 +1,7 @@
 //! The cautious start of a worker in a fresh process, and after a loss.
 
 /// How many deliveries a worker may hold while it is unknown why the process, the link or the channel before
-/// this one ended.
+/// ended.
 ///
 /// A process or a link that dies takes its whole prefetch window with it, and the broker counts that against
 /// every message in the window, the innocent too. So a worker begins with a prefetch of 1. A message that
@@ -12,10 +12,10 @@
 /// # Why a single harmless message is not enough
 ///
 /// The killer may sit anywhere in the window of the process before. With a single harmless message per start,
-/// a killer at place 100 would take the messages behind it down a hundred times. With K per start it is alone
-/// after 8 more starts at most, so each innocent message is counted 9 times at most. That is far below the
-/// delivery limit of 20, past which the broker gives up on a message. It holds for any number of killers in a
-/// queue.
+/// a killer at place 100 would count against the messages behind it a hundred times. With K per start it is
+/// alone after 8 more starts at most, so each innocent message is counted 9 times at most. That is far below
+/// the delivery limit of 20, past which the broker gives up on a message. It holds for any number of killers
+/// in a queue.
 ///
 /// # The limits of caution
 ///

@@ -21,11 +21,10 @@ const ACTING: [(TextProperty, &str); 2] = [
     (TextProperty::UserId, header::ORIG_USER_ID),
 ];
 
-/// The headers by which a producer has a message sent to further queues, and the headers in which a copy
-/// keeps them.
+/// The headers that send a message to further queues, and the headers in which a copy keeps them.
 const SENDER_SELECTED: [(&str, &str); 2] = [("CC", header::ORIG_CC), ("BCC", header::ORIG_BCC)];
 
-/// A property or header that would act on the message and was not put aside, if there is any.
+/// A property or header, if any, that would act on the message and was not put aside.
 pub(crate) fn acting(properties: &Properties) -> Option<&'static str> {
     let is_set = |property| properties.text_to_send(property).is_some();
     let text = ACTING.into_iter().find(|(property, _)| is_set(*property));
@@ -126,7 +125,7 @@ pub fn retry_copy(
 
 /// Whether a delivery is a copy that garenne has made, so that its headers about the original are believed.
 ///
-/// Any producer can write the headers of a copy. So they are believed only on a message that came by one of
+/// Any producer can write the headers of a copy. So they are believed only on a message that came in one of
 /// garenne's own ways. A retry copy comes out of a lane of the queue, which it went into through the default
 /// exchange. A replay or a parked message comes straight through the default exchange to the queue. The
 /// broker tells both: the first by an entry in `x-death`, the second by its absence. RabbitMQ 3 lets a
@@ -144,8 +143,7 @@ pub fn is_copy(properties: PropertyList<'_>, origin: Origin<'_>) -> bool {
 /// The headers of copies that come to their queue without a death.
 const STRAIGHT: [&str; 2] = [header::REPLAY_ID, header::FAIL_REASON];
 
-/// Reads the message that the producer published from the delivered message: at its first attempt that is the
-/// message itself, later it is a copy.
+/// Reads the producer's message from the delivered message, which is a copy after the first attempt.
 ///
 /// It undoes the changes of [`retry_copy`], except that the copy's message id and persistence stay. If a
 /// message only looks like a copy (see [`is_copy`]), the headers of a copy are removed from it and not
@@ -205,9 +203,8 @@ pub(crate) fn put_aside(original: Properties) -> Properties {
     copy
 }
 
-/// The properties that a copy (a retry copy, a parked or a replayed message) has put aside. A message that is
-/// not a copy has put nothing aside, even when it has headers of ours: its producer has made them up, or has
-/// sent the message with the headers of another message.
+/// The properties that a retry copy, a parked or a replayed message has put aside. On any other message
+/// garenne's headers do not count: its producer has made them up, or has copied them from another message.
 #[derive(Clone, Copy)]
 struct Aside {
     is_copy: bool,

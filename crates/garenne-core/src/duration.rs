@@ -74,7 +74,7 @@ pub(crate) fn round_up_to_millis(duration: Duration) -> Duration {
 
 /// Durations from literals: `20.secs()`.
 ///
-/// It is implemented for one integer type only, so that a bare literal needs no suffix.
+/// It is implemented for a single integer type, so that a bare literal needs no suffix.
 pub trait DurationExt {
     /// This many milliseconds.
     fn millis(self) -> Duration;

@@ -11,7 +11,7 @@ use crate::value::Headers;
 pub enum QueueKind {
     /// Replicated, and with a delivery limit that stops a message which keeps killing its process.
     Quorum,
-    /// On one node, and without a delivery limit.
+    /// On a single node, and without a delivery limit.
     Classic,
 }
 

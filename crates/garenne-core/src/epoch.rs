@@ -10,7 +10,7 @@ use std::fmt;
 pub struct Epoch(pub u64);
 
 impl Epoch {
-    /// The epoch after this one.
+    /// The next epoch.
     #[must_use]
     pub const fn next(self) -> Self {
         Self(self.0 + 1)

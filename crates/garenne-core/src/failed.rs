@@ -69,8 +69,8 @@ pub struct FailedMessage {
 }
 
 impl FailedMessage {
-    /// The properties of the message as it is parked. They are its own, made persistent; those that would act
-    /// on the parked message are put aside, and the failure is in `fail-*` and `orig-*` headers. The body is
+    /// The properties of the message as it is parked. They are its own, made persistent. Those that would act
+    /// on the parked message are put aside, and `fail-*` and `orig-*` headers hold the failure. The body is
     /// parked unchanged.
     ///
     /// `max_header_bytes` is the bound of [`Properties::encoded_len`]: the connection's `frame_max` less 8. A
@@ -82,8 +82,8 @@ impl FailedMessage {
     /// 3. the message's own headers, readable or not, largest first; `fail-dropped-headers` names them;
     /// 4. the rest of the error's text, the list of those names, and the names of host, service and version.
     ///
-    /// A cut part carries a mark that says so. The result always fits when `max_header_bytes` is at least
-    /// 4088, which is the room in the smallest frame that AMQP allows.
+    /// A cut part is marked. The result always fits if `max_header_bytes` is at least 4088, the room in the
+    /// smallest frame that AMQP allows.
     #[must_use]
     pub fn parking_properties(&self, max_header_bytes: usize) -> Properties {
         let mut parked = put_aside(self.properties.clone());

@@ -25,7 +25,7 @@ pub const CONTENT_TYPE: &str = "text/plain";
 /// A queue as the Go package `golang-rabbitmq` declares, fills and consumes it. The package calls it a
 /// `QueueExchange`.
 ///
-/// With it a service in Rust and a service in Go share the same queues, in both directions:
+/// With it services in Rust and in Go share the same queues, in both directions:
 /// [`Queue::golang_rabbitmq`](crate::Queue::golang_rabbitmq) consumes, garenne's `Publisher` sends.
 ///
 /// ```
@@ -44,11 +44,11 @@ pub const CONTENT_TYPE: &str = "text/plain";
 ///
 /// garenne publishes to the two waiting queues by their names, so that a confirm means that the message lies
 /// in that very queue. Their bindings to `E` are for the package. Fanout and headers exchanges do not look at
-/// routing keys, so they get no such bindings: through them every message would be put in the retry queue
-/// too, and come twice.
+/// routing keys, so they get no such bindings: every message would go into the retry queue too, and come
+/// twice.
 ///
-/// The declarations name no queue type, as in the package: the queues get the virtual host's default type,
-/// which is classic unless an operator has set another.
+/// As in the package, no declaration names a queue type: the queues get the virtual host's default, which is
+/// classic unless an operator has set another.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GolangRabbitmq {
     queue: String,

@@ -45,8 +45,8 @@ pub const ORIG_USER_ID: &str = "orig-user-id";
 pub const ORIG_CC: &str = "orig-CC";
 /// The header `BCC` of the original, as with [`ORIG_CC`].
 pub const ORIG_BCC: &str = "orig-BCC";
-/// The parts of the original's properties that could not be read and cannot be sent in their place. It is an
-/// array of tables with one entry each, `header`, `headers` or `rest`, which holds the bytes of an
+/// The unreadable parts of the original's properties that cannot be sent in their place: an array of tables
+/// with a single entry, `header`, `headers` or `rest`, with the bytes of an
 /// [`UnreadPart`](crate::UnreadPart).
 pub const ORIG_UNREAD: &str = "orig-unread";
 /// The property `expiration` of a delayed message. It would have cut the delay short; it no longer acts.
@@ -57,7 +57,7 @@ pub const TRACEPARENT: &str = "traceparent";
 /// The data that tracing systems add to [`TRACEPARENT`]. The producer sets it, not garenne.
 pub const TRACESTATE: &str = "tracestate";
 
-/// Names one replay of a failed message. It stays the same when a replay that was cut off is repeated, and
+/// Names a replay of a failed message. It stays the same when a replay that was cut off is repeated, and
 /// changes when the message fails and is replayed once more. Retry copies keep it.
 pub const REPLAY_ID: &str = "replay-id";
 /// How many times the message has been replayed; a 32-bit integer. Retry copies keep it.
@@ -90,8 +90,7 @@ pub(crate) fn is_ours(name: &str) -> bool {
     OURS.contains(&name)
 }
 
-/// Whether a copy of the message must not keep this header from another program, because it is garenne's or
-/// the broker's.
+/// Whether a copy must not keep this header from another program: it is garenne's or the broker's.
 pub(crate) fn is_foreign(name: &str) -> bool {
     is_ours(name) || is_the_brokers(name)
 }

@@ -16,7 +16,7 @@
 //! | timestamp: seconds since the Unix epoch | `{"$timestamp": 1790000000}` |
 //! | byte array; long string that is not UTF-8; both in base64 | `{"$bytes": "AP8="}`, `{"$binary": "AP8="}` |
 //! | array, table | `[1, 2]`, `{"tenant": "acme"}` |
-//! | a name in a table that begins with `$` | gets one `$` more: `{"$$ref": 7}` |
+//! | a name in a table that begins with `$` | gets another `$`: `{"$$ref": 7}` |
 //!
 //! Unreadable parts of the properties ([`Properties::unread`]) stand beside them as an array `"$unread"`,
 //! with their bytes in base64. [`UnreadPart`](crate::UnreadPart) describes the bytes:
@@ -24,7 +24,7 @@
 //! | part | JSON |
 //! |---|---|
 //! | a text property that is not UTF-8 | `{"property": "app_id", "bytes": "Y2Fm6Q=="}` |
-//! | one header | `{"header": "AWFW"}` |
+//! | a header | `{"header": "AWFW"}` |
 //! | the rest of the headers | `{"headers": "AWFa"}` |
 //! | the rest of the properties | `{"rest": "AAABAg=="}` |
 

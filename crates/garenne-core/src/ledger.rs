@@ -1,4 +1,4 @@
-//! The ack ledger of one channel.
+//! The ack ledger of a channel.
 
 mod error;
 
@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 
 pub use self::error::LedgerError;
 
-/// Which deliveries of one channel are unsettled, and which acks may be sent.
+/// Which deliveries of a channel are unsettled, and which acks may be sent.
 ///
 /// Handlers finish in any order, and the ledger needs as few acks as possible. A `multiple` ack settles every
 /// delivery up to its tag, so it may go only as far as the first delivery that is still running. Deliveries
@@ -32,8 +32,8 @@ pub use self::error::LedgerError;
 /// the memory, so the prefetch does, however long a delivery runs.
 #[derive(Clone, Debug, Default)]
 pub struct Ledger {
-    /// Deliveries by ascending tag. Settled deliveries stay until they are at the front, or outnumber the
-    /// others.
+    /// Deliveries by ascending tag. Settled deliveries stay until they are at the front or outnumber the
+    /// rest.
     entries: VecDeque<Entry>,
     /// The next tag; 0 when any tag may come.
     next: u64,
@@ -88,8 +88,8 @@ impl Ledger {
         Self::default()
     }
 
-    /// Takes in a delivery that starts to run. The first tag may be any number from 1 on, if every delivery
-    /// before it is settled. After that, each tag follows the one before.
+    /// Takes in a delivery that starts to run. The first tag may be any number from 1 on, if all deliveries
+    /// before it are settled. After that, tags follow each other.
     ///
     /// # Errors
     ///
@@ -161,8 +161,7 @@ impl Ledger {
         Some(ack)
     }
 
-    /// An ack for the single delivery that has waited longest among those that finished behind a running
-    /// delivery.
+    /// An ack for a single delivery: the finished delivery that has waited longest behind a running delivery.
     pub fn next_straggler(&mut self) -> Option<Ack> {
         while let Some(tag) = self.late.pop_front() {
             if let Some(index) = self.straggler(tag) {

@@ -9,13 +9,13 @@ use crate::lane::lane_for;
 use crate::retry::Retry;
 use crate::secret::quoted;
 
-/// The next step that a handler asks for when it failed.
+/// The next step that a failed handler asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wish {
     /// Try again, as the queue's policy says.
     Retry,
-    /// Try again after this delay. It counts as an attempt like any other, and the policy's number of retries
-    /// still holds. [`lane_for`] rounds the delay.
+    /// Try again after this delay. It counts as an attempt, and the policy's number of retries holds.
+    /// [`lane_for`] rounds the delay.
     RetryAfter(Duration),
     /// No further attempt can succeed.
     Permanent,
@@ -75,9 +75,9 @@ pub enum FailReason {
     /// The broker gave up on the message: it came back unsettled too many times. A message that kills its
     /// process ends like this.
     DeliveryLimit,
-    /// The attempt failed, and no faithful copy of the message can be made for another attempt. Either its
-    /// headers, with those that the broker will add, do not fit into one frame, or it has parts that no
-    /// broker would take again.
+    /// The attempt failed, and no faithful copy of the message can be made for another attempt. Its headers,
+    /// with those that the broker will add, do not fit into a frame, or it has parts that no broker would
+    /// take again.
     Unrepeatable,
     /// The broker moved the message out of its queue: it expired before it was handled.
     Expired,
@@ -85,7 +85,7 @@ pub enum FailReason {
     MaxLength,
     /// The broker moved the message out of its queue because a consumer rejected it for good.
     Rejected,
-    /// The message lies among failed messages, and neither garenne nor the broker says why.
+    /// The message lies among failed messages; neither garenne nor the broker says why.
     Unknown,
 }
 
@@ -147,7 +147,7 @@ impl FailReason {
         }
     }
 
-    /// Whether no program of garenne's gave the message up: either the broker did, or the reason is unknown.
+    /// Whether garenne did not give the message up: the broker did, or the reason is unknown.
     #[must_use]
     pub const fn is_not_ours(self) -> bool {
         matches!(

@@ -1,5 +1,5 @@
-//! Publishing with confirms: decides when each message is published, matches confirms to messages, and
-//! handles the messages of a lost channel or link.
+//! Publishing with confirms: when each message is published, which confirm is its own, and what follows the
+//! loss of a channel or link.
 
 mod answer;
 mod blame;
@@ -88,7 +88,7 @@ pub enum Step<M> {
         /// The answer.
         answer: Answer,
     },
-    /// Tell the senders whether the broker takes messages. It comes before the answers that follow from it.
+    /// Tell the senders whether the broker takes messages, before the answers that follow from it.
     Announce(Gate),
     /// Close the old channel, which is no longer used, and open a new channel: the broker kept refusing
     /// messages.
@@ -126,8 +126,8 @@ impl<M: Publishable, L: SharedLink> Publishing<M, L> {
         }
     }
 
-    /// A message is to be sent. While there is no channel, call [`sees`](Self::sees) first, because the state
-    /// of the link decides whether the message may wait.
+    /// A message is to be sent. Without a channel, call [`sees`](Self::sees) first: the state of the link
+    /// decides whether the message may wait.
     pub fn take(&mut self, message: M, conditions: Conditions, now: Moment) {
         let mut tracked = Tracked::new(message, conditions);
         tracked.here_since = self.open_time.at(now);

@@ -35,8 +35,8 @@ pub const DELIVERY_LIMIT: u32 = 20;
 /// ```
 ///
 /// Every option has a builder method, and a field of the same name to read it. An option with a system-wide
-/// default is `None` until it is set; see [`Queue::or_defaults`]. Nothing is checked before [`Queue::faults`]
-/// is called.
+/// default is `None` until set; see [`Queue::or_defaults`]. Nothing is checked before [`Queue::faults`] is
+/// called.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Queue {
@@ -150,8 +150,8 @@ impl Queue {
     /// How many workers the queue has, each with its own channel and handler: 1 to 256, [`WORKERS`] unless
     /// set otherwise.
     ///
-    /// A single worker is enough for handlers that mostly wait. More workers help when handlers compute; more
-    /// workers than cores do not help.
+    /// A single worker is enough for handlers that mostly wait. More workers help when handlers compute, but
+    /// not more than there are cores.
     #[must_use]
     pub fn workers(self, workers: u16) -> Self {
         Self {
@@ -189,8 +189,7 @@ impl Queue {
         Self { declare, ..self }
     }
 
-    /// Binds the queue to an exchange, which is declared too: the queue also takes the messages that the
-    /// exchange routes to it. Each call adds a binding.
+    /// Binds the queue to an exchange, which is declared too. Each call adds a binding.
     #[must_use]
     pub fn bind(
         mut self,

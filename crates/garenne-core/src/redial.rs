@@ -8,16 +8,15 @@ use crate::restart::RestartLimit;
 use crate::time::Moment;
 use crate::window::OutageWindow;
 
-/// At most this many losses in this time may be answered at once. A single ack makes consumption stable:
-/// while another queue is being consumed, a message that kills every link that delivers it would otherwise
-/// meet no pause at all.
+/// At most this many losses in this time may be answered at once. A single ack makes consumption stable. So,
+/// while another queue is consumed, a message that kills every link would otherwise meet no pause at all.
 const AT_ONCE: (usize, Duration) = (5, Duration::from_secs(60));
 
 /// The rule by which the owners of links dial again: a system, and a publisher without a system.
 ///
 /// An error of configuration ends the attempts when no link has worked yet. Pauses grow, and none ends past
-/// the deadline of the outage. The cause that ended a link may end the next link too, so a loss that
-/// [`AtOnce`] does not cover waits for the next pause.
+/// the deadline of the outage. The same cause may end the next link too, so a loss that [`AtOnce`] does not
+/// cover waits for the next pause.
 ///
 /// It owns the [`Outage`]: an attempt and a loss count against the same window.
 #[derive(Clone, Debug)]

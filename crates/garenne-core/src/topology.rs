@@ -23,7 +23,7 @@ pub struct Topology {
     parts: Vec<Part>,
 }
 
-/// One part of a [`Topology`].
+/// A part of a [`Topology`].
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Part {

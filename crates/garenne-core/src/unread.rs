@@ -26,7 +26,7 @@ pub struct Unread {
 pub enum UnreadPart {
     /// A text property that is not UTF-8: its bytes, at most 255.
     Property(TextProperty),
-    /// One header: the length of its name, the name, the type, the value.
+    /// A header: the length of its name, the name, the type, the value.
     ///
     /// Its name is not UTF-8, or has come before; or its value is nested deeper than
     /// [`MAX_DEPTH`](crate::json::MAX_DEPTH); or a table in it has a name that is not UTF-8 or comes twice;

@@ -8,7 +8,7 @@
 use std::error::Error;
 use std::fmt;
 
-/// The parts of a URL such as `amqp://user:password@host:5672/path?name=value`. All parts except the path are
+/// The parts of a URL such as `amqp://user:password@host:5672/path?name=value`. All but the path are
 /// percent-decoded. Its `Debug` leaves out user, password and query.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -39,7 +39,7 @@ impl UrlParts {
     /// # Errors
     ///
     /// [`UrlError`] if there is no scheme, if the host cannot be a host, or if an escape is NUL or not UTF-8.
-    /// The same for everything that allows two readings: white space, a control character, `#` or a comma
+    /// Also for everything that allows two readings: white space, a control character, `#` or a comma
     /// anywhere; a `%` that begins no escape; a colon without a port; an `@`, a second `?`, a `;` or a `://`
     /// behind the host. In user, password, path and query, write these as escapes, such as `%40`.
     pub fn parse(text: &str) -> Result<Self, UrlError> {

@@ -10,7 +10,7 @@ use crate::duration::{DurationError, parse_duration};
 ///
 /// It covers the start as well: a broker that is down when the service starts is the same case. The default
 /// is 2 minutes. When it is too short, a routine restart of the broker (5–30 s) ends the service. When it is
-/// too long, the service stands still for a long time without an alarm.
+/// too long, the service stands still unnoticed.
 ///
 /// Its spelling in configuration is a duration (`2m`, `90s`), `never`, or `fail-fast`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

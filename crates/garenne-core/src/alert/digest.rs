@@ -1,4 +1,4 @@
-//! The content of one call of an alert.
+//! The content of a call of an alert.
 
 use std::fmt;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use super::words::{cut, grouped, lasting, one_line};
 /// How long a name may be in the head line, in bytes.
 const MAX_NAME: usize = 100;
 
-/// The content of one call of an alert: all news since the last call.
+/// The content of a call of an alert: all news since the last call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Digest {
     /// The service that sends it.
@@ -18,8 +18,8 @@ pub struct Digest {
     pub host: String,
     /// How many digests this alert has sent before, since the process started.
     ///
-    /// A call that fails is repeated later with the same number, and with the news that were added since. A
-    /// receiver that gets a number twice should believe the later digest.
+    /// A failed call is repeated later with the same number, and with the news since then. A receiver that
+    /// gets a number twice should believe the later digest.
     pub number: u64,
     /// The news: the worst first, then the most frequent. Never empty.
     pub items: Vec<Item>,

@@ -44,16 +44,16 @@ impl Pace {
         Self { gather, ..self }
     }
 
-    /// How long a subject that was told makes no further call: 5 min by default. News that come meanwhile are
-    /// counted, and told after that time, or with an earlier call for another reason.
+    /// How long a told subject makes no further call: 5 min by default. News meanwhile are counted, and told
+    /// after that time or with an earlier call.
     ///
-    /// When it is too short, people stop reading. When it is too long, people do not see that the trouble
-    /// goes on.
+    /// When it is too short, people stop reading. When it is too long, they do not see that the trouble goes
+    /// on.
     pub const fn every(self, every: Duration) -> Self {
         Self { every, ..self }
     }
 
-    /// How long one call may take before it counts as failed: 10 s by default; above zero.
+    /// How long a call may take before it counts as failed: 10 s by default; above zero.
     pub const fn timeout(self, timeout: Duration) -> Self {
         Self { timeout, ..self }
     }
@@ -64,8 +64,8 @@ impl Pace {
         Self { keep, ..self }
     }
 
-    /// How many subjects are told apart at a time: 64 by default, 1 to 10,000. Further subjects are told
-    /// together per queue and reason; all news are counted.
+    /// How many subjects are told apart: 64 by default, 1 to 10,000. Further subjects are told together per
+    /// queue and reason; all news are counted.
     ///
     /// It bounds the memory, to about 1 KiB per subject.
     pub const fn subjects(self, subjects: usize) -> Self {

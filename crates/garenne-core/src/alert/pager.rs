@@ -314,7 +314,7 @@ impl Pager {
         }
     }
 
-    /// Forgets subjects whose last call is so long ago that new news about them would be told at once.
+    /// Forgets subjects whose next news would be told at once anyway.
     fn forget(&mut self, now: Moment) {
         // A failed call must put back its news.
         if self.asked.is_some() {

@@ -25,7 +25,7 @@ pub(crate) struct ToldDeaths {
     pub(crate) list: Vec<Told>,
 }
 
-/// One entry of the list; missing parts are empty.
+/// An entry of the list; missing parts are empty.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Told {
     pub(crate) queue: String,

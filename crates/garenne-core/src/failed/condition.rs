@@ -1,4 +1,4 @@
-//! A condition on a failed message, in the words of an operator: `error~timeout`.
+//! A condition on a failed message, as operators write it: `error~timeout`.
 
 use std::borrow::Cow;
 use std::fmt;

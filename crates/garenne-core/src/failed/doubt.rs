@@ -29,16 +29,15 @@ impl FailedMessage {
     /// - the broker moved the message there, and it has headers of garenne's that its producer must have
     ///   written.
     ///
-    /// A replay sends the message to the owner of the parking queue, whatever the record says. Everything
-    /// else in the record may be made up, so ask for a [`Replay`](FailedMessage::replay_properties) only when
-    /// you know that. A store keeps the doubt with the record.
+    /// A replay sends the message to the owner of the parking queue, whatever the record says. The rest of
+    /// the record may be made up, so ask for a [`Replay`](FailedMessage::replay_properties) only knowingly. A
+    /// store keeps the doubt with the record.
     #[must_use]
     pub fn doubt(&self) -> Option<&str> {
         self.properties.headers.get(header::FAIL_DOUBT)?.as_str()
     }
 
-    /// Whether a search may miss the record by its content: it is in doubt, or the reason of its failure is
-    /// unknown.
+    /// Whether a search by content may miss the record: it is in doubt, or its reason is unknown.
     #[must_use]
     pub fn is_unclear(&self) -> bool {
         self.doubt().is_some() || self.reason == crate::outcome::FailReason::Unknown
@@ -74,8 +73,7 @@ pub(super) fn of_parked(
     (!doubts.is_empty()).then(|| doubts.join("; "))
 }
 
-/// The doubt that was stored with a record. A producer that makes a doubt up only puts its own message in
-/// doubt.
+/// The doubt that was stored with a record. A producer that makes it up puts only its own message in doubt.
 fn earlier(parked: &Properties) -> Option<String> {
     if !parked.has_header(header::FAIL_DOUBT) {
         return None;

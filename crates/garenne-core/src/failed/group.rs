@@ -9,8 +9,8 @@ use crate::secret::quoted;
 
 use super::FailedMessage;
 
-/// The most groups that are told apart. Further messages are counted in one more group, so that a million
-/// different errors do not take the memory of a million groups.
+/// The most groups that are told apart. Further messages are counted in a last group, so that a million
+/// different errors do not take a million groups' memory.
 const MOST_GROUPS: usize = 10_000;
 
 /// The name of that last group.
@@ -92,7 +92,7 @@ impl FailureGroups {
         }
     }
 
-    /// Counts one message.
+    /// Counts a message.
     pub fn add(&mut self, failed: &FailedMessage) {
         let mut name = match self.by {
             GroupBy::Error => error_kind(&failed.error),

@@ -5,8 +5,8 @@ use std::time::SystemTime;
 use super::{Condition, FailedMessage};
 use crate::outcome::FailReason;
 
-/// A selection of failed messages: all of them, until a filter narrows it. Filters that are given more than
-/// once must all hold, except for ids and reasons, where one match is enough.
+/// A selection of failed messages: all, until a filter narrows it. Repeated filters must all hold, except ids
+/// and reasons, where one match is enough.
 ///
 /// ```
 /// # use garenne_core::{FailReason, FailedQuery};
@@ -19,8 +19,8 @@ use crate::outcome::FailReason;
 /// ```
 ///
 /// A store may use the fields to ask its database for less, and must then call [`FailedQuery::matches`] for
-/// every record that it found. The store itself must keep to [`FailedQuery::limit`]. A store that strangers
-/// can write into calls [`FailedQuery::judge`], and tells people about records that are withheld or unclear.
+/// every record found. It must keep to [`FailedQuery::limit`] itself. A store that strangers can write into
+/// calls [`FailedQuery::judge`], and reports withheld and unclear records to people.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct FailedQuery {
@@ -45,10 +45,9 @@ pub struct FailedQuery {
 pub enum Verdict {
     /// The record is selected.
     Meant,
-    /// The record would be selected, but it is in doubt, and the query leaves out records in doubt.
+    /// The record would be selected, but the query leaves out records in doubt.
     Withheld,
-    /// The record is not selected, but its content may be made up or is not known. People should be told that
-    /// there are records of that sort.
+    /// The record is not selected, but its content may be made up or is unknown. People should be told of it.
     Unclear,
     /// The record is not selected.
     NotMeant,

@@ -16,12 +16,11 @@ impl FailedMessage {
     /// [`REPLAY_COUNT`](header::REPLAY_COUNT) counts its replays. [`REPLAY_ID`](header::REPLAY_ID), made of
     /// the message id and that number, names this replay. A replay that was cut off and is sent again keeps
     /// the id of the first try, so it is recognised. A message without an id gets `fresh_id`, which no other
-    /// message may have; a repeated replay of it cannot be recognised.
+    /// message may have; its repeated replay cannot be recognised.
     ///
-    /// Properties that would act on the message are put aside, as in a retry copy: with them it would expire,
-    /// be refused because of another user's id, or go to other queues too. Handlers see them in their old
-    /// place, and the record of a further failure has them again.
-    /// a further failure has it again.
+    /// Properties that would act on the message are put aside, as in a retry copy: it would expire, be
+    /// refused because of another user's id, or go to other queues too. Handlers and the record of a further
+    /// failure see them in their old place. a further failure has it again.
     #[must_use]
     pub fn replay_properties(&self, fresh_id: &str) -> Properties {
         let mut copy = put_aside(self.properties.clone());
@@ -47,7 +46,7 @@ impl FailedMessage {
     }
 
     /// [`FailedMessage::replay_properties`] for a message whose own headers leave no room in a frame for
-    /// those of a replay. None of its own headers is left out, and so nothing shows that it is a replay.
+    /// those of a replay. Its own headers are all kept, so nothing shows that it is a replay.
     #[must_use]
     pub fn bare_replay_properties(&self) -> Properties {
         put_aside(self.properties.clone())

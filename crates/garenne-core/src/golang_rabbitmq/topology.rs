@@ -75,8 +75,8 @@ impl GolangRabbitmq {
     }
 
     /// The binding through which the package publishes to a waiting queue. An exchange that does not look at
-    /// routing keys would put every message into that queue, and it would come out a second time. garenne
-    /// does not need this binding, so it leaves it to the package in that case.
+    /// routing keys would put every message into that queue, to come out a second time. garenne does not need
+    /// the binding, so it leaves that binding to the package.
     fn entrance(&self, queue: &str, routing_key: &str) -> Option<Entity> {
         let kind = self.exchange.as_ref()?.kind;
         let looks_at_keys = matches!(kind, ExchangeKind::Direct | ExchangeKind::Topic);
@@ -93,8 +93,8 @@ impl GolangRabbitmq {
     }
 }
 
-/// A queue that leaves its type to the virtual host, as the package's declarations do. On a virtual host
-/// whose default type is not classic, a declaration with a type would conflict (406) with the existing queue.
+/// A queue that leaves its type to the virtual host, as the package's declarations do. Where the default type
+/// is not classic, a declaration with a type would conflict (406) with the existing queue.
 fn untyped(name: String, args: Headers) -> Entity {
     Entity::Queue(QueueEntity {
         name,

@@ -36,8 +36,7 @@ pub enum Answer {
     Confirmed,
     /// The broker refused to take responsibility for the message.
     Nacked,
-    /// No queue takes the message, for the reason in the broker's text: it was returned, or its exchange is
-    /// missing.
+    /// No queue takes the message, in the broker's words: it was returned, or its exchange is missing.
     Unroutable(String),
     /// The broker closed the channel because of the message, with this text.
     Refused(String),

@@ -19,8 +19,8 @@ pub const GRACE: Duration = Duration::from_secs(5);
 /// How long no other message is published while the unconfirmed messages of a broken channel are sent again.
 pub const RESENDS_FIRST: Duration = Duration::from_secs(1);
 
-/// RabbitMQ's code for a frame on a channel that it has closed. It closes the whole connection because of
-/// that frame. garenne writes no such frame; if one is reported, a message of ours had closed the channel.
+/// RabbitMQ's code for a frame on a channel that it has closed. It closes the whole connection over such a
+/// frame. garenne writes none; if the code comes, a message of ours had closed the channel.
 const CHANNEL_ERROR: u16 = 504;
 
 /// The state of a link while there is no channel.
@@ -91,7 +91,7 @@ impl<M: Publishable, L: SharedLink> Publishing<M, L> {
     /// The channel broke, alone or with its link; `link` is the state of the link now. The sender of the
     /// message that broke it is told so. The others are published again while the link lasts, or over the
     /// next link if they may wait for it, because an unconfirmed message may not be stored. Returns how many
-    /// had no answer when the channel broke.
+    /// were unanswered when the channel broke.
     pub fn broke(&mut self, how: &Broke<'_>, link: LinkSeen, now: Moment) -> usize {
         let Broke {
             code,

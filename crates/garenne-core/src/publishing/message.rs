@@ -77,7 +77,7 @@ pub struct Conditions {
 pub(super) struct Tracked<M> {
     pub(super) message: M,
     pub(super) conditions: Conditions,
-    /// How often it was handed to a channel. A try does not count when the channel broke because of another
+    /// How often it was handed to a channel. A try does not count if the channel broke because of another
     /// message, broke with its link, or was left.
     pub(super) tries: u32,
     /// Whether it was ever handed to a channel: it may be stored.
@@ -126,10 +126,10 @@ impl<M> Tracked<M> {
     }
 }
 
-/// A message whose turn it is. The driver publishes it, and reports that with
-/// [`Publishing::published`](super::Publishing::published), or reports that the channel took nothing with
-/// [`Publishing::is_shut`](super::Publishing::is_shut). A message that no channel could take is answered and
-/// dropped.
+/// A message whose turn it is. The driver publishes it and calls
+/// [`Publishing::published`](super::Publishing::published), or calls
+/// [`Publishing::is_shut`](super::Publishing::is_shut) if the channel took nothing. A message that no channel
+/// could take is answered and dropped.
 #[must_use = "the message is lost when this is dropped"]
 #[derive(Debug)]
 pub struct Ready<M>(pub(super) Tracked<M>);

@@ -245,7 +245,7 @@ impl Open {
             code.into()
         } else {
             if kind == Kind::Deliver {
-                // A channel of garenne's has one consumer at a time, so its tag adds nothing.
+                // A channel of garenne's has a single consumer at a time, so its tag adds nothing.
                 let _consumer_tag = fields.short()?;
             }
             let tag = fields.u64()?;

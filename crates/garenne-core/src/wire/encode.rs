@@ -85,7 +85,7 @@ fn write_entries(headers: &Headers, out: &mut Vec<u8>) {
     }
 }
 
-/// One header as its bytes: the length of its name, the name, the type, the value.
+/// A header as its bytes: the length of its name, the name, the type, the value.
 pub(crate) fn entry_bytes(name: &str, value: &Value) -> Vec<u8> {
     let mut bytes = Vec::new();
     write_short(short(name).as_bytes(), &mut bytes);

@@ -189,7 +189,7 @@ fn octets<const N: usize>(content: &[u8]) -> Option<[u8; N]> {
     content.try_into().ok()
 }
 
-/// An array or a table that is being read. Open ones are kept in a list, not on the stack.
+/// An array or a table that is being read. They are kept in a list, not on the stack.
 struct Open<'a> {
     rest: &'a [u8],
     /// The name of the entry of a table that is being read.
