@@ -1,7 +1,6 @@
 //! The cautious start of a worker in a fresh process, and after a loss.
 
-/// How many deliveries a worker may hold while it is unknown why the process, the link or the channel before
-/// ended.
+/// How many deliveries a worker may hold while it is unknown why the previous process, link or channel ended.
 ///
 /// A process or a link that dies takes its whole prefetch window with it, and the broker counts that against
 /// every message in the window, the innocent too. So a worker begins with a prefetch of 1. A message that

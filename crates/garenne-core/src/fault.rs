@@ -8,7 +8,6 @@ use crate::secret::shown;
 ///
 /// Faults are collected, not returned one by one: a service that does not start should report all its faults
 /// at once.
-/// wrong with it at once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
     /// The option and its owner, such as ``queue `orders`: prefetch``.

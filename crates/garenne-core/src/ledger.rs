@@ -28,8 +28,8 @@ pub use self::error::LedgerError;
 /// ```
 ///
 /// A ledger belongs to a channel and dies with it: the next channel counts its tags anew. Every operation
-/// takes constant amortised time, except [`Ledger::unfinished`]. The number of unsettled deliveries bounds
-/// the memory, so the prefetch does, however long a delivery runs.
+/// takes constant amortised time, except [`Ledger::unfinished`]. The number of unsettled deliveries, and so
+/// the prefetch, bounds the memory, however long a delivery runs.
 #[derive(Clone, Debug, Default)]
 pub struct Ledger {
     /// Deliveries by ascending tag. Settled deliveries stay until they are at the front or outnumber the

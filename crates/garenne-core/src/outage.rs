@@ -36,7 +36,7 @@ pub struct Outage {
     incident: Option<Incident>,
 }
 
-/// The outage that is going on.
+/// The current outage.
 #[derive(Clone, Debug)]
 struct Incident {
     since: Moment,
@@ -228,7 +228,7 @@ impl Outage {
     }
 
     /// Whether there has been any consumption since the start, stable or not. Some errors mean a faulty
-    /// configuration before that moment, and a broker in trouble after it.
+    /// configuration before the first consumption, and a broker in trouble after it.
     #[must_use]
     pub const fn had_started(&self) -> bool {
         self.had_started

@@ -161,8 +161,8 @@ impl Redial {
         ended
     }
 
-    /// The pause before the next attempt. A last attempt is made at the deadline. `random` is uniform in [0,
-    /// 1).
+    /// The pause before the next attempt; `random` is uniform in [0, 1). A last attempt is made at the
+    /// deadline.
     pub fn next_pause(&mut self, now: Moment, random: f64) -> Duration {
         let since = self.outage.since();
         let lasting = since.map_or(Duration::ZERO, |since| now.saturating_since(since));

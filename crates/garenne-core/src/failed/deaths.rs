@@ -68,7 +68,7 @@ pub(super) struct Death<'a> {
 
 impl<'a> Death<'a> {
     /// The latest death counts. When the owner of the parking queue is unknown, the death by the delivery
-    /// limit counts: a message that had been in lanes has died there too, by expiry.
+    /// limit counts: a message that had been in lanes has also died there, by expiry.
     pub(super) fn of(deaths: &'a ToldDeaths, queue: Option<&str>) -> Self {
         let is_limit = |death: &Told| death.reason == DELIVERY_LIMIT;
         let at = match queue {

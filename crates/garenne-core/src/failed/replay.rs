@@ -20,7 +20,7 @@ impl FailedMessage {
     ///
     /// Properties that would act on the message are put aside, as in a retry copy: it would expire, be
     /// refused because of another user's id, or go to other queues too. Handlers and the record of a further
-    /// failure see them in their old place. a further failure has it again.
+    /// failure see them in their old place.
     #[must_use]
     pub fn replay_properties(&self, fresh_id: &str) -> Properties {
         let mut copy = put_aside(self.properties.clone());

@@ -88,8 +88,8 @@ pub(super) struct Tracked<M> {
     /// How long it has been on earlier channels without a confirm. Time in which the broker blocks does not
     /// count.
     pub(super) unconfirmed: Duration,
-    /// When it came to its present place (the backlog of this channel, or its messages in flight), in [open
-    /// time](super::open_time::OpenTime).
+    /// The [open time](super::open_time::OpenTime) at which it came to its present place: the backlog of this
+    /// channel, or its messages in flight.
     pub(super) here_since: Duration,
 }
 
