@@ -3,23 +3,23 @@
 /// How many deliveries a worker may hold while it is unknown why the previous process, link or channel ended.
 ///
 /// A process or a link that dies takes its whole prefetch window with it, and the broker counts that against
-/// every message in the window, the innocent too. So a worker begins with a prefetch of 1. A message that
-/// kills the process or the link is then alone when it does, and only its own count grows. The caution ends
-/// at the first delivery that the broker has not handed out before, or after K redelivered messages that did
-/// no harm. K is an eighth of the full prefetch and at least 10.
+/// every message in the window, harmful or not. So a worker begins with a prefetch of 1. A message that kills
+/// the process or the link is then alone when it does, and only its own count grows. The caution ends at the
+/// first delivery that the broker has not handed out before, or after K redelivered messages that did no
+/// harm. K is an eighth of the full prefetch and at least 10.
 ///
 /// # Why a single harmless message is not enough
 ///
-/// The killer may sit anywhere in the window of the process before. With a single harmless message per start,
-/// a killer at place 100 would count against the messages behind it a hundred times. With K per start it is
-/// alone after 8 more starts at most, so each innocent message is counted 9 times at most. That is far below
-/// the delivery limit of 20, past which the broker gives up on a message. It holds for any number of killers
-/// in a queue.
+/// The harmful message may be anywhere in the window of the previous process. With a single harmless message
+/// per start, a harmful message at place 100 would count against the messages behind it a hundred times. With
+/// K per start it is alone after 8 more starts at most, so each harmless message is counted 9 times at most.
+/// That is far below the delivery limit of 20, past which the broker gives up on a message. It holds for any
+/// number of harmful messages in a queue.
 ///
 /// # The limits of caution
 ///
-/// It knows a single worker of a single process. Workers that share a queue have a window each, and a killer
-/// goes around among them until the delivery limit stops it.
+/// It knows a single worker of a single process. Workers that share a queue have a window each, and a harmful
+/// message goes from worker to worker until the delivery limit stops it.
 #[derive(Clone, Debug)]
 pub struct Caution {
     full: u16,

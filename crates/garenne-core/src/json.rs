@@ -42,7 +42,7 @@ use crate::value::{Headers, Value};
 use crate::wire::is_hidden;
 
 /// How deep arrays and tables may be nested, in JSON and in bytes read from the wire. Readers of JSON have a
-/// limit too (128 is common), and they must be able to read the JSON.
+/// limit too (128 is common), so this limit is lower.
 pub const MAX_DEPTH: usize = 100;
 
 /// The name of the unreadable parts. No property of AMQP has this name.

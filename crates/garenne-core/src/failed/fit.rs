@@ -9,7 +9,7 @@ use crate::unread::UnreadPart;
 use crate::value::{Value, header_len};
 use crate::wire::{SHORT_STRING_MAX, readable, short};
 
-/// How many bytes of the error's text are worth more than any header of the message.
+/// How many bytes of the error's text are cut only after the message's own headers.
 const ERROR_FLOOR: usize = 512;
 
 /// How many bytes the names of dropped headers get.
@@ -21,7 +21,7 @@ const LABEL_MAX: usize = 128;
 /// The most bytes that a mark such as `… (cut, 1234 bytes)` takes, as a value in an array.
 const MARK_MAX: usize = 48;
 
-/// A way to remove that many bytes of excess, or some of them.
+/// A step that removes this many bytes of excess, or some of them.
 type Step<'a> = &'a dyn Fn(&mut Properties, usize);
 
 /// Cuts the parts that [`FailedMessage::parking_properties`](super::FailedMessage::parking_properties) lists,
@@ -53,7 +53,7 @@ pub(super) fn bare(mut parked: Properties, max: usize) -> Properties {
     fit(parked, max)
 }
 
-/// Strings that came over the wire are never longer; strings that a program made up may be.
+/// Cuts short strings to 255 bytes. Strings from the wire are never longer; a program's own may be.
 fn cut_short_strings(parked: &mut Properties) {
     let properties = [
         &mut parked.content_type,
