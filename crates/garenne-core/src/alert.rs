@@ -1,8 +1,8 @@
-//! Alerts: what people are told, when, and how often.
+//! Alerts: which news are people told, when, and how often.
 //!
-//! Ten thousand failures are one piece of news. [`Pager`] gathers [`News`] by [`Subject`], tells
-//! them as a [`Digest`] no more often than its [`Pace`] allows, and counts whatever it could not
-//! tell. Its memory does not grow with the number of news.
+//! Ten thousand equal failures are a single piece of news. [`Pager`] gathers [`News`] by [`Subject`], tells
+//! them as a [`Digest`] no more often than its [`Pace`] allows, and counts the news that it could not tell.
+//! Its memory does not grow with the number of news.
 
 mod digest;
 mod limit;

@@ -1,4 +1,4 @@
-//! Which run of a handler on a message this is, and how it is written on the wire.
+//! The number of a handler's run on a message, and its form on the wire.
 
 use std::fmt;
 
@@ -13,10 +13,10 @@ pub const RETRY_NUMS: &str = "retry_nums";
 /// The most failed attempts that [`RETRY_NUMS`] can hold.
 const MOST_FAILED: u32 = i32::MAX.unsigned_abs();
 
-/// One run of a handler on a message, counted from 1.
+/// A run of a handler on a message, counted from 1.
 ///
-/// A redelivery by the broker (a lost link, a shutdown) is the same attempt again; only a failure
-/// makes the next one.
+/// A redelivery by the broker (a lost link, a shutdown) is the same attempt again; only a failure leads to
+/// the next attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Attempt(u32);
 
@@ -24,7 +24,7 @@ impl Attempt {
     /// The first run on a message.
     pub const FIRST: Self = Self(1);
 
-    /// The attempt that follows so many failed ones; past 2^31 − 1 it stays there, the most that
+    /// The attempt that follows `failed` failed attempts. It stops at 2^31 − 1 failed attempts, the most that
     /// the header can hold.
     #[must_use]
     pub const fn from_failed(failed: u32) -> Self {
@@ -49,13 +49,13 @@ impl Attempt {
         self.0
     }
 
-    /// The attempt after this one has failed.
+    /// The attempt that follows the failure of this attempt.
     #[must_use]
     pub const fn next(self) -> Self {
         Self::from_failed(self.0)
     }
 
-    /// The value of [`RETRY_NUMS`] that says this attempt.
+    /// The value of [`RETRY_NUMS`] for this attempt.
     #[must_use]
     pub fn header(self) -> Value {
         Value::I32(i32::try_from(self.failed_before()).unwrap_or(i32::MAX))
@@ -76,16 +76,16 @@ impl fmt::Display for Attempt {
 
 /// Reads the value of [`RETRY_NUMS`].
 ///
-/// Other programs write this header too, so everything that holds a whole number is taken: integers
-/// of any width, floats without a fraction, texts of digits. A negative number counts as 0 and an
-/// absurdly large one as the largest. Whatever else it may be reads as the first attempt; that
-/// cannot loop for ever, because the copy that follows carries a number of garenne's own.
+/// Other programs write this header too, so every form of a whole number is taken: integers of any width,
+/// floats without a fraction, texts of digits. A negative number counts as 0, and a number past the largest
+/// counts as the largest. Any other value reads as the first attempt. That cannot loop for ever, because the
+/// next copy carries a number of garenne's own.
 #[must_use]
 pub fn read_attempt(header: Option<&Value>) -> Attempt {
     attempt_after(header.and_then(whole_number))
 }
 
-/// [`read_attempt`] of a value that has not been decoded, and need not be.
+/// [`read_attempt`] for an undecoded value, which stays undecoded.
 pub(crate) fn read_raw_attempt(header: Option<RawValue<'_>>) -> Attempt {
     let failed = header.and_then(|raw| match raw.as_text() {
         Some(text) => text.trim().parse().ok(),
@@ -108,7 +108,7 @@ fn whole_number(value: &Value) -> Option<i128> {
     }
 }
 
-// A float-to-integer `as` saturates, which is what is wanted here.
+// A float-to-integer `as` saturates, as it should here.
 #[expect(clippy::cast_possible_truncation)]
 fn whole_float(value: f64) -> Option<i128> {
     (value.fract() == 0.0).then_some(value as i128)

@@ -1,23 +1,23 @@
-//! How long to pause between attempts to come back.
+//! How long to pause between attempts to reconnect.
 
 use std::time::Duration;
 
-/// The shortest pause, unless told otherwise.
+/// The shortest pause, unless set otherwise.
 pub const DEFAULT_FLOOR: Duration = Duration::from_millis(500);
 
-/// The longest pause, unless told otherwise.
+/// The longest pause, unless set otherwise.
 pub const DEFAULT_CEILING: Duration = Duration::from_secs(30);
 
-/// However long the back-off, attempts follow each other at least this fast at the beginning of an
-/// outage: a broker that restarts is back within seconds, and asking a closed port costs nothing.
+/// Pauses at the beginning of an outage are at most this long, however long the back-off: a broker that
+/// restarts is back within seconds, and a connection to a closed port costs nothing.
 const MIN_CEILING: Duration = Duration::from_secs(2);
 
-/// Pauses that grow, with decorrelated jitter: the next pause is a random one between the floor and
-/// three times the last, at most the ceiling.
+/// Pauses that grow, with decorrelated jitter: the next pause is random between the floor and three times the
+/// last pause, and at most the ceiling.
 ///
-/// A thousand services that lost the same broker thereby come back spread over time. Too low a
-/// floor hammers a broker that is starting; too high a ceiling leaves it idle after it is back. The
-/// rule is the "decorrelated jitter" of Amazon's "Exponential Backoff And Jitter" (2015).
+/// Thereby a thousand services that lost the same broker reconnect at different times. When the floor is too
+/// low, many attempts burden a broker that is starting. When the ceiling is too high, a broker that is back
+/// stays idle. The rule is the "decorrelated jitter" of Amazon's "Exponential Backoff And Jitter" (2015).
 #[derive(Clone, Debug)]
 pub struct Backoff {
     floor: Duration,
@@ -26,8 +26,8 @@ pub struct Backoff {
 }
 
 impl Backoff {
-    /// Pauses from `floor` to `ceiling`. A floor below 1 ms is taken as 1 ms, since nothing grows
-    /// out of zero; a ceiling below the floor as the floor.
+    /// Pauses from `floor` to `ceiling`. A floor below 1 ms counts as 1 ms, because zero cannot grow; a
+    /// ceiling below the floor counts as the floor.
     #[must_use]
     pub fn new(floor: Duration, ceiling: Duration) -> Self {
         let floor = floor.max(Duration::from_millis(1));
@@ -48,7 +48,7 @@ impl Backoff {
         }
     }
 
-    /// The next pause; `random` is uniform in [0, 1), and what lies outside counts as its end.
+    /// The next pause; `random` is uniform in [0, 1), and a value outside counts as the nearer end.
     pub fn next(&mut self, random: f64) -> Duration {
         let random = random.clamp(0.0, 1.0);
         let span = self.last.saturating_mul(3).saturating_sub(self.floor);
@@ -57,8 +57,8 @@ impl Backoff {
         self.last
     }
 
-    /// The same, but at most a quarter of the time that the outage has lasted, or 2 s if that is
-    /// more: short outages end fast, long ones are not hammered at.
+    /// The same, but at most a quarter of the time that the outage has lasted, or 2 s if that is more. So
+    /// short outages end fast, and in long outages attempts are rare.
     pub fn next_within(&mut self, random: f64, lasting: Duration) -> Duration {
         self.next(random).min(MIN_CEILING.max(lasting / 4))
     }

@@ -1,17 +1,17 @@
-//! Whether to ask somebody again who has not answered.
+//! Whether to ask a service again that does not answer.
 
 use crate::backoff::Backoff;
 use crate::time::Moment;
 
-/// How many questions in a row may go unanswered before the next is not asked at all.
+/// How many requests in a row may stay unanswered before the next request is not sent at all.
 pub const MISSES: u32 = 3;
 
-/// Spares the wait for somebody who does not answer: after [`MISSES`] misses in a row, nothing is
-/// asked for the length of a growing pause ([`Backoff::default`]), then one question alone tries
-/// whether there is an answer again.
+/// Spares the wait for a service that does not answer. After [`MISSES`] misses in a row, no request is sent
+/// for the length of a growing pause ([`Backoff::default`]). Then a single request tests whether the service
+/// answers again.
 ///
-/// An answer that says no is an answer. A miss costs whoever asked the whole of a timeout; with
-/// hundreds of messages failing, that would be their whole prefetch, over and over.
+/// A refusal is an answer too. A miss costs the caller a whole timeout; with hundreds of failing messages,
+/// these waits would fill the whole prefetch again and again.
 #[derive(Clone, Debug, Default)]
 pub struct Breaker {
     misses: u32,
@@ -21,7 +21,7 @@ pub struct Breaker {
 }
 
 impl Breaker {
-    /// Whether to ask now. Whoever is told to must say how it ended: [`Breaker::answered`] or
+    /// Whether to ask now. A caller that gets `true` must report the result: [`Breaker::answered`] or
     /// [`Breaker::missed`].
     pub fn admits(&mut self, now: Moment) -> bool {
         match self.closed_until {
@@ -34,16 +34,16 @@ impl Breaker {
         }
     }
 
-    /// There was an answer, whatever it says.
+    /// The service answered, with any answer.
     pub fn answered(&mut self) {
         *self = Self::default();
     }
 
-    /// There was none; `random` is uniform in [0, 1).
+    /// The service did not answer; `random` is uniform in [0, 1).
     pub fn missed(&mut self, now: Moment, random: f64) {
         self.misses = self.misses.saturating_add(1);
-        // Of the questions that were under way together, the first to be missed sets the pause; the
-        // others know nothing newer.
+        // Of several requests in progress, the first miss sets the pause; the others bring no newer
+        // knowledge.
         let is_news = self.closed_until.is_none() || self.is_trying;
         if self.misses >= MISSES && is_news {
             self.closed_until = Some(now + self.backoff.next(random));

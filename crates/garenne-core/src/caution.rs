@@ -1,36 +1,35 @@
 //! The cautious start of a worker in a fresh process, and after a loss.
 
-/// How many deliveries a worker may hold while nobody knows what ended the process, the link or the
-/// channel before this one.
+/// How many deliveries a worker may hold while it is unknown why the previous process, link or channel ended.
 ///
-/// A process or a link that dies takes its whole prefetch window with it, and the broker counts that
-/// against every message in the window, the innocent too. So a worker begins with a prefetch of 1. A
-/// message that kills the process or the link is then alone when it does, and only its own count
-/// grows. The caution ends at the first delivery that the broker has not handed out before, or once K
-/// redelivered ones have been survived, where K is an eighth of the full prefetch and at least 10.
+/// A process or a link that dies takes its whole prefetch window with it, and the broker counts that against
+/// every message in the window, harmful or not. So a worker begins with a prefetch of 1. A message that kills
+/// the process or the link is then alone when it does, and only its own count grows. The caution ends at the
+/// first delivery that the broker has not handed out before, or after K redelivered messages that did no
+/// harm. K is an eighth of the full prefetch and at least 10.
 ///
-/// # Why not after one
+/// # Why a single harmless message is not enough
 ///
-/// The killer may sit anywhere in the window of the process before. With one survivor per start, a
-/// killer at place 100 would take the messages behind it down a hundred times. With K per start it
-/// is alone after 8 more starts at most, so that each of the innocent is counted 9 times at most:
-/// far below the delivery limit of 20, past which the broker gives up on a message. That holds for
-/// any number of killers in a queue.
+/// The harmful message may be anywhere in the window of the previous process. With a single harmless message
+/// per start, a harmful message at place 100 would count against the messages behind it a hundred times. With
+/// K per start it is alone after 8 more starts at most, so each harmless message is counted 9 times at most.
+/// That is far below the delivery limit of 20, past which the broker gives up on a message. It holds for any
+/// number of harmful messages in a queue.
 ///
-/// # What it does not do
+/// # The limits of caution
 ///
-/// It knows one worker of one process. Several that share a queue each have a window of their own,
-/// and a killer goes around among them until the delivery limit ends it.
+/// It knows a single worker of a single process. Workers that share a queue have a window each, and a harmful
+/// message goes from worker to worker until the delivery limit stops it.
 #[derive(Clone, Debug)]
 pub struct Caution {
     full: u16,
-    /// How many redelivered messages must still be survived; 0 when the caution is over.
+    /// How many redelivered messages must still do no harm; 0 when the caution is over.
     to_survive: u16,
 }
 
 impl Caution {
-    /// A cautious worker, whose prefetch is to become `full`. A full prefetch of 0 counts as 1: on
-    /// the wire it would mean no limit.
+    /// A cautious worker, whose prefetch becomes `full` later. A full prefetch of 0 counts as 1: on the wire
+    /// it would mean no limit.
     #[must_use]
     pub fn new(full: u16) -> Self {
         Self {
@@ -39,7 +38,7 @@ impl Caution {
         }
     }
 
-    /// A worker without caution: the broker ended its subscription, and nothing was lost.
+    /// A worker without caution: the broker ended its subscription, and no message was lost.
     #[must_use]
     pub fn off(full: u16) -> Self {
         Self {
@@ -54,7 +53,7 @@ impl Caution {
         if self.to_survive == 0 { self.full } else { 1 }
     }
 
-    /// The prefetch when there is no caution.
+    /// The prefetch after the caution.
     #[must_use]
     pub const fn full(&self) -> u16 {
         self.full
@@ -65,8 +64,8 @@ impl Caution {
         if redelivered { None } else { self.end() }
     }
 
-    /// A message was survived: its handler came to an end, whichever. `Some` with the full prefetch
-    /// when that ends the caution.
+    /// A message did no harm: its handler ended, with any result. `Some` with the full prefetch when that
+    /// ends the caution.
     pub fn succeeded(&mut self, redelivered: bool) -> Option<u16> {
         if redelivered && self.to_survive > 1 {
             self.to_survive -= 1;

@@ -1,4 +1,4 @@
-//! What a copy of a message looks like, and how the original is read out of one.
+//! The properties of a message's copy, and how the original is read from a copy.
 
 use std::time::SystemTime;
 
@@ -15,17 +15,16 @@ use crate::wire::PropertyList;
 /// The delivery mode of a message that survives a restart of the broker.
 const PERSISTENT: u8 = 2;
 
-/// The properties that would act on a copy, and where it keeps them.
+/// The properties that would act on a copy, and the headers in which the copy keeps them.
 const ACTING: [(TextProperty, &str); 2] = [
     (TextProperty::Expiration, header::ORIG_EXPIRATION),
     (TextProperty::UserId, header::ORIG_USER_ID),
 ];
 
-/// The headers by which a producer has a message sent to further queues, and where a copy keeps
-/// them.
+/// The headers that send a message to further queues, and the headers in which a copy keeps them.
 const SENDER_SELECTED: [(&str, &str); 2] = [("CC", header::ORIG_CC), ("BCC", header::ORIG_BCC)];
 
-/// What would act on the message and was not put aside, if there is anything.
+/// A property or header, if any, that would act on the message and was not put aside.
 pub(crate) fn acting(properties: &Properties) -> Option<&'static str> {
     let is_set = |property| properties.text_to_send(property).is_some();
     let text = ACTING.into_iter().find(|(property, _)| is_set(*property));
@@ -35,24 +34,24 @@ pub(crate) fn acting(properties: &Properties) -> Option<&'static str> {
         .or_else(|| list.next().map(|(name, _)| name))
 }
 
-/// Where a delivery came from, as the broker says it.
+/// The source of a delivery, as the broker names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Origin<'a> {
-    /// The queue that it was consumed from.
+    /// The queue that the delivery was consumed from.
     pub queue: &'a str,
-    /// The exchange of the delivery, as the broker names it. For a message that comes out of a lane that
-    /// is the default exchange; the copy's headers know the original one.
+    /// The exchange of the delivery, as the broker names it. For a message that comes out of a lane, it is
+    /// the default exchange; the copy's headers name the original exchange.
     pub exchange: &'a str,
-    /// The routing key of the delivery, likewise.
+    /// The routing key of the delivery, in the same way.
     pub routing_key: &'a str,
-    /// The lane of a [`Queue::golang_rabbitmq`](crate::Queue::golang_rabbitmq), out of which copies come
-    /// back through another exchange; see
+    /// The retry queue of a [`Queue::golang_rabbitmq`](crate::Queue::golang_rabbitmq), whose copies come back
+    /// through another exchange; see
     /// [`GolangRabbitmq::retry_queue_name`](crate::GolangRabbitmq::retry_queue_name).
     pub shared_lane: Option<&'a str>,
 }
 
 impl<'a> Origin<'a> {
-    /// A delivery out of a queue whose lanes are all its own.
+    /// A delivery from a queue that shares no lane with other programs.
     #[must_use]
     pub const fn new(queue: &'a str, exchange: &'a str, routing_key: &'a str) -> Self {
         Self {
@@ -67,7 +66,7 @@ impl<'a> Origin<'a> {
 /// A message as its producer published it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Original {
-    /// The properties, without what copies and the broker have added.
+    /// The properties, without those that copies and the broker have added.
     pub properties: Properties,
     /// The exchange that the producer published to.
     pub exchange: String,
@@ -79,22 +78,24 @@ pub struct Original {
 
 /// The properties of the copy that takes a message's place in a lane.
 ///
-/// All properties and headers are kept, so that the next attempt sees what the first one saw, but:
+/// All properties and headers are kept, so that the next attempt sees what the first attempt saw, with these
+/// exceptions:
 ///
 /// - the copy is persistent, and its [`RETRY_NUMS`](header::RETRY_NUMS) is the next attempt's;
 /// - it has a message id, `message_id` when the original has none, and keeps it from then on;
-/// - what would act on the copy is put aside: see [`ORIG_EXPIRATION`](header::ORIG_EXPIRATION),
+/// - properties that would act on the copy are put aside: see [`ORIG_EXPIRATION`](header::ORIG_EXPIRATION),
 ///   [`ORIG_USER_ID`](header::ORIG_USER_ID), [`ORIG_CC`](header::ORIG_CC) and
 ///   [`ORIG_BCC`](header::ORIG_BCC);
 /// - [`ORIG_EXCHANGE`](header::ORIG_EXCHANGE), [`ORIG_ROUTING_KEY`](header::ORIG_ROUTING_KEY) and
 ///   [`FAIL_FIRST_AT`](header::FAIL_FIRST_AT) are set at the first failure and kept, and
-///   [`ORIG_QUEUE`](header::ORIG_QUEUE) names the queue of the latest;
+///   [`ORIG_QUEUE`](header::ORIG_QUEUE) names the queue of the latest failure;
 /// - headers that the broker owns, such as `x-death`, are left out.
 ///
-/// What of the properties could not be read is treated alike, as far as its name is known, and rides
-/// along untouched. What cannot be sent, because it breaks the rules of AMQP, is put aside in
-/// [`ORIG_UNREAD`](header::ORIG_UNREAD): handlers of the copy have it back, but other programs do
-/// not see it where it was, so such a copy is not a faithful one. See [`Properties::can_be_sent`] and [`Properties::fatal_header`].
+/// The same holds for unreadable parts of the properties, as far as their names are known; they are copied
+/// unchanged. A part that breaks the rules of AMQP cannot be sent, so it is put aside in
+/// [`ORIG_UNREAD`](header::ORIG_UNREAD). Handlers of the copy get it back, but other programs do not see it
+/// in its old place, so such a copy is not faithful. See [`Properties::can_be_sent`] and
+/// [`Properties::fatal_header`].
 #[must_use]
 pub fn retry_copy(
     delivered: Properties,
@@ -122,16 +123,16 @@ pub fn retry_copy(
     copy
 }
 
-/// Whether a delivery is a copy that garenne has made, so that what it says about its original counts.
+/// Whether a delivery is a copy that garenne has made, so that its headers about the original are believed.
 ///
-/// Any producer can write the headers of a copy. So they count only on a message that came by a way of
-/// garenne's own: out of a lane of the queue, which it went into through the default exchange, or, when
-/// it is a replay or was parked, straight through the default exchange to the queue. The broker tells
-/// both: the first in `x-death`, the second by saying nothing there. RabbitMQ 3 lets a producer write
-/// into `x-death`, but not into the exchange and the routing key of the delivery.
+/// Any producer can write the headers of a copy. So they are believed only on a message that came in one of
+/// garenne's own ways. A retry copy comes out of a lane of the queue, which it went into through the default
+/// exchange. A replay or a parked message comes straight through the default exchange to the queue. The
+/// broker tells both: the first by an entry in `x-death`, the second by its absence. RabbitMQ 3 lets a
+/// producer write into `x-death`, but not into the exchange and the routing key of the delivery.
 ///
-/// A producer that may write to the default exchange can put a message into a lane. So such a producer can say
-/// about its own message what it likes.
+/// A producer that may write to the default exchange can put a message into a lane, so it can claim anything
+/// about its own message.
 #[must_use]
 pub fn is_copy(properties: PropertyList<'_>, origin: Origin<'_>) -> bool {
     let deaths = ToldDeaths::of_list(properties);
@@ -139,14 +140,14 @@ pub fn is_copy(properties: PropertyList<'_>, origin: Origin<'_>) -> bool {
     deaths.is_own_way(origin) && (deaths.are_told || STRAIGHT.into_iter().any(says))
 }
 
-/// What a copy has that comes to its queue without a death.
+/// The headers of copies that come to their queue without a death.
 const STRAIGHT: [&str; 2] = [header::REPLAY_ID, header::FAIL_REASON];
 
-/// Reads what the producer published out of what was delivered: the message itself at its first
-/// attempt, a copy of it later.
+/// Reads the producer's message from the delivered message, which is a copy after the first attempt.
 ///
-/// It undoes what [`retry_copy`] does, except that the copy's message id and persistence stay. If a message only
-/// looks like a copy (see [`is_copy`]), the headers of a copy are removed from it and not believed.
+/// It undoes the changes of [`retry_copy`], except that the copy's message id and persistence stay. If a
+/// message only looks like a copy (see [`is_copy`]), the headers of a copy are removed from it and not
+/// believed.
 #[must_use]
 pub fn original(delivered: Properties, origin: Origin<'_>) -> Original {
     let deaths = ToldDeaths::of(&delivered);
@@ -155,7 +156,7 @@ pub fn original(delivered: Properties, origin: Origin<'_>) -> Original {
     original_of(delivered, origin, is_copy)
 }
 
-/// The same, when it is known whether it is a copy.
+/// The same, when the caller knows whether it is a copy.
 pub(crate) fn original_of(
     mut delivered: Properties,
     origin: Origin<'_>,
@@ -180,8 +181,8 @@ pub(crate) fn original_of(
     }
 }
 
-/// The properties under which a message is stored again: persistent, without what belongs to the
-/// broker or to an earlier copy, and with what would act on the copy put aside.
+/// The properties under which a message is stored again: persistent, without the headers of the broker or of
+/// an earlier copy. Properties that would act on the copy are put aside.
 pub(crate) fn put_aside(original: Properties) -> Properties {
     let mut copy = Properties {
         delivery_mode: Some(PERSISTENT),
@@ -202,9 +203,8 @@ pub(crate) fn put_aside(original: Properties) -> Properties {
     copy
 }
 
-/// What a copy has put aside: a retry copy, a parked one, or a replayed one. In a message that is no
-/// copy there is nothing, even when it has headers of ours: somebody has made them up, or has sent it
-/// with the headers of another one.
+/// The properties that a retry copy, a parked or a replayed message has put aside. On any other message
+/// garenne's headers do not count: its producer has made them up, or has copied them from another message.
 #[derive(Clone, Copy)]
 struct Aside {
     is_copy: bool,

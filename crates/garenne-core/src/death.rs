@@ -1,4 +1,4 @@
-//! What the broker writes on a message that it dead-letters, and what is read of that.
+//! The headers that the broker writes on a message that it dead-letters, and how they are read.
 
 mod told;
 
@@ -6,7 +6,7 @@ pub(crate) use told::{Told, ToldDeaths, is_own_way};
 
 use crate::value::{Headers, Value, header_len};
 
-/// One death of a message: it left a queue without being handled.
+/// A death of a message: it left a queue without being handled.
 pub(crate) struct Death<'a> {
     /// The queue that it left.
     pub(crate) queue: &'a str,
@@ -21,7 +21,7 @@ pub(crate) struct Death<'a> {
 /// The reason of a death by TTL.
 pub(crate) const EXPIRED: &str = "expired";
 
-/// The reason of a death by being returned too often.
+/// The reason of a death by too many returns.
 pub(crate) const DELIVERY_LIMIT: &str = "delivery_limit";
 
 impl Death<'_> {
@@ -40,8 +40,8 @@ impl Death<'_> {
     }
 }
 
-/// How many bytes the broker adds to the headers of a message that dies in these ways, one after
-/// the other, at most. The names of the first and the last death stand beside the list.
+/// The most bytes that the broker adds to the headers of a message that dies in these ways, in this order.
+/// The names of the first and the last death stand beside the list.
 pub(crate) fn deaths_len(deaths: &[Death<'_>]) -> usize {
     let longest = |of: fn(&Death<'_>) -> usize| deaths.iter().map(of).max().unwrap_or_default();
     let beside = [
@@ -58,7 +58,7 @@ pub(crate) fn deaths_len(deaths: &[Death<'_>]) -> usize {
     header_len("x-death", &entries.into()) + beside.as_flattened().iter().sum::<usize>()
 }
 
-/// How many bytes the counts of returns take that quorum queues put into the headers.
+/// The bytes of the return counts that quorum queues put into the headers.
 pub(crate) fn return_counts_len() -> usize {
     let counts = ["x-delivery-count", "x-acquired-count"];
     let lens = counts.map(|name| header_len(name, &Value::I64(0)));

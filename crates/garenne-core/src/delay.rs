@@ -1,10 +1,10 @@
 //! Any delay from a second to 8.5 years, with a constant number of queues and no plugin.
 //!
-//! A delay of whole seconds is a number of [`LEVELS`] binary digits. There is a level for each
-//! digit: a topic exchange and a queue whose TTL is what the digit is worth, 2^n seconds. A message
-//! goes from level to level, highest first: where its digit is 1 it waits in the level's queue, which
-//! dead-letters to the next lower level, where it is 0 it is routed on at once. Below level 0 is one
-//! exchange, [`DUE`], to which destinations are bound.
+//! A delay of whole seconds is a number of [`LEVELS`] binary digits. There is a level for each digit: a topic
+//! exchange, and a queue whose TTL is the value of the digit, 2^n seconds. A message goes from level to
+//! level, highest first. Where its digit is 1, it waits in the level's queue, which dead-letters to the next
+//! lower level; where its digit is 0, it is routed on at once. Below level 0 is a single exchange, [`DUE`],
+//! to which destinations are bound.
 //!
 //! ```text
 //!  3 s to `orders`: routing key 0.0. … .0.1.1.orders, published to the exchange of its highest 1
@@ -15,8 +15,8 @@
 //!                                       `orders` ◀── *.*. … .*.*.orders ── exchange due ◀────────┘
 //! ```
 //!
-//! All messages in one queue have the same TTL, so none waits behind a longer one; and no message
-//! comes to a queue twice, so the broker does not take its way for a cycle.
+//! All messages in a queue have the same TTL, so no message waits behind a longer delay. No message comes to
+//! a queue twice, so the broker does not take its path for a cycle.
 
 mod destination;
 mod error;
@@ -32,10 +32,10 @@ pub use topology::levels;
 
 use crate::entity::QueueKind;
 
-/// How many levels there are: one for each binary digit of a delay.
+/// How many levels there are: a level for each binary digit of a delay.
 pub const LEVELS: u32 = 28;
 
-/// The shortest delay, and the grain of all others.
+/// The shortest delay, and the step of all others.
 pub const MIN: Duration = Duration::from_secs(1);
 
 /// The longest delay, 8.5 years: 2^28 - 1 s.
@@ -44,10 +44,10 @@ pub const MAX: Duration = Duration::from_secs((1 << LEVELS) - 1);
 /// The exchange that messages come to when their delay is over.
 pub const DUE: &str = "garenne.delay.due";
 
-/// What the names of all their exchanges begin with.
+/// The prefix of the names of all these exchanges.
 const PREFIX: &str = "garenne.delay.";
 
-/// A delay that levels can make: whole seconds, from [`MIN`] to [`MAX`].
+/// A delay that the levels can make: whole seconds, from [`MIN`] to [`MAX`].
 ///
 /// ```
 /// # use garenne_core::{Delay, DurationExt, QueueKind};
@@ -59,8 +59,8 @@ const PREFIX: &str = "garenne.delay.";
 pub struct Delay(u32);
 
 impl Delay {
-    /// A delay of at least this long: what is finer than a second is rounded up, so that no message
-    /// comes early.
+    /// A delay of at least this duration: a fraction of a second is rounded up, so that no message comes
+    /// early.
     ///
     /// # Errors
     ///
@@ -78,12 +78,12 @@ impl Delay {
             .map_err(|_| DelayError::TooLong { wanted })
     }
 
-    /// The delay from `now` to a time; `None` when that has come. A time less than a second ahead is
-    /// a second away.
+    /// The delay from `now` to a time; `None` when that time has come. A time less than a second ahead counts
+    /// as a second.
     ///
     /// # Errors
     ///
-    /// [`DelayError::TooLong`] when it is more than [`MAX`] ahead.
+    /// [`DelayError::TooLong`] when the time is more than [`MAX`] ahead.
     pub fn until(at: SystemTime, now: SystemTime) -> Result<Option<Self>, DelayError> {
         match at.duration_since(now) {
             Ok(wanted) if !wanted.is_zero() => Self::after(wanted.max(MIN)).map(Some),
@@ -91,25 +91,25 @@ impl Delay {
         }
     }
 
-    /// How long it is.
+    /// The length of the delay.
     #[must_use]
     pub const fn duration(self) -> Duration {
         Duration::from_secs(self.0 as u64)
     }
 
-    /// In how many queues a message waits one after the other: the digits that are 1.
+    /// How many queues a message waits in, in turn: the number of digits that are 1.
     #[must_use]
     pub const fn hops(self) -> u32 {
         self.0.count_ones()
     }
 
-    /// The exchange that a message with this delay is published to: that of its highest 1.
+    /// The exchange that a message with this delay is published to: the exchange of its highest 1.
     #[must_use]
     pub fn exchange(self, kind: QueueKind) -> String {
         level_name(kind, self.0.ilog2())
     }
 
-    /// The routing key with which it is published: the digits, then the destination.
+    /// The routing key for a message with this delay: the digits, then the destination.
     #[must_use]
     pub fn routing_key(self, destination: &Destination) -> String {
         let mut key = String::with_capacity(destination::DIGITS_LEN + destination.name().len());
@@ -121,7 +121,7 @@ impl Delay {
         key
     }
 
-    /// The levels at which it waits, highest first.
+    /// The levels at which the message waits, highest first.
     fn levels(self) -> impl Iterator<Item = u32> {
         (0..LEVELS)
             .rev()
@@ -129,8 +129,8 @@ impl Delay {
     }
 }
 
-/// The name of a level: of its exchange and of its queue. The kind of queue is part of a level, so
-/// levels of both kinds can stand side by side and no service finds those of another one in its way.
+/// The name of a level: of its exchange and of its queue. The kind of queue is part of the name, so levels of
+/// both kinds can exist side by side, and services with different kinds do not conflict.
 fn level_name(kind: QueueKind, level: u32) -> String {
     match kind {
         QueueKind::Quorum => format!("garenne.delay.{level:02}"),

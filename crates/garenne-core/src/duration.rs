@@ -10,8 +10,8 @@ use crate::secret::quoted;
 ///
 /// # Errors
 ///
-/// [`DurationError`], which names the value and what is accepted. A number without a unit is
-/// refused: nobody can tell seconds from milliseconds.
+/// [`DurationError`], which names the value and the accepted forms. A number without a unit is refused,
+/// because it could mean seconds or milliseconds.
 pub fn parse_duration(text: &str) -> Result<Duration, DurationError> {
     humantime::parse_duration(text.trim()).map_err(|source| DurationError {
         value: quoted(text),
@@ -44,8 +44,8 @@ impl Error for DurationError {
 
 /// Spells a duration as it appears in the name of a lane: `20s`, `3600s`, `1500ms`.
 ///
-/// One spelling per duration, so that one delay is always the same queue. What is finer than a
-/// millisecond is rounded up: a broker's TTL knows nothing smaller.
+/// There is one spelling per duration, so that a delay always names the same queue. A fraction of a
+/// millisecond is rounded up, because a broker's TTL counts whole milliseconds.
 #[must_use]
 pub fn compact(duration: Duration) -> String {
     let millis = ceil_millis(duration);
@@ -62,7 +62,7 @@ pub(crate) fn readable(duration: Duration) -> impl fmt::Display {
     humantime::format_duration(duration.saturating_sub(fine))
 }
 
-/// The whole milliseconds that last at least as long.
+/// The duration in whole milliseconds, rounded up.
 pub(crate) fn ceil_millis(duration: Duration) -> u128 {
     u128::from(duration.as_secs()) * 1000 + u128::from(duration.subsec_nanos().div_ceil(1_000_000))
 }
@@ -74,15 +74,15 @@ pub(crate) fn round_up_to_millis(duration: Duration) -> Duration {
 
 /// Durations from literals: `20.secs()`.
 ///
-/// It is implemented for one integer type only, so that a bare literal needs no suffix.
+/// It is implemented for a single integer type, so that a bare literal needs no suffix.
 pub trait DurationExt {
-    /// So many milliseconds.
+    /// This many milliseconds.
     fn millis(self) -> Duration;
-    /// So many seconds.
+    /// This many seconds.
     fn secs(self) -> Duration;
-    /// So many minutes; more than 2^64 seconds are cut to that.
+    /// This many minutes, at most 2^64 seconds.
     fn minutes(self) -> Duration;
-    /// So many hours; more than 2^64 seconds are cut to that.
+    /// This many hours, at most 2^64 seconds.
     fn hours(self) -> Duration;
 }
 

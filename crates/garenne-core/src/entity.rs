@@ -1,4 +1,4 @@
-//! What is declared on the broker, as data.
+//! The entities to declare on the broker, as data.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,12 +6,12 @@ use std::str::FromStr;
 use crate::secret::quoted;
 use crate::value::Headers;
 
-/// What kind of queue it is.
+/// The kind of a queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum QueueKind {
-    /// Replicated, and with a delivery limit that ends a message which keeps killing its process.
+    /// Replicated, and with a delivery limit that stops a message which keeps killing its process.
     Quorum,
-    /// On one node, and without a delivery limit.
+    /// On a single node, and without a delivery limit.
     Classic,
 }
 
@@ -60,12 +60,12 @@ impl fmt::Display for UnknownKind {
 
 impl std::error::Error for UnknownKind {}
 
-/// What an exchange looks at when it routes.
+/// The part of a message by which an exchange routes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ExchangeKind {
     /// The routing key, which must be equal.
     Direct,
-    /// Nothing: every queue bound to it gets a copy.
+    /// No part: every queue bound to it gets a copy.
     Fanout,
     /// The routing key, which must match a pattern.
     Topic,
@@ -92,20 +92,20 @@ impl fmt::Display for ExchangeKind {
     }
 }
 
-/// What to do about entities on the broker before consuming.
+/// How entities on the broker are declared before consuming.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Declare {
-    /// Create what is missing. Needs the right to configure.
+    /// Create the missing entities. Needs the right to configure.
     #[default]
     Create,
-    /// Adopt the queue: it must be there, and is used as it is. What protection it lacks is said. Lanes and parking
-    /// queue that are missing are made; where the rights do not allow that, they must be there.
+    /// Adopt the queue: it must exist, and is used as it is. Protection that it lacks is reported. Missing
+    /// lanes and a missing parking queue are created; where the rights do not allow that, they must exist.
     Verify,
-    /// Look at nothing. A lane or a parking queue that is missing is made when a message needs it.
+    /// Check no entity. A missing lane or parking queue is created when a message needs it.
     Off,
 }
 
-/// One thing to declare. Everything is durable.
+/// A single entity to declare. All entities are durable.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Entity {
     /// A queue.
@@ -114,7 +114,7 @@ pub enum Entity {
     Exchange(ExchangeEntity),
     /// A binding from an exchange to a queue.
     Binding(BindingEntity),
-    /// A binding from an exchange to another one.
+    /// A binding from an exchange to another exchange.
     ExchangeBinding(ExchangeBindingEntity),
 }
 
@@ -125,9 +125,9 @@ pub struct QueueEntity {
     pub name: String,
     /// Its kind.
     pub kind: QueueKind,
-    /// All its arguments, `x-queue-type` included: a virtual host may have a default kind of its
-    /// own, which makes a declaration that leaves it out fail (406). Only a queue that another
-    /// program declares without it does not say it.
+    /// All its arguments, `x-queue-type` included: a virtual host may have another default type, so that a
+    /// declaration without this argument fails (406). The argument is absent only for a queue that another
+    /// program declares without it.
     pub args: Headers,
 }
 
@@ -140,23 +140,23 @@ pub struct ExchangeEntity {
     pub kind: ExchangeKind,
 }
 
-/// A binding to declare, once both its ends exist.
+/// A binding to declare, after its queue and its exchange.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BindingEntity {
     /// The queue that gets the messages.
     pub queue: String,
-    /// The exchange that they come from.
+    /// The exchange that the messages come from.
     pub exchange: String,
     /// The routing key, or the pattern for it.
     pub routing_key: String,
 }
 
-/// A binding between exchanges to declare, once both exist.
+/// A binding between exchanges, to declare after both of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExchangeBindingEntity {
     /// The exchange that the messages come from.
     pub source: String,
-    /// The exchange that gets them.
+    /// The exchange that gets the messages.
     pub destination: String,
     /// The routing key, or the pattern for it.
     pub routing_key: String,

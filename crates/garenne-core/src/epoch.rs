@@ -2,15 +2,15 @@
 
 use std::fmt;
 
-/// The number of a link's incarnation; every connection that comes up gets the next one.
+/// The number of a link's incarnation; every new connection gets the next number.
 ///
-/// Whatever carries an older epoch (a channel, a delivery tag, an event) belongs to a connection
-/// that is gone. It is dropped, never acted on: the same tag means another message now.
+/// A channel, a delivery tag or an event with an older epoch belongs to a lost connection. It is dropped,
+/// never acted on: the same tag means another message now.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Epoch(pub u64);
 
 impl Epoch {
-    /// The epoch after this one.
+    /// The next epoch.
     #[must_use]
     pub const fn next(self) -> Self {
         Self(self.0 + 1)

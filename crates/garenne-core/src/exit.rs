@@ -1,4 +1,4 @@
-//! Why the system stopped, and what that says to the process manager.
+//! Why the system stopped, and the exit code for the process manager.
 
 use std::fmt;
 
@@ -7,17 +7,17 @@ use crate::wire::readable;
 
 /// Why the system stopped.
 ///
-/// The exit codes are those of `sysexits.h`, which process managers can be told about.
+/// The exit codes are those of `sysexits.h`, which process managers can be configured for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StopReason {
-    /// Somebody asked for it. Exit code 0.
+    /// A stop was requested. Exit code 0.
     Requested,
     /// The outage window is over. Exit code 75: try again later.
     GaveUp(GaveUp),
-    /// The configuration cannot work, on this side or on the broker's. Exit code 78: do not
-    /// restart, mend it.
+    /// The configuration cannot work, on this side or on the broker's. Exit code 78: do not restart, correct
+    /// it.
     Configuration(String),
-    /// The framework itself is at its end, as when a child keeps dying. Exit code 70: restart, and
+    /// The framework itself cannot go on, for example when a child keeps dying. Exit code 70: restart, and
     /// report it.
     Internal(String),
 }
@@ -43,7 +43,7 @@ impl fmt::Display for StopReason {
             Self::Configuration(fault) => format!("faulty configuration: {fault}"),
             Self::Internal(error) => format!("internal error: {error}"),
         };
-        // It has words of the broker, of a panic or of whoever set a variable, and `main` prints it.
+        // The text quotes the broker, a panic or a variable, and `main` prints it.
         f.write_str(&readable(text.as_bytes()))
     }
 }

@@ -27,15 +27,15 @@ use crate::value::{Headers, Value};
 
 /// A message that failed for good, with everything needed to understand it and to send it again.
 ///
-/// Fail sinks get it, and whoever reads a parking queue makes it again with
-/// [`FailedMessage::from_parked`]. Cloning it copies the texts and shares the body.
+/// Fail sinks get it. The reader of a parking queue makes it again with [`FailedMessage::from_parked`]. A
+/// clone copies the texts and shares the body.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FailedMessage {
-    /// The identity of the message: the producer's, or the one that its first copy was given.
-    /// Stable, so that a sink can recognise a record that it has stored already. Of an id that is not
-    /// UTF-8 it is the readable form; see [`Properties::readable_message_id`].
+    /// The identity of the message: the producer's id, or the id that its first copy was given. It is stable,
+    /// so a sink can recognise a record that it has already stored. For an id that is not UTF-8, this is the
+    /// readable form; see [`Properties::readable_message_id`].
     pub message_id: String,
-    /// The queue that it failed in.
+    /// The queue that the message failed in.
     pub queue: String,
     /// The exchange that the producer published to.
     pub exchange: String,
@@ -43,10 +43,10 @@ pub struct FailedMessage {
     pub routing_key: String,
     /// The bytes. They are copied out of the delivery once, and shared after that.
     pub body: Arc<[u8]>,
-    /// The properties as the producer set them, but for the message id (see above) and the delivery
-    /// mode, which is persistent once the message has been stored again. What could not be read is
-    /// in [`Properties::unread`]. A record in [doubt](FailedMessage::doubt) has the header `fail-doubt`
-    /// besides.
+    /// The properties as the producer set them, with two exceptions: the message id (see above), and the
+    /// delivery mode, which is persistent once the message has been stored again. Properties that could not
+    /// be read are in [`Properties::unread`]. A record in [doubt](FailedMessage::doubt) also has the header
+    /// `fail-doubt`.
     pub properties: Properties,
     /// How many attempts were made.
     pub attempts: u32,
@@ -54,7 +54,7 @@ pub struct FailedMessage {
     pub first_failed_at: SystemTime,
     /// When the last attempt failed.
     pub last_failed_at: SystemTime,
-    /// Why it ended here.
+    /// Why the message failed for good.
     pub reason: FailReason,
     /// The text of the last error.
     pub error: String,
@@ -64,26 +64,26 @@ pub struct FailedMessage {
     pub host: String,
     /// The service in which the last attempt failed.
     pub service: String,
-    /// The version of that service; empty where it does not say.
+    /// The version of that service; empty where it is not known.
     pub version: String,
 }
 
 impl FailedMessage {
-    /// The properties of the message as it is parked: its own, made persistent, with what would act
-    /// on the parked message put aside, and with the failure in `fail-*` and `orig-*` headers. The
-    /// body is parked as it is.
+    /// The properties of the message as it is parked. They are its own, made persistent. Those that would act
+    /// on the parked message are put aside, and `fail-*` and `orig-*` headers hold the failure. The body is
+    /// parked unchanged.
     ///
-    /// `max_header_bytes` is what [`Properties::encoded_len`] may come to: the connection's
-    /// `frame_max` less 8. A broker refuses a header that does not fit in one frame, so a record
-    /// that is too large is cut, in this order:
+    /// `max_header_bytes` is the bound of [`Properties::encoded_len`]: the connection's `frame_max` less 8. A
+    /// broker refuses a header that does not fit in one frame, so a record that is too large is cut, in this
+    /// order:
     ///
     /// 1. the end of the error's chain;
     /// 2. the error's text behind its first 512 bytes;
     /// 3. the message's own headers, readable or not, largest first; `fail-dropped-headers` names them;
-    /// 4. the rest of the error's text, that list of names, and the names of host, service and version.
+    /// 4. the rest of the error's text, the list of those names, and the names of host, service and version.
     ///
-    /// What was cut says so. The result fits whenever `max_header_bytes` is at least 4088, which is
-    /// what the smallest frame carries that AMQP allows.
+    /// A cut part is marked. The result always fits if `max_header_bytes` is at least 4088, the room in the
+    /// smallest frame that AMQP allows.
     #[must_use]
     pub fn parking_properties(&self, max_header_bytes: usize) -> Properties {
         let mut parked = put_aside(self.properties.clone());
@@ -99,16 +99,16 @@ impl FailedMessage {
         fit::fit(parked, max_header_bytes)
     }
 
-    /// The same without the headers that are the message's own; `fail-dropped-headers` names them. It is
-    /// for a record that no broker takes, whatever may be the reason.
+    /// The same without the headers that are the message's own; `fail-dropped-headers` names them. It is for
+    /// a record that no broker takes, for whatever reason.
     #[must_use]
     pub fn bare_parking_properties(&self, max_header_bytes: usize) -> Properties {
         fit::bare(self.parking_properties(usize::MAX), max_header_bytes)
     }
 
-    /// The trace that the message belongs to, if its producer said so in the W3C headers
-    /// `traceparent` and `tracestate`. They are headers of the message like any other: a store keeps
-    /// them, and a replay sends them again.
+    /// The trace that the message belongs to, if its producer set the W3C headers `traceparent` and
+    /// `tracestate`. They are ordinary headers of the message: a store keeps them, and a replay sends them
+    /// again.
     #[must_use]
     pub fn trace_context(&self) -> Option<TraceContext<'_>> {
         TraceContext::of(&self.properties.headers)
@@ -139,21 +139,21 @@ impl FailedMessage {
             .map(|(name, value)| (name.to_owned(), value))
     }
 
-    /// Reads a message back that was taken out of a parking queue.
+    /// Makes the record of a message that was read from a parking queue.
     ///
-    /// `queue` is the queue that the parking queue belongs to; `exchange` and `routing_key` are those of
-    /// the delivery. What lies in the parking queue of a queue belongs to that queue, whatever it says
-    /// itself: a producer can have a message of his own dead-lettered into it, with headers that he has
-    /// made up. Without `queue`, nobody knows where it lay, and it is asked itself.
+    /// `queue` is the queue that the parking queue belongs to; `exchange` and `routing_key` are those of the
+    /// delivery. A message in a parking queue belongs to that queue, whatever its headers say: a producer can
+    /// have its own message dead-lettered there, with headers that it made up. Without `queue`, the owner is
+    /// unknown, and the headers decide.
     ///
     /// There are three sorts:
     ///
     /// - garenne has parked it, straight through the default exchange: there is a record;
     /// - the broker has put it there: its `x-death` says why, and a record beside that is not believed;
-    /// - neither says anything: somebody has put it there, and the reason is [`FailReason::Unknown`].
+    /// - neither did: another program has put it there, and the reason is [`FailReason::Unknown`].
     ///
-    /// What does not agree is in [doubt](FailedMessage::doubt). Times that nobody recorded are the Unix
-    /// epoch.
+    /// A record that contradicts itself is in [doubt](FailedMessage::doubt). Times that are not recorded are
+    /// the Unix epoch.
     #[must_use]
     pub fn from_parked(
         queue: Option<&str>,
@@ -206,7 +206,7 @@ impl FailedMessage {
             attempts: attempts.and_then(|n| n.try_into().ok()).unwrap_or(1),
             first_failed_at,
             last_failed_at: last_failed_at.unwrap_or(first_failed_at),
-            // A newer garenne may know reasons that this one does not.
+            // A newer garenne may write reasons that this version does not know.
             reason: reason
                 .as_str()
                 .and_then(|r| r.parse().ok())
@@ -220,7 +220,7 @@ impl FailedMessage {
     }
 }
 
-/// What the message is known by; empty when it has no id.
+/// The identity of the message; empty when it has no id.
 fn id_of(properties: &Properties) -> String {
     let id = properties.readable_message_id();
     id.unwrap_or_default().into_owned()

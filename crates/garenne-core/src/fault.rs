@@ -1,21 +1,20 @@
-//! What is wrong with a configuration.
+//! The faults of a configuration.
 
 use std::fmt;
 
 use crate::secret::shown;
 
-/// One thing that is wrong with a configuration, said so that it can be mended without reading
-/// code.
+/// A single fault of a configuration, in words that let an operator correct it without reading code.
 ///
-/// Faults are collected, not thrown: a service that does not start should say everything that is
-/// wrong with it at once.
+/// Faults are collected, not returned one by one: a service that does not start should report all its faults
+/// at once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
-    /// Which option of what, such as ``queue `orders`: prefetch``.
+    /// The option and its owner, such as ``queue `orders`: prefetch``.
     pub what: String,
-    /// The value that was given; or, in parentheses, why it is not repeated.
+    /// The given value; or, in parentheses, the reason why it is not repeated.
     pub value: String,
-    /// What would have been accepted, and why.
+    /// The accepted values, and why.
     pub accepted: String,
 }
 
@@ -34,7 +33,7 @@ impl Fault {
         }
     }
 
-    /// A fault of an option whose value may hold a secret: it is not repeated, whatever it is.
+    /// A fault of an option whose value may hold a secret: the value is never repeated.
     pub fn hidden(what: impl Into<String>, accepted: impl Into<String>) -> Self {
         Self {
             what: what.into(),
@@ -43,7 +42,7 @@ impl Fault {
         }
     }
 
-    /// The same fault, told as part of something larger: `retry times` of ``queue `orders` ``.
+    /// The same fault as part of a larger option: `retry times` of ``queue `orders` ``.
     #[must_use]
     pub fn within(self, owner: &str) -> Self {
         Self {

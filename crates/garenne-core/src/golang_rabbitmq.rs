@@ -19,13 +19,13 @@ pub const RETRY_DELAY: Duration = Duration::from_secs(20);
 /// or more.
 pub const DELAY_MAX: Duration = Duration::from_secs(u32::MAX as u64 / 1000);
 
-/// The content type of everything that the package publishes, whatever it is.
+/// The content type of every message that the package publishes, whatever its body is.
 pub const CONTENT_TYPE: &str = "text/plain";
 
-/// A queue as the Go package `golang-rabbitmq` declares, fills and consumes it; what the package
-/// calls a `QueueExchange`.
+/// A queue as the Go package `golang-rabbitmq` declares, fills and consumes it. The package calls it a
+/// `QueueExchange`.
 ///
-/// With it a service in Rust and one in Go share the same queues, in both directions:
+/// With it services in Rust and in Go share the same queues, in both directions:
 /// [`Queue::golang_rabbitmq`](crate::Queue::golang_rabbitmq) consumes, garenne's `Publisher` sends.
 ///
 /// ```
@@ -35,27 +35,27 @@ pub const CONTENT_TYPE: &str = "text/plain";
 /// assert!(queue.faults().is_empty());
 /// ```
 ///
-/// | what | name | arguments |
+/// | entity | name | arguments |
 /// |---|---|---|
 /// | exchange `E` of a kind | as named | durable |
 /// | queue `Q` | as named | none; durable; bound to `E` with the routing key `K` |
 /// | retry queue | `Q_retry_3` | TTL 20 s; dead-letters to `E` with `K`, or straight to `Q` without an exchange; bound to `E` with `K_retry_3` |
 /// | delay queue for *n* s | `Q_delay_n` | TTL *n* s; dead-letters like the retry queue; bound to `E` with its own name |
 ///
-/// garenne publishes to the two waiting queues by their names, so that a confirm says that the
-/// message lies in that very queue; what binds them to `E` is there for the package. Exchanges that
-/// do not look at routing keys (fanout, headers) are left without these bindings: through them
-/// every message would be put in the retry queue too, and come twice.
+/// garenne publishes to the two waiting queues by their names, so that a confirm means that the message lies
+/// in that very queue. Their bindings to `E` are for the package. Fanout and headers exchanges do not look at
+/// routing keys, so they get no such bindings: every message would go into the retry queue too, and come
+/// twice.
 ///
-/// None of them names its type, because the package does not: they are of the virtual host's
-/// default type, classic unless an operator has said otherwise.
+/// As in the package, no declaration names a queue type: the queues get the virtual host's default, which is
+/// classic unless an operator has set another.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GolangRabbitmq {
     queue: String,
     exchange: Option<Exchange>,
 }
 
-/// The exchange that messages are published to, and with which routing key.
+/// The exchange that messages are published to, with its routing key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Exchange {
     name: String,
@@ -66,8 +66,8 @@ struct Exchange {
 impl GolangRabbitmq {
     /// A queue on the default exchange: the package's `QuName`, with an empty `ExName`.
     ///
-    /// The package's `RtKey` says nothing then, but for delayed messages: it loses those whose
-    /// `RtKey` is not the name of the queue, so here it always is.
+    /// The package's `RtKey` then matters for delayed messages only: the package loses those whose `RtKey` is
+    /// not the name of the queue, so here it is always the name.
     pub fn new(queue: impl Into<String>) -> Self {
         Self {
             queue: queue.into(),
@@ -75,13 +75,12 @@ impl GolangRabbitmq {
         }
     }
 
-    /// Publishes through this exchange with this routing key: the package's `ExName`, `ExType`
-    /// (where an empty one means [`ExchangeKind::Direct`]) and `RtKey`. An empty name is the
-    /// default exchange.
+    /// Publishes through this exchange with this routing key: the package's `ExName`, `ExType` (an empty
+    /// `ExType` means [`ExchangeKind::Direct`]) and `RtKey`. An empty name is the default exchange.
     ///
-    /// With an exchange and an empty routing key the package binds nothing, publishes through the
-    /// default exchange, and loses what comes out of its retry and delay queues. garenne publishes
-    /// the same way, and binds the queue so that they come back.
+    /// With an exchange and an empty routing key, the package binds no queue, publishes through the default
+    /// exchange, and loses the messages that come out of its retry and delay queues. garenne publishes the
+    /// same way, and binds the queue so that those messages come back.
     #[must_use]
     pub fn exchange(
         mut self,
@@ -110,15 +109,15 @@ impl GolangRabbitmq {
         naming::golang_retry(&self.queue)
     }
 
-    /// The name of the queue in which a message waits out this delay: `Q_delay_n`. The delay is
-    /// rounded up to whole seconds, of which there is at least one.
+    /// The name of the queue in which a message waits for this delay: `Q_delay_n`. The delay is rounded up to
+    /// whole seconds, and is at least 1 s.
     #[must_use]
     pub fn delay_queue_name(&self, delay: Duration) -> String {
         naming::golang_delay(&self.queue, whole_seconds(delay))
     }
 
-    /// The exchange and the routing key that a message is published with: `E` and `K`, or the
-    /// default exchange and the queue's name where one of the two is empty.
+    /// The exchange and the routing key that a message is published with: `E` and `K`, or the default
+    /// exchange and the queue's name where either is empty.
     #[must_use]
     pub fn address(&self) -> (&str, &str) {
         match self.routed() {
@@ -127,8 +126,9 @@ impl GolangRabbitmq {
         }
     }
 
-    /// Makes properties those of a message that waits in a delay queue: the header that says that
-    /// it has not failed yet, and without what would break the delay (see [`delayed_properties`]).
+    /// Makes these properties those of a message that waits in a delay queue. It adds the header that tells
+    /// that the message has not failed yet, and removes the parts that would break the delay (see
+    /// [`delayed_properties`]).
     ///
     /// # Errors
     ///
@@ -140,7 +140,7 @@ impl GolangRabbitmq {
         Ok(delayed)
     }
 
-    /// Everything that is wrong with the names; empty when they can be used.
+    /// The faults of the names; empty when they can be used.
     #[must_use]
     pub fn faults(&self) -> Vec<Fault> {
         let longest = naming::golang_delay("", whole_seconds(DELAY_MAX)).len();
@@ -153,7 +153,7 @@ impl GolangRabbitmq {
         faults
     }
 
-    /// What is wrong besides the queue's name.
+    /// The faults besides those of the queue's name.
     pub(crate) fn exchange_faults(&self) -> impl Iterator<Item = Fault> {
         let suffix = naming::golang_retry("").len();
         self.exchange.iter().flat_map(move |exchange| {
@@ -163,7 +163,7 @@ impl GolangRabbitmq {
         })
     }
 
-    /// Checks that there is a delay queue for so long.
+    /// Checks that a delay queue can wait for this delay.
     ///
     /// # Errors
     ///
@@ -179,7 +179,7 @@ impl GolangRabbitmq {
         }
     }
 
-    /// The exchange, if messages are published to it: not without a routing key.
+    /// The exchange, if messages are published to it; without a routing key they are not.
     fn routed(&self) -> Option<&Exchange> {
         let exchange = self.exchange.as_ref();
         exchange.filter(|exchange| !exchange.routing_key.is_empty())
@@ -198,14 +198,14 @@ impl From<String> for GolangRabbitmq {
     }
 }
 
-/// A name that leaves too little room for what the contract puts behind it.
+/// A fault when the name leaves too little room for the suffixes of the contract.
 fn too_long(what: &str, name: &str, suffix: usize) -> Option<Fault> {
     let room = NAME_MAX - suffix;
     let accepted = format!("at most {room} bytes; with what the contract adds, {NAME_MAX}");
     (name.len() > room).then(|| Fault::new(what, name, accepted))
 }
 
-/// A delay as the contract counts it. A message is never early, so a fraction is a whole second.
+/// A delay as the contract counts it. A message is never early, so a fraction counts as a whole second.
 fn whole_seconds(delay: Duration) -> u64 {
     let started = u64::from(delay.subsec_nanos() > 0);
     let seconds = delay.as_secs().saturating_add(started);

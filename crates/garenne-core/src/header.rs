@@ -1,6 +1,6 @@
 //! The names of the headers that garenne writes.
 //!
-//! None begins with `x-`: a broker ignores, rewrites or removes what looks like its own.
+//! No name begins with `x-`: a broker ignores, rewrites or removes headers that look like its own.
 
 pub use crate::attempt::RETRY_NUMS;
 
@@ -20,13 +20,13 @@ pub const FAIL_LAST_AT: &str = "fail-last-at";
 pub const FAIL_HOST: &str = "fail-host";
 /// The service in which the last attempt failed.
 pub const FAIL_SERVICE: &str = "fail-service";
-/// The version of that service; absent where it does not say.
+/// The version of that service; absent where it is not known.
 pub const FAIL_VERSION: &str = "fail-version";
 /// The names of headers that were dropped because the message's header had to fit in a frame; an
 /// array of texts.
 pub const FAIL_DROPPED_HEADERS: &str = "fail-dropped-headers";
 
-/// Why the record is in doubt; only where it is. See
+/// Why the record is in doubt; absent where it is not. See
 /// [`FailedMessage::doubt`](crate::FailedMessage::doubt).
 pub const FAIL_DOUBT: &str = "fail-doubt";
 
@@ -36,36 +36,34 @@ pub const ORIG_QUEUE: &str = "orig-queue";
 pub const ORIG_EXCHANGE: &str = "orig-exchange";
 /// The routing key that the producer published with.
 pub const ORIG_ROUTING_KEY: &str = "orig-routing-key";
-/// The property `expiration` of the original. Left where it was, it would cut the delay short in a
-/// lane, and delete the message in a parking queue.
+/// The property `expiration` of the original. In its own place, it would cut the delay short in a lane, and
+/// delete the message in a parking queue.
 pub const ORIG_EXPIRATION: &str = "orig-expiration";
-/// The property `user_id` of the original. RabbitMQ closes a channel that publishes somebody else's
-/// (406).
+/// The property `user_id` of the original. RabbitMQ closes a channel that publishes another user's id (406).
 pub const ORIG_USER_ID: &str = "orig-user-id";
-/// The header `CC` of the original. The broker would send the copy to everybody named there.
+/// The header `CC` of the original. The broker would send the copy to every queue that it names.
 pub const ORIG_CC: &str = "orig-CC";
 /// The header `BCC` of the original, as with [`ORIG_CC`].
 pub const ORIG_BCC: &str = "orig-BCC";
-/// What of the original's properties could not be read, and cannot be sent where it was: an array of
-/// tables with one entry each, `header`, `headers` or `rest`, whose bytes are those of an
+/// The unreadable parts of the original's properties that cannot be sent in their place: an array of tables
+/// with a single entry, `header`, `headers` or `rest`, with the bytes of an
 /// [`UnreadPart`](crate::UnreadPart).
 pub const ORIG_UNREAD: &str = "orig-unread";
-/// The property `expiration` of a delayed message. It would have cut the delay short, and does not
-/// act any more.
+/// The property `expiration` of a delayed message. It would have cut the delay short; it no longer acts.
 pub const DELAYED_EXPIRATION: &str = "delayed-expiration";
 
-/// The trace that a message belongs to, as W3C Trace Context writes it. The producer's, not ours.
+/// The trace that a message belongs to, in the form of W3C Trace Context. The producer sets it, not garenne.
 pub const TRACEPARENT: &str = "traceparent";
-/// What tracing systems add to [`TRACEPARENT`]. The producer's, not ours.
+/// The data that tracing systems add to [`TRACEPARENT`]. The producer sets it, not garenne.
 pub const TRACESTATE: &str = "tracestate";
 
-/// Names one replay of one failed message: the same again when a replay that was cut off is repeated,
-/// another when the message fails and is replayed once more. Retry copies keep it.
+/// Names a replay of a failed message. It stays the same when a replay that was cut off is repeated, and
+/// changes when the message fails and is replayed once more. Retry copies keep it.
 pub const REPLAY_ID: &str = "replay-id";
 /// How many times the message has been replayed; a 32-bit integer. Retry copies keep it.
 pub const REPLAY_COUNT: &str = "replay-count";
 
-/// Whether the header is one that a copy adds, so that the original did not have it.
+/// Whether a copy adds this header, so that the original did not have it.
 pub(crate) fn is_ours(name: &str) -> bool {
     const OURS: [&str; 20] = [
         RETRY_NUMS,
@@ -92,19 +90,18 @@ pub(crate) fn is_ours(name: &str) -> bool {
     OURS.contains(&name)
 }
 
-/// Whether a copy of the message must not have the header from somebody else: it is ours or the
-/// broker's.
+/// Whether a copy must not keep this header from another program: it is garenne's or the broker's.
 pub(crate) fn is_foreign(name: &str) -> bool {
     is_ours(name) || is_the_brokers(name)
 }
 
-/// Whether the broker owns the header: it counts deaths and deliveries in these, and RabbitMQ 4
+/// Whether the broker owns the header: it counts deaths and deliveries in these headers, and RabbitMQ 4
 /// ignores or rewrites what a client sends in them.
 pub(crate) fn is_the_brokers(name: &str) -> bool {
     matches!(name, "x-delivery-count" | "x-acquired-count") || is_of_death(name)
 }
 
-/// Whether the broker writes of deaths in this header.
+/// Whether the broker writes about deaths in this header.
 pub(crate) fn is_of_death(name: &str) -> bool {
     name == "x-death" || name.starts_with("x-first-death-") || name.starts_with("x-last-death-")
 }

@@ -1,9 +1,7 @@
-//! Properties and headers as JSON, and back without a loss: for whatever stores or shows messages
-//! as text.
+//! Properties and headers as JSON, and back without a loss: for programs that store or show messages as text.
 //!
-//! What most clients send reads as one would write it by hand: texts, booleans, whole numbers,
-//! arrays and tables. What JSON has no word for is an object with a single name that begins with
-//! `$`:
+//! The values that most clients send look like JSON written by hand: texts, booleans, whole numbers, arrays
+//! and tables. A value without a form in JSON is an object with a single name that begins with `$`:
 //!
 //! | AMQP | JSON |
 //! |---|---|
@@ -18,15 +16,15 @@
 //! | timestamp: seconds since the Unix epoch | `{"$timestamp": 1790000000}` |
 //! | byte array; long string that is not UTF-8; both in base64 | `{"$bytes": "AP8="}`, `{"$binary": "AP8="}` |
 //! | array, table | `[1, 2]`, `{"tenant": "acme"}` |
-//! | a name in a table that begins with `$` | gets one `$` more: `{"$$ref": 7}` |
+//! | a name in a table that begins with `$` | gets another `$`: `{"$$ref": 7}` |
 //!
-//! What of the properties could not be read ([`Properties::unread`]) stands beside them as an array
-//! `"$unread"`, its bytes in base64; [`UnreadPart`](crate::UnreadPart) says what they are:
+//! Unreadable parts of the properties ([`Properties::unread`]) stand beside them as an array `"$unread"`,
+//! with their bytes in base64. [`UnreadPart`](crate::UnreadPart) describes the bytes:
 //!
 //! | part | JSON |
 //! |---|---|
 //! | a text property that is not UTF-8 | `{"property": "app_id", "bytes": "Y2Fm6Q=="}` |
-//! | one header | `{"header": "AWFW"}` |
+//! | a header | `{"header": "AWFW"}` |
 //! | the rest of the headers | `{"headers": "AWFa"}` |
 //! | the rest of the properties | `{"rest": "AAABAg=="}` |
 
@@ -43,14 +41,14 @@ use crate::unread::TextProperty;
 use crate::value::{Headers, Value};
 use crate::wire::is_hidden;
 
-/// How many arrays and tables may lie in one another, in JSON and in what is read from the wire.
-/// Readers of JSON have a limit too (128 is common), and what is written must be readable.
+/// How deep arrays and tables may be nested, in JSON and in bytes read from the wire. Readers of JSON have a
+/// limit too (128 is common), so this limit is lower.
 pub const MAX_DEPTH: usize = 100;
 
-/// Under which name the parts stand that could not be read. No property of AMQP is called like that.
+/// The name of the unreadable parts. No property of AMQP has this name.
 const UNREAD: &str = "$unread";
 
-/// Why something cannot be written as JSON, or not be read from it.
+/// Why a value cannot be written as JSON, or be read from it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JsonError(String);
 
@@ -72,8 +70,8 @@ impl fmt::Display for JsonError {
 
 impl std::error::Error for JsonError {}
 
-/// JSON on one line that is safe to print: what [`readable`](crate::wire::readable) would not show as it
-/// is, is escaped as JSON does it (`\u009b`). It reads back as the same.
+/// JSON on a single line that is safe to print. Characters that [`readable`](crate::wire::readable) would
+/// replace are escaped as in JSON (`\u009b`), so the line reads back as the same value.
 #[must_use]
 pub fn to_line(json: &Json) -> String {
     let line = json.to_string();
@@ -83,7 +81,7 @@ pub fn to_line(json: &Json) -> String {
     }
 }
 
-/// The same for JSON that is written already: a line without its end.
+/// The same for a line that is already JSON, without its line end.
 #[must_use]
 pub fn escape(line: &str) -> Cow<'_, str> {
     if !line.contains(is_hidden) {
@@ -112,8 +110,8 @@ pub fn write_headers(headers: &Headers) -> Result<Map<String, Json>, JsonError> 
     value::write_table(headers, MAX_DEPTH)
 }
 
-/// Reads what [`write_headers`] wrote. Whole numbers that fit are 32-bit integers, others 64-bit
-/// ones.
+/// Reads the JSON of [`write_headers`]. Whole numbers that fit become 32-bit integers, others 64-bit
+/// integers.
 ///
 /// # Errors
 ///
@@ -123,26 +121,26 @@ pub fn read_headers(json: &Map<String, Json>) -> Result<Headers, JsonError> {
     value::read_table(json, MAX_DEPTH)
 }
 
-/// One header value as JSON.
+/// A single header value as JSON.
 ///
 /// # Errors
 ///
-/// When it is nested deeper than [`MAX_DEPTH`].
+/// When the value is nested deeper than [`MAX_DEPTH`].
 pub fn write_value(value: &Value) -> Result<Json, JsonError> {
     value::write(value, MAX_DEPTH)
 }
 
-/// Reads what [`write_value`] wrote.
+/// Reads the JSON of [`write_value`].
 ///
 /// # Errors
 ///
-/// When it is not of the form in the table above, or nested deeper than [`MAX_DEPTH`].
+/// When the JSON is not of a form in the table above, or nested deeper than [`MAX_DEPTH`].
 pub fn read_value(json: &Json) -> Result<Value, JsonError> {
     value::read(json, MAX_DEPTH)
 }
 
 /// The properties that are set as a JSON object, under their names in AMQP (`content_type`, `type`,
-/// `headers`…), and `$unread` if there is something that could not be read.
+/// `headers`…), and `$unread` if there are unreadable parts.
 ///
 /// # Errors
 ///
@@ -175,12 +173,11 @@ pub fn write_properties(properties: &Properties) -> Result<Map<String, Json>, Js
     Ok(json)
 }
 
-/// Reads what [`write_properties`] wrote.
+/// Reads the JSON of [`write_properties`].
 ///
 /// # Errors
 ///
-/// When a name is unknown or its value is of another type: a property that is not understood would
-/// be lost.
+/// When a name is unknown or its value is of another type, because an unknown property would be lost.
 pub fn read_properties(json: &Map<String, Json>) -> Result<Properties, JsonError> {
     let mut properties = Properties::default();
     for (name, value) in json {

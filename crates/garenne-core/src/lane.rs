@@ -1,4 +1,4 @@
-//! Which lane a wanted delay waits in.
+//! The lane in which a message waits for a requested delay.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ const MINUTE: u64 = 60 * SECOND;
 const HOUR: u64 = 60 * MINUTE;
 const DAY: u64 = 24 * HOUR;
 
-/// The delays that a wish is rounded up to, in milliseconds.
+/// The delays that a requested delay is rounded up to, in milliseconds.
 const LADDER: [u64; 27] = [
     100,
     200,
@@ -49,10 +49,10 @@ const LADDER: [u64; 27] = [
 
 /// The delay of the lane that a message waits in when its handler asked for `wanted`.
 ///
-/// A delay that is one of the policy's own is taken as it is. Any other is rounded up to the ladder
-/// 100, 200, 500 ms; 1, 2, 5, 10, 15, 20, 30 s; 1, 2, 5, 10, 15, 30 min; 1, 2, 4, 8, 12, 24 h; 2,
-/// 4, 7, 14, 24 days; past its top, the top is taken. Every delay is a queue on the broker, and
-/// handlers compute delays, so without the ladder the number of queues would have no bound.
+/// A delay of the policy is taken as it is. Any other delay is rounded up to the ladder 100, 200, 500 ms; 1,
+/// 2, 5, 10, 15, 20, 30 s; 1, 2, 5, 10, 15, 30 min; 1, 2, 4, 8, 12, 24 h; 2, 4, 7, 14, 24 days. A delay past
+/// the top becomes the top. Every delay is a queue on the broker, and handlers compute delays, so without the
+/// ladder the number of queues would have no bound.
 #[must_use]
 pub fn lane_for(wanted: Duration, policy: &Retry) -> Duration {
     let wanted = round_up_to_millis(wanted);
@@ -66,7 +66,7 @@ pub fn lane_for(wanted: Duration, policy: &Retry) -> Duration {
     Duration::from_millis(step.unwrap_or(top))
 }
 
-/// The longest delay that [`lane_for`] gives for a wish outside the policy.
+/// The longest delay that [`lane_for`] gives outside the policy.
 pub(crate) const LADDER_TOP: Duration = Duration::from_millis(24 * DAY);
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! The ack ledger of one channel.
+//! The ack ledger of a channel.
 
 mod error;
 
@@ -6,11 +6,11 @@ use std::collections::VecDeque;
 
 pub use self::error::LedgerError;
 
-/// Which deliveries of one channel are unsettled, and which acks may be sent.
+/// Which deliveries of a channel are unsettled, and which acks may be sent.
 ///
-/// Handlers finish in any order; the broker is told with as few acks as possible. A `multiple` ack
-/// settles every delivery up to its tag, so it may only go as far as the first delivery that is
-/// still running; what has finished behind it waits, or is acked one by one.
+/// Handlers finish in any order, and the ledger needs as few acks as possible. A `multiple` ack settles every
+/// delivery up to its tag, so it may go only as far as the first delivery that is still running. Deliveries
+/// that finished behind that delivery wait, or are acked singly.
 ///
 /// ```
 /// # use garenne_core::{Ack, Ledger};
@@ -27,26 +27,26 @@ pub use self::error::LedgerError;
 /// # Ok::<(), garenne_core::LedgerError>(())
 /// ```
 ///
-/// A ledger belongs to one channel and dies with it: the next channel counts its tags anew. Every
-/// operation takes constant time, amortised, but for [`Ledger::unfinished`]. Memory is bounded by
-/// the unsettled deliveries, and so by the prefetch, however long one of them runs.
+/// A ledger belongs to a channel and dies with it: the next channel counts its tags anew. Every operation
+/// takes constant amortised time, except [`Ledger::unfinished`]. The number of unsettled deliveries, and so
+/// the prefetch, bounds the memory, however long a delivery runs.
 #[derive(Clone, Debug, Default)]
 pub struct Ledger {
-    /// Deliveries by ascending tag. Settled ones stay until they are at the front, or outnumber the
-    /// others.
+    /// Deliveries by ascending tag. Settled deliveries stay until they are at the front or outnumber the
+    /// rest.
     entries: VecDeque<Entry>,
-    /// The tag that comes next; 0 when any may.
+    /// The next tag; 0 when any tag may come.
     next: u64,
     /// How many entries from the front on are not running.
     prefix: usize,
-    /// How many entries of the prefix have finished: what the next ack covers.
+    /// How many entries of the prefix have finished: the next ack covers them.
     ready: u32,
     /// How many entries have finished, anywhere.
     finished: usize,
     /// How many entries are running.
     running: usize,
-    /// Tags that finished behind a running one, in that order. What has been settled since is
-    /// skipped when it comes up.
+    /// Tags that finished behind a running delivery, in that order. A tag that was settled since then is
+    /// skipped when its turn comes.
     late: VecDeque<u64>,
 }
 
@@ -58,19 +58,18 @@ struct Entry {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
-    /// A handler has it.
+    /// A handler is running on it.
     Running,
     /// It may be acked.
     Finished,
-    /// The broker has been told: acked alone, or requeued.
+    /// The broker knows: the delivery was acked alone, or requeued.
     Settled,
 }
 
-/// How many entries and late tags there may be beside those that are needed, before it is worth a
-/// sweep.
+/// How many unneeded entries and late tags there may be before a sweep is worth its cost.
 const SLACK: usize = 16;
 
-/// An ack to send. By being returned it counts as sent.
+/// An ack to send. Once it is returned, it counts as sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use = "the ledger takes it for sent"]
 pub struct Ack {
@@ -78,7 +77,7 @@ pub struct Ack {
     pub tag: u64,
     /// Whether all unsettled deliveries before the tag are acked as well.
     pub multiple: bool,
-    /// How many deliveries it settles.
+    /// How many deliveries the ack settles.
     pub count: u32,
 }
 
@@ -89,12 +88,12 @@ impl Ledger {
         Self::default()
     }
 
-    /// Takes in a delivery that starts to run. The first may have any tag from 1 on, provided that
-    /// everything before it is settled; after that each follows the one before.
+    /// Takes in a delivery that starts to run. The first tag may be any number from 1 on, if all deliveries
+    /// before it are settled. After that, tags follow each other.
     ///
     /// # Errors
     ///
-    /// [`LedgerError::OutOfOrder`] when it does not follow.
+    /// [`LedgerError::OutOfOrder`] when the tag does not follow the last.
     pub fn admit(&mut self, tag: u64) -> Result<(), LedgerError> {
         let expected = if self.next == 0 {
             tag.max(1)
@@ -117,7 +116,7 @@ impl Ledger {
     ///
     /// # Errors
     ///
-    /// [`LedgerError::NotRunning`] when it is not running.
+    /// [`LedgerError::NotRunning`] when the delivery is not running.
     pub fn finish(&mut self, tag: u64) -> Result<(), LedgerError> {
         let index = self.leave(tag, State::Finished)?;
         self.finished += 1;
@@ -130,12 +129,12 @@ impl Ledger {
         Ok(())
     }
 
-    /// The delivery has been requeued (nacked, by itself): the broker does not know its tag from
-    /// now on, and no ack may name it.
+    /// The delivery has been requeued by a nack of its own. From now on the broker does not know its tag, and
+    /// no ack may name it.
     ///
     /// # Errors
     ///
-    /// [`LedgerError::NotRunning`] when it is not running.
+    /// [`LedgerError::NotRunning`] when the delivery is not running.
     pub fn requeue(&mut self, tag: u64) -> Result<(), LedgerError> {
         let index = self.leave(tag, State::Settled)?;
         if index == self.prefix {
@@ -145,10 +144,10 @@ impl Ledger {
         Ok(())
     }
 
-    /// One ack for everything that has finished before the first running delivery.
+    /// An ack for every delivery that has finished before the first running delivery.
     pub fn next_ack(&mut self) -> Option<Ack> {
-        // The broker has forgotten a tag that is settled, and closes the channel over an ack that
-        // names it. So the tag is the last one of the prefix that has *finished*.
+        // The broker has forgotten a settled tag, and it closes the channel over an ack that names such a
+        // tag. So the ack names the last tag of the prefix that has *finished*.
         let prefix = self.entries.drain(..self.prefix);
         let last = prefix.rev().find(|entry| entry.state == State::Finished)?;
         let ack = Ack {
@@ -162,8 +161,7 @@ impl Ledger {
         Some(ack)
     }
 
-    /// One ack for a single delivery that has finished behind a running one: the one that has
-    /// waited longest.
+    /// An ack for a single delivery: the finished delivery that has waited longest behind a running delivery.
     pub fn next_straggler(&mut self) -> Option<Ack> {
         while let Some(tag) = self.late.pop_front() {
             if let Some(index) = self.straggler(tag) {
@@ -186,7 +184,7 @@ impl Ledger {
         self.finished
     }
 
-    /// How many of those wait behind a running one, so that [`Ledger::next_ack`] leaves them.
+    /// How many of those wait behind a running delivery, so that [`Ledger::next_ack`] leaves them.
     #[must_use]
     pub fn stragglers(&self) -> usize {
         self.finished - self.ready as usize
@@ -207,13 +205,13 @@ impl Ledger {
         running.map(|entry| entry.tag)
     }
 
-    /// Whether the broker waits for nothing.
+    /// Whether the broker waits for no delivery.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.unsettled() == 0
     }
 
-    /// Ends the running of `tag`; says where its entry is.
+    /// Ends the running of `tag`, and returns the index of its entry.
     fn leave(&mut self, tag: u64, to: State) -> Result<usize, LedgerError> {
         let running = |&index: &usize| self.entries[index].state == State::Running;
         let index = self
@@ -235,14 +233,14 @@ impl Ledger {
             self.prefix += 1;
         }
         if self.ready == 0 {
-            // No ack will come that takes these away.
+            // No later ack would remove these entries.
             self.entries.drain(..self.prefix);
             self.prefix = 0;
         }
     }
 
-    /// Takes away what is not needed once it is the larger part. Each entry and each late tag is
-    /// put in once and taken away once, so this adds a constant to the cost of each.
+    /// Removes unneeded entries once they are the larger part. Each entry and each late tag is added once and
+    /// removed once, so this adds a constant to the cost of each.
     fn sweep(&mut self) {
         if self.entries.len() > 2 * self.unsettled() + SLACK {
             self.entries.retain(|entry| entry.state != State::Settled);
@@ -255,15 +253,15 @@ impl Ledger {
         }
     }
 
-    /// Where the entry of `tag` is, if it has finished behind a running one.
+    /// The index of the entry of `tag`, if it has finished behind a running delivery.
     fn straggler(&self, tag: u64) -> Option<usize> {
         let index = self.index(tag)?;
         (index >= self.prefix && self.entries[index].state == State::Finished).then_some(index)
     }
 
-    /// Where the entry of `tag` is.
+    /// The index of the entry of `tag`.
     fn index(&self, tag: u64) -> Option<usize> {
-        // Nearly always nothing is missing between the front and it.
+        // Nearly always no entry is missing between the front and this tag.
         let guess = usize::try_from(tag.checked_sub(self.entries.front()?.tag)?).ok()?;
         if self
             .entries

@@ -13,18 +13,18 @@
 //! | when is a failed message tried again? | [`Retry`], [`lane_for`] |
 //! | what must exist on the broker? | [`Queue::topology`], [`delay::levels`], [`GolangRabbitmq`] |
 //! | how does a message wait for a second, or for years? | [`Delay`] |
-//! | what did somebody send, and what of it can be read? | [`PropertyList`], [`Properties::decode`] |
-//! | what does a copy of a message look like? | [`retry_copy`], [`FailedMessage`] |
-//! | which failed messages are meant? | [`FailedQuery`] |
-//! | ask somebody again who has not answered? | [`Breaker`] |
-//! | what is published when, and whose confirm is it? | [`Publishing`] |
-//! | try another channel for what the broker refuses? | [`Refusals`] |
-//! | how much may a fresh process take at once? | [`Caution`] |
+//! | which parts of a foreign message can be read? | [`PropertyList`], [`Properties::decode`] |
+//! | which properties does a copy of a message have? | [`retry_copy`], [`FailedMessage`] |
+//! | which failed messages does a search select? | [`FailedQuery`] |
+//! | may a service that does not answer be asked again? | [`Breaker`] |
+//! | when is a message published, and which confirm is its own? | [`Publishing`] |
+//! | open a new channel because the broker refuses messages? | [`Refusals`] |
+//! | how many messages may a fresh process hold at once? | [`Caution`] |
 //! | how many restarts are too many? | [`RestartLimit`] |
-//! | what happens again and again: log it, or count it? | [`Throttle`] |
-//! | what are people told, when, and how often? | [`alert::Pager`] |
-//! | what does the process exit with? | [`StopReason`] |
-//! | what of a bad value may be repeated? | [`secret::shown`], [`url::UrlParts`] |
+//! | log a repeated event, or count it? | [`Throttle`] |
+//! | which news are people told, when, and how often? | [`alert::Pager`] |
+//! | which exit code does the process have? | [`StopReason`] |
+//! | which parts of a bad value may be repeated? | [`secret::shown`], [`url::UrlParts`] |
 
 pub mod alert;
 pub mod attempt;

@@ -1,4 +1,4 @@
-//! How the queues that belong to a queue are called. Every name is made here and nowhere else.
+//! The names of the queues that belong to a queue. Every name is made here and nowhere else.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ pub(crate) fn lane(queue: &str, delay: Duration) -> String {
     format!("{queue}.retry.{}", compact(delay))
 }
 
-/// Whether that is the name of a lane of the queue.
+/// Whether `name` is the name of a lane of the queue.
 pub(crate) fn is_lane_of(queue: &str, name: &str) -> bool {
     let rest = name.strip_prefix(queue);
     rest.is_some_and(|rest| rest.starts_with(".retry."))
@@ -33,7 +33,7 @@ pub(crate) fn golang_delay(queue: &str, seconds: u64) -> String {
     format!("{queue}_delay_{seconds}")
 }
 
-/// The most bytes that are put behind the queue's own name, under this policy.
+/// The most bytes that follow the queue's own name, under this policy.
 pub(crate) fn longest_suffix(policy: &Retry) -> usize {
     let delays = policy.lanes().into_iter().chain([LADDER_TOP]);
     let lanes = delays.map(|delay| lane("", delay).len());

@@ -11,11 +11,11 @@ use crate::window::OutageWindow;
 
 /// How long consumption must go on without a loss until it counts as stable.
 ///
-/// Too short, and a link that comes and goes gets a new window each time; too long, and two
-/// separate outages count as one. One successful ack proves as much at once.
+/// When it is too short, a link that comes and goes gets a new window each time. When it is too long, two
+/// separate outages count as one. A single successful ack makes consumption stable at once.
 pub const STABLE_AFTER: Duration = Duration::from_secs(10);
 
-/// The state machine that knows how long consumption has been gone, and when to give up.
+/// The state machine that knows how long consumption has been down, and when to give up.
 ///
 /// ```text
 ///         consuming               progress, or stable_after without a loss
@@ -25,9 +25,9 @@ pub const STABLE_AFTER: Duration = Duration::from_secs(10);
 ///    └───────────────────────────────────────────────────── a new outage ────┘
 /// ```
 ///
-/// A start is an outage from its first moment. A link that comes and goes adds up in the same
-/// outage: only stable consumption ends it. While consumption is provisional, the deadline ends
-/// nothing; the next loss after it does.
+/// A start is an outage from its first moment. A link that comes and goes adds up in the same outage: only
+/// stable consumption ends it. While consumption is provisional, the deadline does not end the system; the
+/// next loss after the deadline does.
 #[derive(Clone, Debug)]
 pub struct Outage {
     window: OutageWindow,
@@ -36,7 +36,7 @@ pub struct Outage {
     incident: Option<Incident>,
 }
 
-/// The outage that is going on.
+/// The current outage.
 #[derive(Clone, Debug)]
 struct Incident {
     since: Moment,
@@ -47,7 +47,7 @@ struct Incident {
 }
 
 impl Outage {
-    /// A system that starts now: an outage in which nothing has been lost yet.
+    /// A system that starts now: an outage without any loss yet.
     ///
     /// `stable_after` is normally [`STABLE_AFTER`].
     #[must_use]
@@ -61,11 +61,11 @@ impl Outage {
         }
     }
 
-    /// A link or a worker is lost. Ask for the [`Outage::verdict`] afterwards.
+    /// A link or a worker is lost. Call [`Outage::verdict`] afterwards.
     ///
-    /// It opens an outage, or leads back down in the one that is going on. Somebody else who
-    /// notices the same loss changes nothing. When consumption had been stable since before and
-    /// nobody had asked, the outage that had ended by then is returned.
+    /// This begins an outage, or leads the current outage back to `Down`. A second report of the same loss
+    /// changes nothing. If consumption had become stable before and [`Outage::tick`] was not called since,
+    /// the outage that ended then is returned.
     pub fn lost(&mut self, now: Moment, reason: impl Into<String>) -> Option<Ended> {
         let ended = self.tick(now);
         let incident = self.incident.get_or_insert(Incident::from(now, Some(now)));
@@ -78,11 +78,11 @@ impl Outage {
         ended
     }
 
-    /// An attempt to come back has failed; `wanted_pause` is what the back-off says.
+    /// An attempt to reconnect has failed; `wanted_pause` is the pause that the back-off asks for.
     ///
-    /// A pause that would end past the deadline is cut to end at it, so that there is one last
-    /// attempt then; the attempt that fails at the deadline or later was the last. An attempt that
-    /// fails while consumption goes on is a loss that was noticed late.
+    /// A pause that would end past the deadline is cut to end at it, so that a last attempt is made then. An
+    /// attempt that fails at the deadline or later was the last. An attempt that fails while consumption goes
+    /// on is a loss that was noticed late.
     pub fn attempt_failed(
         &mut self,
         now: Moment,
@@ -104,11 +104,11 @@ impl Outage {
         }
     }
 
-    /// Whether it is time to give up; to be asked after a loss.
+    /// Whether it is time to give up; call it after a loss.
     ///
-    /// That is so when consumption is down and its deadline has passed, or when it is down for any
-    /// reason and the window is [`OutageWindow::FailFast`]. Do not ask in the pause before an
-    /// attempt: at the deadline there is one attempt left.
+    /// It is time when consumption is down and its deadline has passed, or when it is down for any reason and
+    /// the window is [`OutageWindow::FailFast`]. Do not call it in the pause before an attempt: at the
+    /// deadline there is still a last attempt.
     #[must_use]
     pub fn verdict(&self, now: Moment) -> Option<GaveUp> {
         let incident = self
@@ -140,11 +140,11 @@ impl Outage {
         }
     }
 
-    /// A delivery was acked: consumption is stable now, and the outage is over if there was one.
+    /// A delivery was acked: consumption is stable now, and the current outage, if any, is over.
     ///
     /// While consumption is down this changes nothing: the ack belongs to a link that is gone.
     pub fn progress(&mut self, now: Moment) -> Option<Ended> {
-        // An ack that comes later than the tick would have must not make the outage look longer.
+        // An ack must not make the outage look longer because the tick before it came late.
         self.tick(now).or_else(|| self.end_at(now))
     }
 
@@ -158,15 +158,14 @@ impl Outage {
         }
     }
 
-    /// When [`Outage::tick`] should be called next; `None` when there is nothing to wait for.
+    /// When [`Outage::tick`] should be called next; `None` when consumption is not provisional.
     #[must_use]
     pub fn next_tick(&self) -> Option<Moment> {
         let consuming_since = self.incident.as_ref()?.consuming_since?;
         Some(consuming_since + self.stable_after)
     }
 
-    /// When the window of the outage that is going on is over; `None` when there is no outage, or
-    /// no such moment.
+    /// When the window of the current outage ends; `None` when there is no outage, or no such moment.
     #[must_use]
     pub fn deadline(&self) -> Option<Moment> {
         match (self.window, &self.incident) {
@@ -175,8 +174,8 @@ impl Outage {
         }
     }
 
-    /// How long is left until the window is over of the outage that is going on, or of one that begins
-    /// now; `None` where no time says so.
+    /// How long is left of the window of the current outage, or of an outage that begins now; `None` where
+    /// the window has no end.
     #[must_use]
     pub fn gives_up_in(&self, now: Moment) -> Option<Duration> {
         match (self.window, self.deadline()) {
@@ -186,7 +185,7 @@ impl Outage {
         }
     }
 
-    /// When the outage that is going on began: the first loss in it, or the start.
+    /// When the current outage began: the first loss in it, or the start.
     #[must_use]
     pub fn since(&self) -> Option<Moment> {
         Some(self.incident.as_ref()?.since)
@@ -197,7 +196,7 @@ impl Outage {
         self.window = OutageWindow::Never;
     }
 
-    /// Where consumption stands.
+    /// The state of consumption.
     #[must_use]
     pub fn phase(&self) -> Phase {
         match &self.incident {
@@ -210,7 +209,7 @@ impl Outage {
         }
     }
 
-    /// The outage that is going on, if there is one.
+    /// The current outage, if there is one.
     #[must_use]
     pub fn summary(&self) -> Option<Summary> {
         let Incident {
@@ -228,8 +227,8 @@ impl Outage {
         })
     }
 
-    /// Whether there has been any consumption since the start, stable or not. Some errors mean a
-    /// faulty configuration before that, and a broker in trouble after it.
+    /// Whether there has been any consumption since the start, stable or not. Some errors mean a faulty
+    /// configuration before the first consumption, and a broker in trouble after it.
     #[must_use]
     pub const fn had_started(&self) -> bool {
         self.had_started

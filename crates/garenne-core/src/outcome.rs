@@ -1,4 +1,4 @@
-//! What came of an attempt, and what happens to the message then.
+//! The outcome of an attempt, and the decision about the message that follows from it.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,21 +9,21 @@ use crate::lane::lane_for;
 use crate::retry::Retry;
 use crate::secret::quoted;
 
-/// What a handler that failed asks for.
+/// The next step that a failed handler asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wish {
     /// Try again, as the queue's policy says.
     Retry,
-    /// Try again after this long. It counts as an attempt like any other, and the policy's number
-    /// of retries holds; the delay is rounded by [`lane_for`].
+    /// Try again after this delay. It counts as an attempt, and the policy's number of retries holds.
+    /// [`lane_for`] rounds the delay.
     RetryAfter(Duration),
     /// No further attempt can succeed.
     Permanent,
-    /// Nobody needs this message.
+    /// Drop the message: it is not needed.
     Discard,
 }
 
-/// What came of an attempt.
+/// The outcome of an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// The handler succeeded.
@@ -34,32 +34,31 @@ pub enum Outcome {
     Panicked,
     /// The handler was still running at its deadline.
     DeadlineExceeded,
-    /// The body could not be decoded; the handler was never asked.
+    /// The body could not be decoded; the handler was not called.
     Undecodable,
-    /// There was no attempt: the system stopped, or the handler was lost, before a handler began.
+    /// No attempt was made: the system stopped, or the handler was lost, before a handler began.
     Requeued,
 }
 
-/// What finally happens to a delivery.
+/// The final treatment of a delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Settlement {
     /// Ack: the work is done.
     Ack,
     /// Publish a copy to the lane with this delay, and ack once it is confirmed.
     Retry(Duration),
-    /// Give it to the fail sink, and ack once it is stored.
+    /// Give the message to the fail sink, and ack it once it is stored.
     Fail(FailReason),
-    /// Requeue it: nack it, so that the broker hands it out again. It has not been an attempt.
+    /// Requeue the message: nack it, so that the broker hands it out again. This is not an attempt.
     Requeue,
-    /// Ack, and count it: it was not wanted.
+    /// Ack the message and count it: it was not wanted.
     Discard,
 }
 
 /// Why a message ended in the fail sink.
 ///
-/// Its text (`exhausted`, `permanent`, `undecodable`, `panic`, `deadline`, `delivery-limit`,
-/// `unrepeatable`, `expired`, `maxlen`, `rejected`, `unknown`) is what `fail-reason` carries; it never
-/// changes.
+/// The header `fail-reason` carries its text (`exhausted`, `permanent`, `undecodable`, `panic`, `deadline`,
+/// `delivery-limit`, `unrepeatable`, `expired`, `maxlen`, `rejected`, `unknown`). The text never changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum FailReason {
@@ -73,25 +72,25 @@ pub enum FailReason {
     Panic,
     /// The last attempt was still running at its deadline.
     Deadline,
-    /// The broker gave up on it: it came back without being settled too many times, as a message
-    /// does that kills its process.
+    /// The broker gave up on the message: it came back unsettled too many times. A message that kills its
+    /// process ends like this.
     DeliveryLimit,
-    /// The attempt failed, and no faithful copy of the message can be made for another one: its
-    /// headers, with what the broker will add to them, do not fit into one frame, or there are parts
-    /// that no broker would take again.
+    /// The attempt failed, and no faithful copy of the message can be made for another attempt. Its headers,
+    /// with those that the broker will add, do not fit into a frame, or it has parts that no broker would
+    /// take again.
     Unrepeatable,
-    /// The broker moved it out of its queue: its time was over before anybody handled it.
+    /// The broker moved the message out of its queue: it expired before it was handled.
     Expired,
-    /// The broker moved it out of its queue, which was full.
+    /// The broker moved the message out of its queue because the queue was full.
     MaxLength,
-    /// The broker moved it out of its queue: a consumer rejected it for good.
+    /// The broker moved the message out of its queue because a consumer rejected it for good.
     Rejected,
-    /// It lies among failed messages, and neither garenne nor the broker says why.
+    /// The message lies among failed messages; neither garenne nor the broker says why.
     Unknown,
 }
 
-/// Decides what happens to a message after an attempt. It is defined for every combination; a
-/// snapshot of all of them is kept with the tests.
+/// Decides what happens to a message after an attempt. The decision is defined for every combination; the
+/// tests keep a snapshot of all of them.
 #[must_use]
 pub fn decide(outcome: &Outcome, attempt: Attempt, policy: &Retry) -> Settlement {
     let retry_or = |exhausted| match policy.delay_after(attempt) {
@@ -109,7 +108,7 @@ pub fn decide(outcome: &Outcome, attempt: Attempt, policy: &Retry) -> Settlement
         Outcome::Failed(Wish::Discard) => Settlement::Discard,
         Outcome::Panicked => retry_or(FailReason::Panic),
         Outcome::DeadlineExceeded => retry_or(FailReason::Deadline),
-        // Bytes do not change by waiting: another attempt would read the same ones.
+        // Waiting does not change the bytes: another attempt would read the same bytes.
         Outcome::Undecodable => Settlement::Fail(FailReason::Undecodable),
         Outcome::Requeued => Settlement::Requeue,
     }
@@ -148,7 +147,7 @@ impl FailReason {
         }
     }
 
-    /// Whether no program of garenne's gave it up: the broker did, or nobody knows who.
+    /// Whether garenne did not give the message up: the broker did, or the reason is unknown.
     #[must_use]
     pub const fn is_not_ours(self) -> bool {
         matches!(

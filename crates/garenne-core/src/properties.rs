@@ -21,9 +21,9 @@ pub struct Properties {
     pub delivery_mode: Option<u8>,
     /// The priority in a queue that has priorities, from 0.
     pub priority: Option<u8>,
-    /// What the message answers, in a request–reply exchange.
+    /// The request that the message answers, in a request–reply exchange.
     pub correlation_id: Option<String>,
-    /// The queue that an answer should go to.
+    /// The queue that a reply should go to.
     pub reply_to: Option<String>,
     /// How long the message may wait in a queue: whole milliseconds, as text.
     pub expiration: Option<String>,
@@ -31,24 +31,23 @@ pub struct Properties {
     pub message_id: Option<String>,
     /// When the producer says it sent the message: seconds since the Unix epoch.
     pub timestamp: Option<u64>,
-    /// What AMQP calls `type`: the producer's name for this sort of message.
+    /// AMQP's `type`: the producer's name for this sort of message.
     pub kind: Option<String>,
-    /// The user who published. The broker refuses any but the user of the connection.
+    /// The user who published. The broker refuses any user but the user of the connection.
     pub user_id: Option<String>,
     /// The application that published.
     pub app_id: Option<String>,
     /// Deprecated by AMQP; carried so that a copy is complete.
     pub cluster_id: Option<String>,
-    /// What of the properties could not be read, as it came; nearly always empty. A property that
-    /// is set counts instead of what could not be read of it.
+    /// The parts of the properties that could not be read, as they came; nearly always empty. A property that
+    /// is set takes precedence over its unread part.
     pub unread: Vec<Unread>,
 }
 
 impl Properties {
-    /// How many bytes the content header frame of a message with these properties carries: 12 for
-    /// the class, the weight and the size of the body, and what [`Properties::encode`] writes. It
-    /// must fit in one frame: compare it with the connection's `frame_max` less 8 for the frame
-    /// itself.
+    /// How many bytes the content header frame of a message with these properties carries: 12 for the class,
+    /// the weight and the size of the body, and the bytes that [`Properties::encode`] writes. It must fit in
+    /// one frame: compare it with the connection's `frame_max` less 8 for the frame itself.
     #[must_use]
     pub fn encoded_len(&self) -> usize {
         const CLASS_WEIGHT_BODY_SIZE_FLAGS: usize = 2 + 2 + 8 + 2;
@@ -73,15 +72,15 @@ impl Properties {
         CLASS_WEIGHT_BODY_SIZE_FLAGS + texts + octets + timestamp + headers
     }
 
-    /// Whether [`Properties::encode`] writes everything. If not, [`Properties::unread`] has parts
-    /// that break the rules of AMQP, which a broker refuses by closing the connection: see
-    /// [`Unread::can_be_sent`]. No copy of such a message is complete.
+    /// Whether [`Properties::encode`] writes everything. If not, [`Properties::unread`] has parts that break
+    /// the rules of AMQP, and a broker would close the connection over them: see [`Unread::can_be_sent`]. A
+    /// copy of such a message is never complete.
     #[must_use]
     pub fn can_be_sent(&self) -> bool {
         self.unread.iter().all(Unread::can_be_sent)
     }
 
-    /// The name of a header that RabbitMQ ends the connection over, if there is one: see
+    /// The name of a header that makes RabbitMQ end the connection, if there is any: see
     /// [`Value::has_no_number`].
     #[must_use]
     pub fn fatal_header(&self) -> Option<&str> {
@@ -107,7 +106,7 @@ impl Properties {
         }
     }
 
-    /// Where the text of this property is.
+    /// The field that holds the text of this property.
     pub fn text_mut(&mut self, property: TextProperty) -> &mut Option<String> {
         match property {
             TextProperty::ContentType => &mut self.content_type,
@@ -131,8 +130,7 @@ impl Properties {
         unread.map(|unread| &*unread.bytes)
     }
 
-    /// A text as a person can read it: as it is, or, when it is not UTF-8, as [`readable`] writes
-    /// it.
+    /// A text in readable form: as it is, or, when it is not UTF-8, as [`readable`] writes it.
     #[must_use]
     pub fn readable_text(&self, property: TextProperty) -> Option<Cow<'_, str>> {
         match self.text(property) {
@@ -141,14 +139,13 @@ impl Properties {
         }
     }
 
-    /// [`Properties::readable_text`] of the message id. It is the id that records and sinks know the
-    /// message by.
+    /// [`Properties::readable_text`] of the message id. Records and sinks know the message by this id.
     #[must_use]
     pub fn readable_message_id(&self) -> Option<Cow<'_, str>> {
         self.readable_text(TextProperty::MessageId)
     }
 
-    /// Takes a text out, to be kept as a header. What could not be read is a long string there.
+    /// Takes a text out, to be kept as a header. An unreadable text becomes a long string there.
     pub(crate) fn take_text(&mut self, property: TextProperty) -> Option<Value> {
         let part = UnreadPart::Property(property);
         let text = self.text_mut(property).take().map(Value::from);
@@ -161,8 +158,8 @@ impl Properties {
         text.or(unread)
     }
 
-    /// Undoes [`Properties::take_text`], unless the property is there. What no such text could have
-    /// become is not believed.
+    /// Undoes [`Properties::take_text`], unless the property is set. A header that `take_text` could not have
+    /// made is not believed.
     pub(crate) fn put_text(&mut self, property: TextProperty, header: Value) {
         if self.text_to_send(property).is_some() {
             return;
@@ -178,12 +175,12 @@ impl Properties {
         }
     }
 
-    /// Whether there is a header with this name, be it one that cannot be read.
+    /// Whether there is a header with this name, readable or not.
     pub(crate) fn has_header(&self, name: &str) -> bool {
         self.headers.contains_key(name) || self.unread.iter().any(|unread| unread.is_header(name))
     }
 
-    /// Drops headers by their names, also those that cannot be read.
+    /// Drops headers by their names, readable or not.
     pub(crate) fn retain_headers(&mut self, is_kept: impl Fn(&str) -> bool) {
         self.headers.retain(|name, _| is_kept(name));
         self.unread.retain(|unread| {
@@ -192,7 +189,7 @@ impl Properties {
         });
     }
 
-    /// Gives headers another name, also those that cannot be read.
+    /// Gives headers another name, readable or not.
     pub(crate) fn rename_header(&mut self, from: &str, to: &str) {
         if let Some(value) = self.headers.remove(from) {
             self.headers.insert(to.to_owned(), value);
@@ -204,7 +201,7 @@ impl Properties {
         }
     }
 
-    /// The bytes that are sent of this property: at most 255.
+    /// The bytes of this property that are sent: at most 255.
     pub(crate) fn text_to_send(&self, property: TextProperty) -> Option<&[u8]> {
         match self.text(property) {
             Some(text) => Some(short(text).as_bytes()),
@@ -214,14 +211,14 @@ impl Properties {
         }
     }
 
-    /// The headers that cannot be read but sent.
+    /// The unreadable headers that can be sent.
     pub(crate) fn unread_headers_to_send(&self) -> impl Iterator<Item = &Unread> {
         self.unread
             .iter()
             .filter(|unread| unread.part == UnreadPart::Header && unread.can_be_sent())
     }
 
-    /// Whether there is anything in the header table.
+    /// Whether the header table has any entry to send.
     pub(crate) fn has_headers_to_send(&self) -> bool {
         !self.headers.is_empty() || self.unread_headers_to_send().next().is_some()
     }

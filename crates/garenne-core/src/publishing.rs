@@ -1,5 +1,5 @@
-//! Publishing with confirms: what is published when, whose confirm it is, and what becomes of a message
-//! whose channel or link is lost.
+//! Publishing with confirms: when each message is published, which confirm is its own, and what follows the
+//! loss of a channel or link.
 
 mod answer;
 mod blame;
@@ -28,29 +28,29 @@ pub use suspects::accuses;
 
 use crate::time::Moment;
 
-/// How often deadlines are looked at while there is something to wait for.
+/// How often deadlines are checked while any message waits.
 pub const TICK: Duration = Duration::from_millis(250);
 
-/// Decides what one confirm channel after the other publishes, and what each message is told.
+/// Decides which messages the current confirm channel publishes, and how each message is answered.
 ///
-/// It is told facts: a message wants to go ([`take`](Self::take)), a channel is open or has ended
-/// ([`opened`](Self::opened), [`broke`](Self::broke)), what the broker says
-/// ([`confirmed`](Self::confirmed), [`returned`](Self::returned), [`blocked`](Self::blocked)), and the
-/// time ([`look`](Self::look), due at [`wakes_at`](Self::wakes_at)). After each fact it has steps for
-/// whoever drives it: [`next_step`](Self::next_step), until there is none.
+/// It gets facts: a message is to be sent ([`take`](Self::take)), a channel is open or has ended
+/// ([`opened`](Self::opened), [`broke`](Self::broke)), the broker has spoken ([`confirmed`](Self::confirmed),
+/// [`returned`](Self::returned), [`blocked`](Self::blocked)), and the time ([`look`](Self::look), due at
+/// [`wakes_at`](Self::wakes_at)). After each fact it has steps for its driver:
+/// [`next_step`](Self::next_step), until there is none.
 ///
 /// Every message that it takes is answered once, by [`Step::Answer`] or by [`Step::Tell`]. Only a message
-/// that nobody waits for ([`Publishable::is_wanted`]) is dropped without an answer.
+/// whose sender has stopped waiting ([`Publishable::is_wanted`]) is dropped without an answer.
 ///
 /// `M` is a message, which moves in and out again and is never copied; `L` is the link of a channel, which
 /// other channels share.
 #[derive(Debug)]
 pub struct Publishing<M, L> {
     confirm_timeout: Duration,
-    /// What waits to be published, in this order.
+    /// The messages that wait to be published, in this order.
     backlog: VecDeque<Tracked<M>>,
     channel: Option<Channel<M, L>>,
-    /// Nobody sends any more.
+    /// No sender is left.
     is_closing: bool,
     steps: VecDeque<Step<M>>,
     open_time: OpenTime,
@@ -58,53 +58,53 @@ pub struct Publishing<M, L> {
     renewal: Renewal,
     /// Whether the broker takes messages.
     gate: Gate,
-    /// What those who send were told about that.
+    /// The last gate that the senders were told.
     announced: Gate,
-    /// Until then a link that is down is waited for: it was lost over one of our own messages, and its
+    /// Until this moment, messages wait for a link that is down. A message of ours caused its loss, and its
     /// neighbours are not to blame. RabbitMQ may end the connection some time after the channel.
     grace_until: Option<Moment>,
     /// Why the last link was lost.
     last_loss: Option<String>,
-    /// The last channel broke, and not together with its link: what it left goes first on the next one.
+    /// The last channel broke, but not together with its link: the messages that it left go first on the next
+    /// channel.
     resends_first: bool,
     opens_at: Option<Moment>,
     looks_at: Moment,
 }
 
-/// What is to be done.
+/// A step for the driver.
 #[derive(Debug)]
 pub enum Step<M> {
     /// Publish the message.
     Publish(Ready<M>),
-    /// Tell whoever waits for the message how it ended. The message has left.
+    /// Tell the sender of the message how it ended. The message has left.
     Answer(M, Answer),
-    /// Tell whoever waits for the message in flight with this number
-    /// ([`Publishing::in_flight_mut`]) that there is no confirm yet. The message stays in flight, because
-    /// its confirm may still come, and is not answered again.
+    /// Tell the sender of the message in flight with this number ([`Publishing::in_flight_mut`]) that there
+    /// is no confirm yet. The message stays in flight, because its confirm may still come, and is not
+    /// answered again.
     Tell {
         /// Its number on the channel.
         number: u64,
-        /// What to tell.
+        /// The answer.
         answer: Answer,
     },
-    /// Tell those who send whether the broker takes messages. It comes before the answers that follow
-    /// from it.
+    /// Tell the senders whether the broker takes messages, before the answers that follow from it.
     Announce(Gate),
-    /// Close the channel, which is left already, and open another one: the broker keeps refusing messages
-    /// on it.
+    /// Close the old channel, which is no longer used, and open a new channel: the broker kept refusing
+    /// messages.
     Renew {
-        /// How many messages on it were without a confirm.
+        /// How many messages on the old channel had no confirm.
         in_flight: usize,
     },
-    /// Take the channel for broken ([`Publishing::broke`]): too many confirms did not come.
+    /// Treat the channel as broken ([`Publishing::broke`]): too many confirms did not come.
     GiveUp,
-    /// End: nobody sends any more, and nothing waits for anything.
+    /// End: no sender is left, and no message waits.
     Finish,
 }
 
 impl<M: Publishable, L: SharedLink> Publishing<M, L> {
-    /// Without a channel, and without messages. A confirm is waited for so long, not counting time in which
-    /// the broker blocks publishers.
+    /// Without a channel, and without messages. `confirm_timeout` is how long a confirm is waited for; time
+    /// in which the broker blocks publishers does not count.
     #[must_use]
     pub fn new(confirm_timeout: Duration) -> Self {
         Self {
@@ -126,8 +126,8 @@ impl<M: Publishable, L: SharedLink> Publishing<M, L> {
         }
     }
 
-    /// A message wants to go. While there is no channel, [`sees`](Self::sees) is to be called before, so
-    /// that it is known whether the message may wait for one.
+    /// A message is to be sent. Without a channel, call [`sees`](Self::sees) first: the state of the link
+    /// decides whether the message may wait.
     pub fn take(&mut self, message: M, conditions: Conditions, now: Moment) {
         let mut tracked = Tracked::new(message, conditions);
         tracked.here_since = self.open_time.at(now);
@@ -139,13 +139,13 @@ impl<M: Publishable, L: SharedLink> Publishing<M, L> {
         }
     }
 
-    /// Nobody sends any more.
+    /// No sender is left.
     pub fn close(&mut self) {
         self.is_closing = true;
     }
 
-    /// The broker has confirmed the message with this number, or all up to it; `taken` is `false` for a
-    /// nack. A number that was never published on this channel, or was confirmed before, means nothing.
+    /// The broker has confirmed the message with this number, or all messages up to it; `taken` is `false`
+    /// for a nack. A number that was never published on this channel, or was confirmed before, is ignored.
     pub fn confirmed(&mut self, number: u64, multiple: bool, taken: bool, now: Moment) {
         let Some(channel) = &mut self.channel else {
             return;
@@ -156,7 +156,7 @@ impl<M: Publishable, L: SharedLink> Publishing<M, L> {
             };
             channel.link.ends();
             self.suspects.clear(it.tracked.key());
-            // A broker that blocks opens no other channel.
+            // A broker that blocks publishers opens no new channel.
             if !taken && returned.is_none() && !self.gate.is_closed() {
                 self.renewal.refused(now);
             }
@@ -173,14 +173,14 @@ impl<M: Publishable, L: SharedLink> Publishing<M, L> {
         }
     }
 
-    /// The broker has returned the message with this key, with these words. Its confirm follows.
+    /// The broker has returned the message with this key and this text. Its confirm follows.
     pub fn returned(&mut self, key: MessageKey, why: String) {
         if let Some(channel) = &mut self.channel {
             channel.in_flight.returned(key, why);
         }
     }
 
-    /// The broker blocks publishers for this reason, or does so no longer.
+    /// The broker blocks publishers for this reason, or, with `None`, no longer blocks them.
     pub fn blocked(&mut self, reason: Option<String>, now: Moment) {
         if self.channel.is_none() {
             return;
@@ -192,7 +192,7 @@ impl<M: Publishable, L: SharedLink> Publishing<M, L> {
         self.look(now);
     }
 
-    /// The next thing to do, if there is one now.
+    /// The next step, if there is one now.
     pub fn next_step(&mut self, now: Moment) -> Option<Step<M>> {
         if let Some(step) = self.steps.pop_front() {
             return Some(step);
@@ -206,8 +206,8 @@ impl<M: Publishable, L: SharedLink> Publishing<M, L> {
         self.renew(now)
     }
 
-    /// It was published. Returns its number on the channel; `None` if there is no channel any more, and the
-    /// message waits for another one.
+    /// The message was published. Returns its number on the channel; `None` if the channel is gone and the
+    /// message waits for another.
     pub fn published(&mut self, ready: Ready<M>, now: Moment) -> Option<u64> {
         let Ready(mut tracked) = ready;
         let Some(channel) = &mut self.channel else {
@@ -222,7 +222,8 @@ impl<M: Publishable, L: SharedLink> Publishing<M, L> {
         Some(channel.in_flight.push(Unconfirmed { tracked, published }))
     }
 
-    /// It was not published, because the broker has closed the channel. [`broke`](Self::broke) comes next.
+    /// The message was not published, because the broker has closed the channel. [`broke`](Self::broke) comes
+    /// next.
     pub fn is_shut(&mut self, ready: Ready<M>) {
         let Ready(tracked) = ready;
         self.backlog.push_front(tracked);
@@ -242,22 +243,22 @@ impl<M: Publishable, L: SharedLink> Publishing<M, L> {
         self.backlog.iter().map(|it| &it.message)
     }
 
-    /// Every message that is not answered, and whether it may be stored.
+    /// All unanswered messages, and whether each may be stored.
     pub fn into_unanswered(mut self, now: Moment) -> impl Iterator<Item = (M, bool)> {
         self.end_channel(now);
         self.backlog.into_iter().map(|it| (it.message, it.sent))
     }
 
-    /// When [`look`](Self::look) is to be called, if nothing else happens before.
+    /// When [`look`](Self::look) is due, if no other fact comes before.
     #[must_use]
     pub fn wakes_at(&self) -> Option<Moment> {
         let renews = self.channel.is_some() && self.renewal.is_wanted();
         (renews || !self.is_idle()).then_some(self.looks_at)
     }
 
-    /// Answers what has waited too long, in flight or before. A confirm may still come, so a message in
-    /// flight stays there. When half of the window is such messages, or one of them must be alone, the
-    /// channel is given up.
+    /// Answers the messages that have waited too long, in flight or before. A confirm may still come, so a
+    /// message in flight stays there. The channel is given up when more than half of the window is late, or
+    /// when a late message must stay alone.
     pub fn look(&mut self, now: Moment) {
         self.looks_at = now + TICK;
         self.announce(now);
@@ -281,7 +282,7 @@ impl<M: Publishable, L: SharedLink> Publishing<M, L> {
         while channel.has_room(&self.suspects) {
             let next = channel.next_of(&self.backlog, &self.suspects, now)?;
             let next = match next {
-                // In nearly every case, and cheaper.
+                // The usual case, and cheaper.
                 0 => self.backlog.pop_front()?,
                 next => self.backlog.remove(next)?,
             };
@@ -331,7 +332,7 @@ impl<M: Publishable, L: SharedLink> Publishing<M, L> {
         }
     }
 
-    /// Whether it may stay in the backlog.
+    /// Whether the message may stay in the backlog.
     fn may_wait(&self, it: &Tracked<M>, now: Moment) -> bool {
         let Conditions { wait, since, .. } = it.conditions;
         if self.channel.is_none() {
@@ -352,7 +353,7 @@ impl<M: Publishable, L: SharedLink> Publishing<M, L> {
         }
     }
 
-    /// Answers that the broker did not take it in time.
+    /// Answers that the broker did not take the message in time.
     fn refuse(&mut self, it: Tracked<M>) {
         let (gate, sent) = (self.gate.clone(), it.sent);
         let answer = Answer::NotTaken { gate, sent };

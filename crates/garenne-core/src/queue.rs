@@ -1,4 +1,4 @@
-//! A queue to consume from, and everything that is said about it.
+//! A queue to consume from, with its options.
 
 mod faults;
 mod room;
@@ -11,16 +11,16 @@ use crate::golang_rabbitmq::{GolangRabbitmq, RETRY_DELAY};
 use crate::naming;
 use crate::retry::Retry;
 
-/// How many deliveries a worker holds, unless told otherwise.
+/// How many deliveries a worker holds, unless set otherwise.
 pub const PREFETCH: u16 = 100;
 
-/// How many workers a queue has, unless told otherwise.
+/// How many workers a queue has, unless set otherwise.
 pub const WORKERS: u16 = 1;
 
-/// How long a handler may run, unless told otherwise.
+/// How long a handler may run, unless set otherwise.
 pub const DEADLINE: Duration = Duration::from_secs(600);
 
-/// How many times a quorum queue hands a message out again, unless told otherwise.
+/// How many times a quorum queue hands a message out again, unless set otherwise.
 pub const DELIVERY_LIMIT: u32 = 20;
 
 /// A queue to consume from: its name, its kind, and how its messages are treated.
@@ -34,8 +34,9 @@ pub const DELIVERY_LIMIT: u32 = 20;
 /// assert!(orders.faults().is_empty());
 /// ```
 ///
-/// Every option has a builder method, and a field of the same name to read it. An option for which the
-/// system has a default of its own is `None` until it is set; see [`Queue::or_defaults`]. Nothing is checked before [`Queue::faults`] is asked.
+/// Every option has a builder method, and a field of the same name to read it. An option with a system-wide
+/// default is `None` until set; see [`Queue::or_defaults`]. Nothing is checked before [`Queue::faults`] is
+/// called.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Queue {
@@ -60,7 +61,7 @@ pub struct Queue {
     pub golang_rabbitmq: Option<GolangRabbitmq>,
 }
 
-/// Where messages come into a queue from, besides the default exchange.
+/// A source of messages for a queue, besides the default exchange.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Bound {
     exchange: String,
@@ -75,21 +76,20 @@ impl Queue {
         Self::new(name.into(), QueueKind::Quorum)
     }
 
-    /// A classic queue: on one node, and nothing ends a message that keeps killing the process.
+    /// A classic queue: it is on one node, and no limit stops a message that keeps killing the process.
     pub fn classic(name: impl Into<String>) -> Self {
         Self::new(name.into(), QueueKind::Classic)
     }
 
-    /// A queue that consumers and producers on the Go package `golang-rabbitmq` use too: with the
-    /// package's names, arguments and defaults, so that a message may fail in one program and be
-    /// retried in the other. See [`GolangRabbitmq`].
+    /// A queue that consumers and producers on the Go package `golang-rabbitmq` use too. It has the package's
+    /// names, arguments and defaults, so a message may fail in a Go program and be retried in a garenne
+    /// program, or the reverse. See [`GolangRabbitmq`].
     ///
-    /// The lane of 20 s, the default policy's only one, is the package's `<queue>_retry_3`. Attempts
-    /// count on both sides: a message with `retry_nums` 3 is at its fourth and last. Whatever the
-    /// package has not is garenne's own, on classic queues: lanes of other delays, the parking queue
-    /// `<queue>.failed`. What garenne promises of a classic queue holds, with one exception: a
-    /// message that comes out of the retry queue goes through the exchange, so every other queue that
-    /// is bound there with its routing key gets it too.
+    /// The lane of 20 s (the default policy's only lane) is the package's `<queue>_retry_3`. Attempts count
+    /// on both sides: a message with `retry_nums` 3 is at its fourth and last attempt. garenne adds classic
+    /// queues that the package lacks: lanes of other delays, and the parking queue `<queue>.failed`.
+    /// garenne's promises for a classic queue hold, except that a message from the retry queue goes through
+    /// the exchange, so other queues bound there with its routing key get it too.
     pub fn golang_rabbitmq(contract: impl Into<GolangRabbitmq>) -> Self {
         let contract = contract.into();
         Self {
@@ -98,7 +98,7 @@ impl Queue {
         }
     }
 
-    /// A queue of a kind that is only known at run time.
+    /// A queue whose kind is known only at run time.
     pub fn new(name: impl Into<String>, kind: QueueKind) -> Self {
         Self {
             name: name.into(),
@@ -115,18 +115,17 @@ impl Queue {
         }
     }
 
-    /// When a message that failed is tried again; every 20 s, three times, unless told otherwise.
+    /// When a failed message is tried again; every 20 s, three times, unless set otherwise.
     #[must_use]
     pub fn retry(self, retry: Retry) -> Self {
         Self { retry, ..self }
     }
 
-    /// How many deliveries one worker holds, running or waiting: 1 to 65535, [`PREFETCH`] unless
-    /// told otherwise.
+    /// How many deliveries a worker holds, running or waiting: 1 to 65535, [`PREFETCH`] unless set otherwise.
     ///
-    /// It is the only bound on the memory for messages. Too low, and the worker waits for the
-    /// network between messages; too high, and other consumers wait for messages that sit here, and
-    /// more come twice after a loss.
+    /// It is the only bound on the memory for messages. When it is too low, the worker waits for the network
+    /// between messages. When it is too high, other consumers wait for messages that this worker holds, and
+    /// more messages come twice after a loss.
     #[must_use]
     pub fn prefetch(self, prefetch: u16) -> Self {
         Self {
@@ -135,11 +134,11 @@ impl Queue {
         }
     }
 
-    /// How many handlers run at once in one worker: 1 to the prefetch, which is the default. With 1
-    /// and one worker, messages are handled in order.
+    /// How many handlers run at once in a worker: 1 to the prefetch, which is the default. With 1 and a
+    /// single worker, messages are handled in order.
     ///
-    /// Too low, and handlers that wait for others keep the rest waiting; too high, and whatever
-    /// they call is overrun.
+    /// When it is too low, handlers that wait delay the other messages. When it is too high, the services
+    /// that the handlers call are overloaded.
     #[must_use]
     pub fn concurrency(self, concurrency: u16) -> Self {
         Self {
@@ -148,11 +147,11 @@ impl Queue {
         }
     }
 
-    /// How many workers, each with a channel and a handler of its own: 1 to 256, [`WORKERS`] unless
-    /// told otherwise.
+    /// How many workers the queue has, each with its own channel and handler: 1 to 256, [`WORKERS`] unless
+    /// set otherwise.
     ///
-    /// One is enough for handlers that mostly wait. More help when they compute; more than cores
-    /// help nobody.
+    /// A single worker is enough for handlers that mostly wait. More workers help when handlers compute, but
+    /// not more than there are cores.
     #[must_use]
     pub fn workers(self, workers: u16) -> Self {
         Self {
@@ -161,22 +160,21 @@ impl Queue {
         }
     }
 
-    /// How long a handler may run; more than zero, [`DEADLINE`] unless told otherwise. It is counted from
-    /// when the handler first waits: before that, nothing can stop it.
+    /// How long a handler may run; more than zero, [`DEADLINE`] unless set otherwise. The time counts from
+    /// the handler's first wait; before that, the handler cannot be stopped.
     ///
-    /// A handler that runs longer has failed this attempt. Too short, and work is done twice; at
-    /// the broker's `consumer_timeout` (30 min) or longer, the broker closes the channel first.
+    /// A handler that runs longer has failed this attempt. When the deadline is too short, work is done
+    /// twice. At the broker's `consumer_timeout` (30 min) or longer, the broker closes the channel first.
     #[must_use]
     pub fn deadline(self, deadline: Duration) -> Self {
         Self { deadline, ..self }
     }
 
-    /// How many times a quorum queue hands a message out again that came back unsettled, before it
-    /// parks it: at least 1, [`DELIVERY_LIMIT`] unless told otherwise. A classic queue has no such
-    /// limit.
+    /// How many times a quorum queue hands out an unsettled message again before it parks the message: at
+    /// least 1, [`DELIVERY_LIMIT`] unless set otherwise. A classic queue has no delivery limit.
     ///
-    /// Too low, and messages are parked that only happened to be held by a process that died; too
-    /// high, and a message that kills the process does it so many times more.
+    /// When it is too low, the broker parks messages that only happened to be held by a process that died.
+    /// When it is too high, a message that kills the process does it that many more times.
     #[must_use]
     pub fn delivery_limit(self, delivery_limit: u32) -> Self {
         Self {
@@ -185,15 +183,13 @@ impl Queue {
         }
     }
 
-    /// What to do about the queue on the broker before consuming; [`Declare::Create`] unless told
-    /// otherwise.
+    /// How the queue is declared on the broker before consuming; [`Declare::Create`] unless set otherwise.
     #[must_use]
     pub fn declare(self, declare: Declare) -> Self {
         Self { declare, ..self }
     }
 
-    /// Also takes the messages that the exchange routes to it. The exchange is declared too. Each
-    /// call adds a binding.
+    /// Binds the queue to an exchange, which is declared too. Each call adds a binding.
     #[must_use]
     pub fn bind(
         mut self,
@@ -210,7 +206,7 @@ impl Queue {
         self
     }
 
-    /// Sets the prefetch and the workers that have not been set: the system's defaults.
+    /// Sets the prefetch and the number of workers to the system's defaults where they are not set.
     #[must_use]
     pub fn or_defaults(self, prefetch: u16, workers: u16) -> Self {
         Self {
@@ -232,17 +228,17 @@ impl Queue {
         self.kind
     }
 
-    /// The name of the parking queue, where messages wait for a person: `<queue>.failed`.
+    /// The name of the parking queue, where failed messages wait for a person: `<queue>.failed`.
     #[must_use]
     pub fn parking_name(&self) -> String {
         naming::parking(&self.name)
     }
 
-    /// The name of the lane with this delay: `<queue>.retry.<delay>`. The delay is part of the
-    /// name, so a changed policy makes a new lane and not a conflict with the old one.
+    /// The name of the lane with this delay: `<queue>.retry.<delay>`. The delay is part of the name, so a
+    /// changed policy makes a new lane and does not conflict with the old lane.
     ///
-    /// Of a [`Queue::golang_rabbitmq`] whose policy has a delay of 20 s, that lane is the retry
-    /// queue of the contract, `<queue>_retry_3`.
+    /// For a [`Queue::golang_rabbitmq`] whose policy has a delay of 20 s, that lane is the retry queue of the
+    /// contract, `<queue>_retry_3`.
     #[must_use]
     pub fn lane_name(&self, delay: Duration) -> String {
         match self.shared_lane(delay) {
@@ -251,8 +247,8 @@ impl Queue {
         }
     }
 
-    /// The contract, if the lane with this delay is its retry queue. A policy without that delay
-    /// leaves the retry queue alone: it may be there with another TTL.
+    /// The contract, if the lane with this delay is its retry queue. A policy without that delay leaves the
+    /// retry queue alone: it may exist with another TTL.
     fn shared_lane(&self, delay: Duration) -> Option<&GolangRabbitmq> {
         let is_shared = delay == RETRY_DELAY && self.retry.lanes().contains(&delay);
         self.golang_rabbitmq.as_ref().filter(|_| is_shared)

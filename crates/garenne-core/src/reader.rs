@@ -1,18 +1,18 @@
-//! Reads what a broker sends over a link, and takes out what concerns messages.
+//! Reads the bytes that a broker sends over a link, and takes out the messages and confirms.
 //!
-//! A [`Reader`] gets the bytes of a connection as they come, cut anywhere. A message (a delivery, an
-//! answer to `basic.get`, a returned message) becomes one [`Event`], and so does a confirm. Every other
-//! frame becomes an [`Event::Frame`], whole and untouched. It belongs to the AMQP client, which keeps
+//! A [`Reader`] gets the bytes of a connection as they come, cut anywhere. A message (a delivery, an answer
+//! to `basic.get`, a returned message) becomes one [`Event`], and so does a confirm. Every other frame
+//! becomes an [`Event::Frame`], whole and unchanged. That frame belongs to the AMQP client, which manages
 //! connections, channels and declares.
 //!
-//! The order of the events is the order of the bytes. So every delivery of a consumer has come when
-//! [`Event::ConsumerEnded`] comes, and everything of a channel when [`Event::ChannelClosed`] comes.
+//! The order of the events is the order of the bytes. So all deliveries of a consumer come before
+//! [`Event::ConsumerEnded`], and all events of a channel come before [`Event::ChannelClosed`].
 //!
-//! # What a producer cannot do
+//! # The limits of a producer
 //!
-//! A message's properties are bytes here. Nothing looks into them, so there is nothing that could be
-//! unreadable, too deep or too long. The reader never allocates by a number that a peer has written: of
-//! a message that is coming it holds at most twice what it was given, and 4 KiB.
+//! Here a message's properties are bytes. The reader does not look into them, so unreadable, too deep or too
+//! long properties cannot harm it. The reader never allocates by a number that a peer wrote: for a message
+//! that is coming it holds at most twice the bytes that it was given, and 4 KiB.
 //!
 //! | bound | value | why |
 //! |---|---|---|
@@ -53,9 +53,9 @@ const HEARTBEAT: u8 = 8;
 /// Cuts the bytes of a connection into events. See [the module](self).
 #[derive(Debug, Default)]
 pub struct Reader {
-    /// The first frame was seen, and was one that a broker begins with.
+    /// The first frame was seen, and a broker may begin with it.
     has_begun: bool,
-    /// The first part of a frame whose rest has not come. Body frames are not collected here.
+    /// The first part of an incomplete frame. Body frames are not collected here.
     partial: Vec<u8>,
     /// The body frame that is being read.
     body: Option<BodyFrame>,
@@ -89,8 +89,8 @@ impl Reader {
     ///
     /// # Errors
     ///
-    /// [`ReadError`] when the bytes are no AMQP, or more of it than is taken. The connection is of no
-    /// use then: nothing tells where the next frame begins.
+    /// [`ReadError`] when the bytes are not AMQP, or exceed a bound. The connection is of no use then: it is
+    /// unknown where the next frame begins.
     pub fn read(
         &mut self,
         mut bytes: &[u8],
@@ -133,7 +133,7 @@ impl Reader {
         Ok(&[])
     }
 
-    /// Adds to a frame of which a part has come. Returns the bytes behind it.
+    /// Adds to an incomplete frame. Returns the bytes behind it.
     fn complete<'b>(
         &mut self,
         bytes: &'b [u8],
@@ -157,7 +157,7 @@ impl Reader {
         if self.partial.len() == whole {
             let mut frame = std::mem::take(&mut self.partial);
             self.frame(head, &frame, sink)?;
-            // The memory of a usual frame is used again.
+            // Keep the memory of a frame of usual size for the next frame.
             if frame.capacity() <= METHOD_MAX {
                 frame.clear();
                 self.partial = frame;
@@ -174,8 +174,8 @@ impl Reader {
         rest
     }
 
-    /// Looks at the first byte of a connection. A peer that is no broker may send fewer bytes than the
-    /// head of a frame has, and then wait.
+    /// Looks at the first byte of a connection. A peer that is not a broker may send fewer bytes than a
+    /// frame's head has, and then wait.
     fn look_at_the_first(&self, more: &[u8]) -> Result<(), ReadError> {
         match self.partial.first().or(more.first()) {
             Some(&METHOD) | None => Ok(()),
@@ -194,7 +194,7 @@ impl Reader {
         let most = match kind {
             METHOD | HEARTBEAT => METHOD_MAX,
             HEADER => HEADER_MAX,
-            // Its bytes are added to the body, which has a bound of its own.
+            // The bytes of a body frame are added to the body, which has a bound of its own.
             BODY => usize::MAX,
             _ => return Err(ReadError::UnknownFrame { kind, channel }),
         };
@@ -214,7 +214,7 @@ impl Reader {
         }
     }
 
-    /// A whole frame that is no body.
+    /// A whole frame, except a body frame.
     fn frame(
         &mut self,
         head: Head,
@@ -260,7 +260,7 @@ impl Reader {
         Ok(())
     }
 
-    /// Tells of a frame that the client gets too.
+    /// Reports a frame that the client gets too.
     fn notice(
         &mut self,
         channel: u16,
@@ -272,7 +272,7 @@ impl Reader {
                 self.contents.none_is_open(channel)?;
                 sink(Event::ConsumerEnded { channel });
             }
-            // A message that was being sent when its channel was closed never comes whole.
+            // A message that was being sent when its channel closed never becomes complete.
             Method::ChannelClosed { code, text } => {
                 self.contents.forget(channel);
                 sink(Event::ChannelClosed {

@@ -1,4 +1,4 @@
-//! When a link is dialled again: after a loss, and after an attempt that failed.
+//! When a link is dialled again: after a loss, and after a failed attempt.
 
 use std::time::Duration;
 
@@ -8,16 +8,15 @@ use crate::restart::RestartLimit;
 use crate::time::Moment;
 use crate::window::OutageWindow;
 
-/// So many losses in so much time may be answered at once. One ack makes consumption stable: while
-/// another queue is being consumed, a message that kills every link that it is delivered over would
-/// meet no pause at all.
+/// At most this many losses in this time may be answered at once. A single ack makes consumption stable. So,
+/// while another queue is consumed, a message that kills every link would otherwise meet no pause at all.
 const AT_ONCE: (usize, Duration) = (5, Duration::from_secs(60));
 
-/// The rule by which everybody dials again who keeps links: a system, and a publisher without one.
+/// The rule by which the owners of links dial again: a system, and a publisher without a system.
 ///
-/// An error of configuration ends the attempts where there was no link that worked yet. Pauses grow, and
-/// none ends past the deadline of the outage. Whatever ends a link may end the next one too, so a loss
-/// that [`AtOnce`] does not mean waits for the next pause.
+/// An error of configuration ends the attempts when no link has worked yet. Pauses grow, and none ends past
+/// the deadline of the outage. The same cause may end the next link too, so a loss that [`AtOnce`] does not
+/// cover waits for the next pause.
 ///
 /// It owns the [`Outage`]: an attempt and a loss count against the same window.
 #[derive(Clone, Debug)]
@@ -28,7 +27,7 @@ pub struct Redial {
     at_once: AtOnce,
 }
 
-/// Which losses may be answered at once, though not more than five in a minute.
+/// Which losses may be answered at once, at most five in a minute.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AtOnce {
     /// The loss of a link with which consumption was stable.
@@ -37,42 +36,42 @@ pub enum AtOnce {
     Always,
 }
 
-/// What is under way when a link is lost.
+/// The activity at the moment when a link is lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum UnderWay {
-    /// Nothing.
+    /// No activity.
     Nothing,
-    /// The pause before an attempt, which makes all links that are missing.
+    /// The pause before an attempt, which makes all missing links.
     Pause,
     /// An attempt, or the end of all links.
     Attempt,
 }
 
-/// When a link is made again that was lost.
+/// When a lost link is made again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Again {
     /// At once.
     AtOnce,
-    /// After this pause. The loss counts like an attempt that failed: tell [`Redial::failed`].
+    /// After this pause. The loss counts like a failed attempt: call [`Redial::failed`].
     After(Duration),
-    /// With what is under way already: links often go together.
+    /// With the activity that goes on already: links are often lost together.
     WithTheOther,
 }
 
-/// What an attempt that failed leads to.
+/// The next step after a failed attempt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use]
 pub enum AfterFailure {
     /// The next attempt, after this pause.
     Wait(Duration),
-    /// The end: somebody must change the configuration first.
+    /// The end: a person must change the configuration first.
     Misconfigured,
     /// The end: the outage window is over.
     GiveUp(GaveUp),
 }
 
 impl Redial {
-    /// The rule of somebody who begins to dial now, which is an outage from its first moment.
+    /// The rule for an owner that begins to dial now, which is an outage from its first moment.
     #[must_use]
     pub const fn starting(window: OutageWindow, at_once: AtOnce, now: Moment) -> Self {
         Self {
@@ -83,20 +82,20 @@ impl Redial {
         }
     }
 
-    /// The outage, to read from.
+    /// The outage, read-only.
     #[must_use]
     pub const fn outage(&self) -> &Outage {
         &self.outage
     }
 
-    /// From now on no outage is too long. For whoever limits the start only.
+    /// From now on no outage is too long. It is for an owner that limits the start only.
     pub const fn never_give_up(&mut self) {
         self.outage.never_give_up();
     }
 
-    /// An attempt did not work. `pause` is [`Redial::next_pause`], or that of [`Again::After`], or none for
-    /// somebody who has a back-off of its own. `is_configuration`: the same attempt works only when
-    /// somebody has changed something.
+    /// An attempt failed. `pause` is [`Redial::next_pause`], or that of [`Again::After`], or zero when the
+    /// caller tries again by itself. `is_configuration`: the same attempt works only after a person has
+    /// changed the configuration.
     pub fn failed(
         &mut self,
         now: Moment,
@@ -113,7 +112,7 @@ impl Redial {
         }
     }
 
-    /// A link is lost: when it is made again. `was_stable`: consumption was stable with it. Tell
+    /// A link is lost: returns when it is made again. `was_stable`: consumption was stable with it. Call
     /// [`Redial::lost`] as well.
     pub fn again(
         &mut self,
@@ -131,14 +130,14 @@ impl Redial {
         }
     }
 
-    /// A link, or what consumes over it, is lost: the outage that had ended before, if nobody had asked,
-    /// and whether it is time to give up.
+    /// A link or its consumption is lost. Returns the outage that had ended before, if that was not reported
+    /// yet, and whether it is time to give up.
     pub fn lost(&mut self, now: Moment, reason: &str) -> (Option<Ended>, Option<GaveUp>) {
         let ended = self.outage.lost(now, reason);
         (self.settle(ended), self.outage.verdict(now))
     }
 
-    /// All that is needed is there. See [`Outage::consuming`].
+    /// All links and their consumption are there. See [`Outage::consuming`].
     pub fn consuming(&mut self, now: Moment) {
         self.outage.consuming(now);
     }
@@ -162,8 +161,8 @@ impl Redial {
         ended
     }
 
-    /// The pause before the next attempt: there is one last attempt at the deadline. `random` is uniform
-    /// in [0, 1).
+    /// The pause before the next attempt; `random` is uniform in [0, 1). A last attempt is made at the
+    /// deadline.
     pub fn next_pause(&mut self, now: Moment, random: f64) -> Duration {
         let since = self.outage.since();
         let lasting = since.map_or(Duration::ZERO, |since| now.saturating_since(since));
@@ -200,7 +199,7 @@ mod tests {
         redial.failed(now, pause, error, is_configuration)
     }
 
-    /// Somebody whose links have worked and were stable.
+    /// An owner whose links have worked and were stable.
     fn stable(at_once: AtOnce) -> Redial {
         let window = OutageWindow::For(2 * MINUTE);
         let mut redial = Redial::starting(window, at_once, at(0));
@@ -268,8 +267,8 @@ mod tests {
     }
 
     proptest! {
-        /// However links come and go, nobody is dialled without a pause more than five times a minute,
-        /// no pause ends past the deadline, and at the deadline it is over.
+        /// However links come and go, the broker is dialled without a pause at most five times a minute, no
+        /// pause ends past the deadline, and the outage is over at the deadline.
         #[test]
         fn whatever_ends_links_they_are_made_again_within_the_window_and_with_pauses(
             lives in prop::collection::vec((0_u64..3_000, any::<bool>(), 0.0..1.0_f64), 1..200),

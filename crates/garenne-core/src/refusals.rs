@@ -1,29 +1,29 @@
-//! Whether another channel is worth a try for what the broker refuses.
+//! Whether to try another channel when the broker refuses messages.
 
 use std::time::Duration;
 
 use crate::time::Moment;
 
-/// How long refusals are taken as they are before the first new channel.
+/// How long refusals must last before the first new channel.
 pub const FIRST_PATIENCE: Duration = Duration::from_secs(2);
 
 /// The longest time from one new channel to the next while refusals go on.
 pub const LONGEST_PATIENCE: Duration = Duration::from_secs(30);
 
-/// Without any refusal for this long, the next one is the first again. It is a good deal longer than
-/// the pause after which somebody tries again who was refused ([`Backoff`](crate::Backoff), 30 s).
+/// After this long without any refusal, the next refusal counts as the first. It is much longer than the
+/// longest pause ([`Backoff`](crate::Backoff), 30 s) before a refused message is tried again.
 pub const QUIET: Duration = Duration::from_secs(5 * 60);
 
-/// Watches what the broker refuses (nacks) on one channel after the other, and says when to open a
-/// new one.
+/// Watches the refusals (nacks) of the broker on each channel in turn, and decides when to open a new
+/// channel.
 ///
-/// A refusal is meant for a queue, but it is a channel that is told it, and RabbitMQ keeps what it
-/// knows of a queue with the channel. So a channel can go on refusing for a queue that takes
-/// messages again, until it is closed. Nothing on the wire tells that from a queue that is full,
-/// therefore a new channel is tried, and less and less often while that does not help: when
-/// refusals have lasted for 2 s on a channel, then 4 s, up to 30 s on one.
+/// A refusal concerns a queue, but it comes over a channel, and RabbitMQ keeps the state of a queue with the
+/// channel. So a channel may go on refusing messages for a queue that takes messages again, until the channel
+/// is closed. On the wire this looks like a full queue. Therefore a new channel is tried, less and less often
+/// while that does not help: when refusals have lasted for 2 s on a channel, then 4 s, up to 30 s on a single
+/// channel.
 ///
-/// What the same channel confirms meanwhile says nothing about it: other queues took that.
+/// Confirms on the same channel meanwhile prove nothing about it, because they come from other queues.
 #[derive(Clone, Debug, Default)]
 pub struct Refusals {
     first_here: Option<Moment>,
@@ -43,13 +43,13 @@ impl Refusals {
         now.saturating_since(since) >= self.patience()
     }
 
-    /// A new channel is open because of refusals.
+    /// A new channel is open, because of refusals.
     pub fn renewed(&mut self) {
         self.renewals = self.renewals.saturating_add(1);
         self.reopened();
     }
 
-    /// A new channel is open for another reason: it has refused nothing yet.
+    /// A new channel is open for another reason: it has refused no message yet.
     pub fn reopened(&mut self) {
         self.first_here = None;
     }
@@ -68,8 +68,8 @@ mod tests {
         Moment::from_origin(Duration::from_secs(seconds))
     }
 
-    /// Refuses once a second for so long, with a new channel whenever one is wanted; returns when
-    /// that was.
+    /// Is refused once in each of these seconds, with a new channel whenever `refusals` asks for it; returns
+    /// the seconds of the new channels.
     fn renewals(refusals: &mut Refusals, seconds: std::ops::Range<u64>) -> Vec<u64> {
         let mut renewals = Vec::new();
         for second in seconds {
@@ -84,7 +84,7 @@ mod tests {
     #[test]
     fn refusals_that_last_want_a_new_channel_and_less_and_less_often() {
         let renewals = renewals(&mut Refusals::default(), 0..200);
-        // A new channel knows nothing until its own first refusal, a second later here.
+        // A new channel counts from its own first refusal, which here comes a second later.
         assert_eq!(renewals, [2, 7, 16, 33, 64, 95, 126, 157, 188]);
     }
 

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use crate::time::Moment;
 
-/// Allows so many restarts in so much time; the default is 5 in 10 s.
+/// Allows a limited number of restarts in a stretch of time; the default is 5 in 10 s.
 ///
-/// A child that dies faster than that will not be mended by another restart: the system stops, and
-/// its process manager has the next say. Too few, and one bad message at a bad time stops the
-/// service; too many, and it burns a core instead of telling anybody.
+/// Another restart does not help a child that dies faster than that: the system stops, and its process
+/// manager decides. When the number is too low, a single bad message at a bad time stops the service. When it
+/// is too high, the service uses a whole core for restarts and does not report the trouble.
 #[derive(Clone, Debug)]
 pub struct RestartLimit {
     times: usize,
@@ -18,7 +18,7 @@ pub struct RestartLimit {
 }
 
 impl RestartLimit {
-    /// Allows `times` restarts in any stretch of time as long as `within`; 0 allows none.
+    /// Allows `times` restarts in any stretch of time of length `within`; 0 allows none.
     #[must_use]
     pub const fn new(times: usize, within: Duration) -> Self {
         Self {
@@ -28,7 +28,7 @@ impl RestartLimit {
         }
     }
 
-    /// Whether one more restart is allowed now; if so, it is counted.
+    /// Whether another restart is allowed now; if so, it is counted.
     pub fn allow(&mut self, now: Moment) -> bool {
         while self
             .recent

@@ -1,4 +1,4 @@
-//! When a message that failed is tried again.
+//! When a failed message is tried again.
 
 mod spelling;
 
@@ -20,11 +20,11 @@ pub const MAX_TIMES: u32 = 1000;
 const DEFAULT_TIMES: u32 = 3;
 const DEFAULT_DELAY: Duration = Duration::from_secs(20);
 
-/// When, and how many times, a message that failed is tried again.
+/// When, and how many times, a failed message is tried again.
 ///
-/// A message is run once and then retried at most [`Retry::times`] times. While it waits, it waits
-/// in a lane on the broker, so nothing behind it waits with it; every distinct delay is a queue
-/// there. The default is every 20 s, three times.
+/// A message is run once and then retried at most [`Retry::times`] times. It waits in a lane on the broker,
+/// so the messages behind it do not wait with it. Each distinct delay is a queue on the broker. The default
+/// is every 20 s, three times.
 ///
 /// A policy has a spelling for configuration, which [`FromStr`](std::str::FromStr) reads and `Display` writes:
 ///
@@ -35,9 +35,9 @@ const DEFAULT_DELAY: Duration = Duration::from_secs(20);
 /// | `1s..1m*8` | after 1 s, doubling up to 1 min, eight times |
 /// | `none` | never |
 ///
-/// Delays are rounded up to whole milliseconds. From 1 ms to 49 days, at most 1000 times; see
-/// [`Retry::faults`]. Too short a delay retries into the same trouble and uses the attempts up; too
-/// long a delay keeps work waiting after the trouble has passed.
+/// Delays are rounded up to whole milliseconds. A delay is 1 ms to 49 days, and a policy has at most 1000
+/// retries; see [`Retry::faults`]. A delay that is too short meets the same trouble and uses the attempts up;
+/// a delay that is too long keeps work waiting after the trouble has passed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Retry(Schedule);
 
@@ -56,7 +56,7 @@ enum Schedule {
 }
 
 impl Retry {
-    /// No retry: a message that fails goes to the fail sink at once.
+    /// No retry: a failed message goes to the fail sink at once.
     #[must_use]
     pub const fn none() -> Self {
         Self(Schedule::List(Vec::new()))
@@ -91,15 +91,15 @@ impl Retry {
         })
     }
 
-    /// Retries so many times. A list of delays is cut to this length, or its last delay is
-    /// repeated; [`Retry::none`] stays none.
+    /// Retries at most `n` times. A list of delays is cut to this length, or its last delay is repeated.
+    /// [`Retry::none`] stays none.
     #[must_use]
     pub fn times(mut self, n: u32) -> Self {
         match &mut self.0 {
             Schedule::Every { times, .. } | Schedule::Doubling { times, .. } => *times = n,
             Schedule::List(delays) => {
                 if let Some(&last) = delays.last() {
-                    // One past the bound is enough for `faults` to see; more would only cost memory.
+                    // One past the bound is enough for `faults` to see it; more would only cost memory.
                     delays.resize(n.min(MAX_TIMES + 1) as usize, last);
                 }
             }
@@ -127,7 +127,7 @@ impl Retry {
             Schedule::Every { delay, .. } => Some(*delay),
             Schedule::List(delays) => delays.get(earlier as usize).copied(),
             Schedule::Doubling { first, ceiling, .. } => {
-                // A factor that does not fit in 32 bits is past any ceiling that a lane can have.
+                // A factor that does not fit into 32 bits is past any ceiling that a lane can have.
                 let doubled = 1_u32
                     .checked_shl(earlier)
                     .and_then(|n| first.checked_mul(n));
@@ -143,7 +143,7 @@ impl Retry {
         distinct.into_iter().collect()
     }
 
-    /// What is wrong with this policy; empty when it can be used.
+    /// The faults of this policy; empty when it can be used.
     #[must_use]
     pub fn faults(&self) -> Vec<Fault> {
         let mut faults = Vec::new();
@@ -170,7 +170,7 @@ impl Retry {
         faults
     }
 
-    /// Every delay in order, as far as a policy may go.
+    /// Every delay in order, up to the most retries that a policy may have.
     fn schedule(&self) -> impl Iterator<Item = Duration> + '_ {
         (0..MAX_TIMES).map_while(|failed| self.delay_after(Attempt::from_failed(failed)))
     }

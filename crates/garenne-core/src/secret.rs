@@ -1,32 +1,31 @@
-//! What of a value that somebody configured may be repeated, in a fault, an error or a log line.
+//! Which parts of a configured value may be repeated in a fault, an error or a log line.
 //!
-//! A value that cannot be used is often a value that stands in the wrong place: a private key where its
-//! path belongs, a URL with its password where a number belongs. So whoever tells of a bad value asks
-//! here first. Doubt hides: an operator can look the value up, but nobody can take a password out of a
-//! log again.
+//! An unusable value is often a value in the wrong place: a private key where its path belongs, a URL with
+//! its password where a number belongs. So code that reports a bad value asks this module first. In doubt the
+//! value is hidden: an operator can look the value up, but a password cannot be taken out of a log again.
 
 use std::borrow::Cow;
 
-/// Longer values are no numbers, names or durations. What they are is not known.
+/// Longer values are not numbers, names or durations. Their meaning is unknown.
 const LONGEST: usize = 100;
 
-/// A word of so many letters and digits is a token or a key, not a word.
+/// A word of this many letters and digits is a token or a key, not a word.
 const TOKEN: usize = 32;
 
-/// What keys and tokens begin with: PEM, DER in base64, JSON web tokens, tokens of chat services and of
-/// clouds.
+/// The first characters of keys and tokens: PEM, DER in base64, JSON web tokens, tokens of chat services and
+/// of clouds.
 const KEY_STARTS: [&str; 17] = [
     "-----", "MII", "MIG", "MHc", "MHQ", "MC4C", "eyJ", "xox", "ghp_", "gho_", "sk-", "sk_", "rk_",
     "SEC", "AKIA", "AIza", "ssh-",
 ];
 
-/// What stands before a key in PEM, wherever it begins.
+/// The text before a key in PEM, wherever the key begins.
 const PEM: &str = "-----BEGIN";
 
-/// How a path begins that somebody has written out.
+/// The first characters of a path that is written out.
 const PATH_STARTS: [&str; 4] = ["/", "./", "../", "~/"];
 
-/// Names of what is secret, as they stand before a `=` or a `:`.
+/// Names of secrets, as they stand before a `=` or a `:`.
 const SECRET_NAMES: [&str; 11] = [
     "password",
     "passwd",
@@ -41,11 +40,11 @@ const SECRET_NAMES: [&str; 11] = [
     "credential",
 ];
 
-/// The value itself if it may be repeated, else a text in parentheses that says why it is not.
+/// The value itself if it may be repeated, else the reason in parentheses.
 ///
-/// It is not repeated if it has more than 100 characters, has several lines, looks like a key, or looks like a URL
-/// or anything else that may hold a password. This is for values of which nothing is known. A value that is known to
-/// be a URL, and cannot be read, is never repeated: do not ask here.
+/// It is not repeated if it has more than 100 characters, has several lines, looks like a key, or looks like
+/// a URL or another text that may hold a password. This is for values of an unknown sort. A value that is
+/// known to be a URL and cannot be read must never be repeated: do not call this function for it.
 ///
 /// ```
 /// use garenne_core::secret::shown;
@@ -95,9 +94,9 @@ fn why_hidden(value: &str) -> Option<String> {
     has_control.then(|| "it has line breaks or control characters".to_owned())
 }
 
-/// Whether a part of it is a long word of letters and digits, as base64 and hexadecimal are.
+/// Whether a part of it is a long word of letters and digits, as in base64 and hexadecimal.
 fn has_token(value: &str) -> bool {
-    // A `/` is a character of base64, but not where names of folders stand between two of them.
+    // A `/` is a character of base64, but not where it separates names of folders.
     let is_path = PATH_STARTS.iter().any(|start| value.starts_with(start));
     let is_part = |c: char| c.is_ascii_alphanumeric() || "+=_".contains(c) || c == '/' && !is_path;
     let mut words = value.split(|c| !is_part(c));

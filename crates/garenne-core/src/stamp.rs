@@ -1,16 +1,16 @@
-//! Points in calendar time, as headers carry them: RFC 3339, UTC, milliseconds. People read them in
-//! the management UI, and programs parse them back exactly.
+//! Calendar times in headers: RFC 3339, UTC, milliseconds. People read them in the management UI, and
+//! programs parse them back exactly.
 
 use std::fmt::Write;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::value::Value;
 
-/// The last millisecond of the year 9999, which is the last one with four digits.
+/// The last millisecond of the year 9999, the last year with four digits.
 const LAST: Duration = Duration::from_millis(253_402_300_799_999);
 
-/// The nearest time that can be written with a year of four digits, from 1970 to 9999: RFC 3339 has no
-/// other. Brokers, producers and clocks say others, and to write one would panic.
+/// The nearest time with a year of four digits, from 1970 to 9999: RFC 3339 has no others. Brokers, producers
+/// and clocks may give other times, and to format such a time would panic.
 #[must_use]
 pub fn within_years_of_four_digits(time: SystemTime) -> SystemTime {
     let since_epoch = time.duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -22,8 +22,8 @@ pub(crate) fn last() -> SystemTime {
     UNIX_EPOCH + LAST
 }
 
-/// The header value for a time. One that cannot be written is taken as the nearest that can: a host whose
-/// clock is that wrong must still be able to park a message.
+/// The header value for a time. A time that cannot be written becomes the nearest that can: a host with a
+/// wrong clock must still be able to park a message.
 pub(crate) fn stamp(time: SystemTime) -> Value {
     let time = within_years_of_four_digits(time);
     let mut text = String::with_capacity("1970-01-01T00:00:00.000Z".len());
@@ -32,7 +32,7 @@ pub(crate) fn stamp(time: SystemTime) -> Value {
     text.into()
 }
 
-/// The time that a header value says, if it says one.
+/// The time in a header value, if it holds a time.
 pub(crate) fn read_stamp(value: &Value) -> Option<SystemTime> {
     humantime::parse_rfc3339(value.as_str()?).ok()
 }

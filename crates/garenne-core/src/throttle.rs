@@ -1,31 +1,31 @@
-//! What happens again and again is told now and then, with a count.
+//! Repeated events are reported at intervals, with a count.
 
 use std::time::Duration;
 
 use crate::time::Moment;
 
-/// How far apart events are told, once a burst is used up.
+/// The interval between reported events, once a burst is used up.
 pub const EVERY: Duration = Duration::from_secs(1);
 
-/// Thins out events of one kind: a burst of them is told as they come, then at most one a second.
+/// Thins out events of one kind: a burst of events is reported as they come, then at most one event a second.
 ///
-/// Each event that is told carries how many were left out since the one that was told before it. A
-/// second without an event gives one place of the burst back. So what happens now and then is told
-/// in full, and a loop neither floods a log nor hides in it.
+/// Each reported event carries the number of events that were left out since the last report. A second
+/// without an event gives one place of the burst back. So rare events are reported in full, and a loop
+/// neither floods a log nor stays hidden in it.
 ///
-/// Too small a burst hides what belongs to an ordinary event (ten workers that subscribe after one
-/// loss); too large a one fills the log before the thinning begins.
+/// When the burst is too small, it hides parts of an ordinary event (ten workers that subscribe after a
+/// loss). When it is too large, it fills the log before the thinning begins.
 #[derive(Clone, Debug)]
 pub struct Throttle {
-    /// How long events may be ahead of one a second.
+    /// How far reports may run ahead of one event a second.
     ahead: Duration,
-    /// When all that was told would have been told at one a second.
+    /// The time up to which the reported events would last at one a second.
     caught_up: Moment,
     left_out: u64,
 }
 
 impl Throttle {
-    /// Tells `burst` events as they come; 0 counts as 1.
+    /// Reports `burst` events as they come; 0 counts as 1.
     #[must_use]
     pub const fn new(burst: u32) -> Self {
         Self {
@@ -35,8 +35,8 @@ impl Throttle {
         }
     }
 
-    /// Something happened. `Some` if it is to be told, with the number of those that were left out
-    /// since one was told.
+    /// An event happened. `Some` if it is to be reported, with the number of events that were left out since
+    /// the last report.
     pub fn happened(&mut self, now: Moment) -> Option<u64> {
         let caught_up = self.caught_up.max(now);
         if caught_up.saturating_since(now) > self.ahead {

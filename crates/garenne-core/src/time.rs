@@ -5,9 +5,8 @@ use std::time::Duration;
 
 /// A moment of monotonic time, measured from an origin that the caller chose.
 ///
-/// Nothing in this crate reads a clock. Whoever drives it picks an origin once (the start of the
-/// process, the start of a test) and passes the time since then. Moments with different origins
-/// must not be mixed.
+/// This crate reads no clock. Its caller chooses an origin once (the start of the process, the start of a
+/// test) and passes the time since then. Moments with different origins must not be mixed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Moment(Duration);
 
@@ -18,14 +17,14 @@ impl Moment {
         Self(elapsed)
     }
 
-    /// How long after `earlier` this is; zero when it is not after it.
+    /// The time from `earlier` to this moment; zero when this moment is not later.
     #[must_use]
     pub const fn saturating_since(self, earlier: Self) -> Duration {
         self.0.saturating_sub(earlier.0)
     }
 }
 
-/// Saturates: a window of ten thousand years is a moment that never comes, not an overflow.
+/// Saturates: with a window of ten thousand years the moment never comes, but the addition does not overflow.
 impl Add<Duration> for Moment {
     type Output = Self;
 

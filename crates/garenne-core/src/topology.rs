@@ -1,4 +1,4 @@
-//! What a program needs on the broker besides the queues that it consumes.
+//! The entities that a program needs on the broker besides the queues that it consumes.
 
 use crate::entity::{BindingEntity, Entity, ExchangeEntity, ExchangeKind, QueueEntity, QueueKind};
 use crate::fault::Fault;
@@ -6,8 +6,8 @@ use crate::naming::NAME_MAX;
 use crate::queue::Queue;
 use crate::value::Headers;
 
-/// Queues, exchanges and bindings that a program declares because it sends to them. Everything is durable, and
-/// declared in the order in which it is added.
+/// Queues, exchanges and bindings that a program declares because it sends to them. All of them are durable,
+/// and are declared in the order in which they are added.
 ///
 /// ```
 /// # use garenne_core::{ExchangeKind, Queue, QueueKind, Topology};
@@ -23,34 +23,34 @@ pub struct Topology {
     parts: Vec<Part>,
 }
 
-/// One part of a [`Topology`].
+/// A part of a [`Topology`].
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Part {
-    /// A queue with all that its consumer needs.
+    /// A queue with all the entities that its consumer needs.
     Queue(Box<Queue>),
-    /// Something by itself.
+    /// A single entity.
     Entity(Entity),
 }
 
 impl Topology {
-    /// Nothing.
+    /// An empty topology.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// A queue that a service on garenne consumes: say it with the same options as the consumer does, else
-    /// the one of the two that starts later is refused. Its lanes and its parking queue are declared too,
-    /// as [`Queue::declare`] says.
+    /// A queue that a service on garenne consumes. Set the same options as the consumer does; otherwise the
+    /// broker refuses the program that starts later. Its lanes and its parking queue are declared too, as
+    /// [`Queue::declare`] says.
     #[must_use]
     pub fn queue(mut self, queue: impl Into<Queue>) -> Self {
         self.parts.push(Part::Queue(Box::new(queue.into())));
         self
     }
 
-    /// A queue and nothing else: for consumers that are not on garenne. For one with arguments, see
-    /// [`Topology::entity`].
+    /// A queue without lanes and parking queue, for consumers that are not on garenne. For a queue with
+    /// arguments, see [`Topology::entity`].
     #[must_use]
     pub fn plain_queue(self, name: impl Into<String>, kind: QueueKind) -> Self {
         let args = Headers::from([("x-queue-type".to_owned(), kind.as_str().into())]);
@@ -65,7 +65,7 @@ impl Topology {
         self.entity(Entity::Exchange(ExchangeEntity { name, kind }))
     }
 
-    /// A binding from an exchange to a queue. Both must be there: add it after them.
+    /// A binding from an exchange to a queue. Add it after them, because both must exist.
     #[must_use]
     pub fn bind(
         self,
@@ -80,14 +80,14 @@ impl Topology {
         }))
     }
 
-    /// Anything else that can be declared.
+    /// Any other entity.
     #[must_use]
     pub fn entity(mut self, entity: Entity) -> Self {
         self.parts.push(Part::Entity(entity));
         self
     }
 
-    /// Adds all of another one behind what is here.
+    /// Adds all parts of another topology behind the parts of this one.
     #[must_use]
     pub fn and(mut self, other: impl Into<Self>) -> Self {
         self.parts.extend(other.into().parts);
@@ -100,7 +100,7 @@ impl Topology {
         &self.parts
     }
 
-    /// Everything that is wrong with it; empty when it can be declared.
+    /// The faults of the topology; empty when it can be declared.
     #[must_use]
     pub fn faults(&self) -> Vec<Fault> {
         self.parts.iter().flat_map(Part::faults).collect()

@@ -11,9 +11,8 @@ pub struct TraceContext<'a> {
 }
 
 impl<'a> TraceContext<'a> {
-    /// The context in these headers; `None` when there is no `traceparent`, or one that is not of
-    /// the form `00-<32 hex digits>-<16 hex digits>-<2 hex digits>`, which later versions only add
-    /// to.
+    /// The context in these headers; `None` without a valid `traceparent`. It must begin with the form
+    /// `00-<32 hex digits>-<16 hex digits>-<2 hex digits>`; later versions only add to that form.
     #[must_use]
     pub fn of(headers: &'a Headers) -> Option<Self> {
         let text = |name| headers.get(name).and_then(Value::as_str);
@@ -30,13 +29,13 @@ impl<'a> TraceContext<'a> {
         self.parent
     }
 
-    /// `tracestate`, if there is one: what tracing systems want to be handed on.
+    /// `tracestate`, if there is one: data that tracing systems want to be passed on.
     #[must_use]
     pub const fn state(self) -> Option<&'a str> {
         self.state
     }
 
-    /// The id of the trace: 32 hexadecimal digits, what a tracing system is searched by.
+    /// The id of the trace: 32 hexadecimal digits, by which a tracing system is searched.
     #[must_use]
     pub fn trace_id(self) -> &'a str {
         self.parent.split('-').nth(1).unwrap_or_default()

@@ -9,15 +9,15 @@ pub use text::TextProperty;
 use crate::value::{Headers, Value};
 use crate::wire::{Entry, PropertyList, SHORT_STRING_MAX, entry_bytes, readable};
 
-/// A part of a message's properties that cannot be read, as it came. A copy of the message carries
-/// it untouched, where AMQP lets it.
+/// A part of a message's properties that cannot be read, as it came. A copy of the message carries it
+/// unchanged, where AMQP allows it.
 ///
-/// Its text says what it is and why, and is safe to print: `header "deep": nested deeper than 100`.
+/// Its text names the part and the reason, and is safe to print: `header "deep": nested deeper than 100`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unread {
-    /// What it is a part of.
+    /// The place of the part.
     pub part: UnreadPart,
-    /// The bytes; [`UnreadPart`] says from where to where.
+    /// The bytes; [`UnreadPart`] gives their bounds.
     pub bytes: Vec<u8>,
 }
 
@@ -26,23 +26,23 @@ pub struct Unread {
 pub enum UnreadPart {
     /// A text property that is not UTF-8: its bytes, at most 255.
     Property(TextProperty),
-    /// One header: the length of its name, the name, the type, the value.
+    /// A header: the length of its name, the name, the type, the value.
     ///
     /// Its name is not UTF-8, or has come before; or its value is nested deeper than
-    /// [`MAX_DEPTH`](crate::json::MAX_DEPTH); or a table in it has a name that is not UTF-8 or comes
-    /// twice; or something in it has an unknown type or a wrong length.
+    /// [`MAX_DEPTH`](crate::json::MAX_DEPTH); or a table in it has a name that is not UTF-8 or comes twice;
+    /// or a value in it has an unknown type or a wrong length.
     Header,
-    /// The rest of the header table, from the header whose end cannot be told: its type is unknown,
-    /// or it is longer than the table.
+    /// The rest of the header table, from the first header whose end is unknown: its type is unknown, or it
+    /// is longer than the table.
     Headers,
-    /// The rest of the properties: they end too early, or do not end where they should. The bytes
-    /// are a property list of their own: a flag word with the properties that are missing, and then
-    /// what there is. If there was not even a flag word, they are the only byte there was.
+    /// The rest of the properties: they end too early, or do not end where they should. The bytes are a
+    /// property list of their own: a flag word for the missing properties, and then the bytes that came. If
+    /// there was no whole flag word, they are the only byte that came.
     Rest,
 }
 
 impl UnreadPart {
-    /// The name of a part that is not a text property, wherever such parts are stored.
+    /// The name under which a part is stored; `None` for a text property.
     pub(crate) fn tag(self) -> Option<&'static str> {
         match self {
             Self::Property(_) => None,
@@ -58,7 +58,7 @@ impl UnreadPart {
         parts.into_iter().find(|part| part.tag() == Some(tag))
     }
 
-    /// Where it stands among the properties.
+    /// Its place in the order of the properties.
     fn order(self) -> (u32, bool) {
         match self {
             Self::Property(property) => (property.place(), false),
@@ -69,11 +69,11 @@ impl UnreadPart {
     }
 }
 
-/// Takes out what cannot be sent, to be kept as a header; `None` when there is nothing. A header that
-/// RabbitMQ ends the connection over is kept as the bytes that it would be.
+/// Takes out the parts that cannot be sent, to be kept as a header; `None` when there is no such part. A
+/// header that makes RabbitMQ end the connection is kept as its bytes.
 ///
-/// All that is left of the headers goes with it. Otherwise a header could count that has not counted
-/// before, because another one of its name stood before it.
+/// All other unreadable parts except text properties go with it. Otherwise a header could take effect that
+/// was ignored before, because another header of its name stood before it.
 pub(crate) fn put_aside(headers: &mut Headers, unread: &mut Vec<Unread>) -> Option<Value> {
     headers.retain(|name, value| {
         let is_fatal = value.has_no_number();
@@ -98,7 +98,7 @@ pub(crate) fn put_aside(headers: &mut Headers, unread: &mut Vec<Unread>) -> Opti
     Some(parts.collect::<Vec<_>>().into())
 }
 
-/// Undoes [`put_aside`]; what is not of its form is not believed.
+/// Undoes [`put_aside`]; a value that is not of its form is not believed.
 pub(crate) fn take_back(headers: &mut Headers, unread: &mut Vec<Unread>, aside: &Value) {
     let Value::Array(parts) = aside else {
         return;
@@ -129,14 +129,14 @@ pub(crate) fn sort(unread: &mut [Unread]) {
 }
 
 impl Unread {
-    /// The name of the header, if this is one; it may not be UTF-8.
+    /// The name of the header, if this part is a header; the name may not be UTF-8.
     #[must_use]
     pub fn header_name(&self) -> Option<&[u8]> {
         self.entry().map(|entry| entry.name)
     }
 
-    /// Whether a broker takes it. A text or a header that AMQP allows can be sent, even though it
-    /// cannot be read here; what breaks AMQP's rules cannot: the broker would close the connection.
+    /// Whether a broker takes it. A text or a header that AMQP allows can be sent, even though it cannot be
+    /// read here. A part that breaks AMQP's rules cannot: the broker would close the connection.
     #[must_use]
     pub fn can_be_sent(&self) -> bool {
         match self.part {
@@ -148,7 +148,7 @@ impl Unread {
         }
     }
 
-    /// The header, if this is one and the bytes are exactly that.
+    /// The header, if this part is exactly one header.
     pub(crate) fn entry(&self) -> Option<Entry<'_>> {
         if self.part != UnreadPart::Header {
             return None;
@@ -157,7 +157,7 @@ impl Unread {
         behind.is_empty().then_some(entry)
     }
 
-    /// The header, if it can be read and was put aside because RabbitMQ cannot read it.
+    /// The header, if it is readable and was put aside because RabbitMQ cannot read it.
     fn fatal_header(&self) -> Option<(String, Value)> {
         let entry = self.entry()?;
         let value = entry.value.decode().ok()?;
@@ -165,8 +165,8 @@ impl Unread {
         value.has_no_number().then(|| (name.to_owned(), value))
     }
 
-    /// Whether the bytes are what the part says. What was read always is; what is stored as text may
-    /// have been changed.
+    /// Whether the bytes fit the kind of part. Parts from the wire always do; parts that were stored as text
+    /// may have been changed.
     pub(crate) fn is_whole(&self) -> bool {
         match self.part {
             UnreadPart::Property(_) => self.bytes.len() <= SHORT_STRING_MAX,

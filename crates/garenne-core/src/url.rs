@@ -1,47 +1,47 @@
 //! URLs that hold passwords, taken apart.
 //!
-//! People write passwords into URLs as they are: with `@`, `/`, `?` or `#` in them, or without the host
-//! behind. A lenient reader then takes a part of the password for the host, the port or the path, and
-//! whoever shows these shows the password. So this reader is strict. It refuses what can be meant in two
-//! ways, and its errors repeat nothing of the URL.
+//! People write passwords into URLs unescaped: with `@`, `/`, `?` or `#` in them, or without a host behind
+//! them. A lenient reader then takes a part of the password for the host, the port or the path, and a program
+//! that shows these shows the password. So this reader is strict. It refuses a URL with more than one
+//! reading, and its errors repeat no part of the URL.
 
 use std::error::Error;
 use std::fmt;
 
-/// A URL such as `amqp://user:password@host:5672/path?name=value`, in its parts. Everything but the path
-/// is percent-decoded. Its `Debug` leaves out user, password and query.
+/// The parts of a URL such as `amqp://user:password@host:5672/path?name=value`. All but the path are
+/// percent-decoded. Its `Debug` leaves out user, password and query.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct UrlParts {
-    /// What stands before `://`, in lower case.
+    /// The scheme: the text before `://`, in lower case.
     pub scheme: String,
     /// The user, if the URL has an `@`.
     pub user: Option<String>,
     /// The password, if there is a colon behind the user.
     pub password: Option<String>,
-    /// The host: a name or an address; one of IPv6 without its brackets. Empty if there is none.
+    /// The host: a name or an address; an IPv6 address without its brackets. Empty if there is none.
     pub host: String,
     /// The port, from 1.
     pub port: Option<u16>,
-    /// What stands behind the first slash after the host, as it was written; `None` without that slash.
+    /// The text behind the first slash after the host, as it was written; `None` without that slash.
     pub path: Option<String>,
     /// Names and values of the query, in their order.
     pub query: Vec<(String, String)>,
 }
 
-/// Why a text is not a URL that can be read in one way only. It repeats nothing of it.
+/// Why a text is not a URL with a single reading. It repeats no part of the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UrlError(&'static str);
 
 impl UrlParts {
-    /// Takes a URL apart.
+    /// Splits a URL into its parts.
     ///
     /// # Errors
     ///
-    /// [`UrlError`] if there is no scheme, if the host cannot be one, if an escape is NUL or not UTF-8, and for what can be
-    /// meant in two ways: white space, a control character, `#` or a comma anywhere; a `%` that begins no escape; a
-    /// colon without a port; an `@`, a second `?`, a `;` or a `://` behind the host. In user, password, path and query,
-    /// these are written as escapes, such as `%40`.
+    /// [`UrlError`] if there is no scheme, if the host cannot be a host, or if an escape is NUL or not UTF-8.
+    /// Also for everything that allows two readings: white space, a control character, `#` or a comma
+    /// anywhere; a `%` that begins no escape; a colon without a port; an `@`, a second `?`, a `;` or a `://`
+    /// behind the host. In user, password, path and query, write these as escapes, such as `%40`.
     pub fn parse(text: &str) -> Result<Self, UrlError> {
         let (scheme, rest) = text
             .split_once("://")
@@ -87,13 +87,13 @@ impl UrlParts {
     ///
     /// # Errors
     ///
-    /// [`UrlError`] if that is not UTF-8.
+    /// [`UrlError`] if the decoded path is not UTF-8.
     pub fn decoded_path(&self) -> Result<String, UrlError> {
         decoded(self.path.as_deref().unwrap_or_default())
     }
 }
 
-/// Writes a text so that it can stand anywhere in a URL.
+/// Escapes a text so that it can stand anywhere in a URL.
 ///
 /// ```
 /// assert_eq!(garenne_core::url::escaped("/a b"), "%2fa%20b");
@@ -137,7 +137,7 @@ fn refuse_ambiguous(text: &str) -> Result<(), UrlError> {
     }
 }
 
-/// What stands behind the host may be a part of a password that was not escaped.
+/// The text behind the host may be a part of a password that was not escaped.
 fn refuse_behind_host(text: &str) -> Result<(), UrlError> {
     if text.contains(['@', '?', ';']) || text.contains("://") {
         return Err(UrlError(
@@ -172,7 +172,7 @@ fn host_and_port(place: &str) -> Result<(String, Option<u16>), UrlError> {
         };
         let host = decoded(host)?;
         let can_be = |c: char| c.is_ascii_alphanumeric() || "-._".contains(c);
-        // A socket of this machine is named by its path, in escapes.
+        // The host may be a local socket, named by its path in escapes.
         let is_socket = host.starts_with('/') && !place.starts_with('/');
         if !is_socket && !host.chars().all(can_be) {
             return Err(UrlError(
@@ -202,7 +202,7 @@ fn pairs(query: &str) -> Result<Vec<(String, String)>, UrlError> {
         .collect()
 }
 
-/// Replaces escapes by what they stand for.
+/// Replaces escapes by the characters that they stand for.
 fn decoded(text: &str) -> Result<String, UrlError> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();

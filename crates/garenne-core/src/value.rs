@@ -1,4 +1,4 @@
-//! Header values and header tables, as AMQP 0-9-1 knows them.
+//! Header values and header tables of AMQP 0-9-1.
 
 use std::collections::BTreeMap;
 
@@ -9,12 +9,12 @@ use crate::wire::short;
 /// A name is a short string on the wire: at most 255 bytes; a longer one is cut when it is sent.
 pub type Headers = BTreeMap<String, Value>;
 
-/// One value in a field table.
+/// A single value in a field table.
 ///
-/// There is a variant for every type that RabbitMQ sends, so that a copy of a message carries the
-/// very bytes of the original. Two of them share a type on the wire: a *long string* (`S`) is
-/// [`Value::Text`] when it is UTF-8, which it nearly always is, and [`Value::LongString`] when it
-/// is not. A *byte array* (`x`) is a type of its own.
+/// There is a variant for every type that RabbitMQ sends, so that a copy of a message carries the exact bytes
+/// of the original. Two variants share a type on the wire: a *long string* (`S`) is [`Value::Text`] when it
+/// is UTF-8, as nearly always, and [`Value::LongString`] when it is not. A *byte array* (`x`) is a type of
+/// its own.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Value {
     /// `t`: true or false.
@@ -61,7 +61,7 @@ pub enum Value {
 }
 
 impl Value {
-    /// The number, if this is an integer of any width; floats and texts are not.
+    /// The number, if this is an integer of any width; floats and texts are not integers.
     #[must_use]
     pub fn as_integer(&self) -> Option<i128> {
         match *self {
@@ -85,8 +85,8 @@ impl Value {
         }
     }
 
-    /// Whether this value is, or has in it, a float that is no number or infinite. AMQP has bytes for
-    /// those, but RabbitMQ cannot read them: it ends the connection over them (541).
+    /// Whether this value is or contains a float that is infinite or not a number. AMQP has bytes for such
+    /// floats, but RabbitMQ cannot read them: it ends the connection (541).
     #[must_use]
     pub fn has_no_number(&self) -> bool {
         match self {
@@ -129,7 +129,7 @@ pub fn headers_len(headers: &Headers) -> usize {
             .sum::<usize>()
 }
 
-/// How many bytes one entry of a field table takes on the wire.
+/// How many bytes an entry of a field table takes on the wire.
 pub(crate) fn header_len(name: &str, value: &Value) -> usize {
     const NAME_LENGTH: usize = 1;
     NAME_LENGTH + short(name).len() + value.encoded_len()

@@ -6,16 +6,16 @@ use std::time::Duration;
 
 use crate::duration::{DurationError, parse_duration};
 
-/// How long one outage may last before the system gives up.
+/// How long an outage may last before the system gives up.
 ///
-/// It covers the start as well: a broker that is down when the service starts is the same case. The
-/// default is 2 minutes. Too short, and a routine restart of the broker (5–30 s) ends the service;
-/// too long, and nobody is told that it does nothing.
+/// It covers the start as well: a broker that is down when the service starts is the same case. The default
+/// is 2 minutes. When it is too short, a routine restart of the broker (5–30 s) ends the service. When it is
+/// too long, the service stands still unnoticed.
 ///
 /// Its spelling in configuration is a duration (`2m`, `90s`), `never`, or `fail-fast`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OutageWindow {
-    /// Give up when one outage has lasted this long; more than zero.
+    /// Give up when an outage has lasted this long; more than zero.
     For(Duration),
     /// Never give up.
     Never,
@@ -58,7 +58,7 @@ impl FromStr for OutageWindow {
 /// A text that is not an [`OutageWindow`].
 #[derive(Clone, Debug, PartialEq)]
 pub enum WindowError {
-    /// A window of no time at all.
+    /// A window of zero length.
     Zero,
     /// Neither a duration nor one of the two words.
     Unreadable(DurationError),
@@ -80,7 +80,7 @@ impl std::error::Error for WindowError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Zero => None,
-            // Its text is already part of this one's.
+            // The text of the inner error is already part of this error's text.
             Self::Unreadable(error) => error.source(),
         }
     }

@@ -14,6 +14,7 @@ use crate::args::Send;
 use crate::exit::{Done, Trouble, say, say_fault};
 use crate::interrupt::Interrupt;
 use crate::output::{Progress, Screen, count};
+use crate::secrets::file_name;
 
 /// How many messages are on their way at once, and how many bytes of them.
 const WINDOW: usize = 256;

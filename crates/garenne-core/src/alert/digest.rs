@@ -1,4 +1,4 @@
-//! What an alert tells in one call.
+//! The content of a call of an alert.
 
 use std::fmt;
 use std::time::Duration;
@@ -9,46 +9,46 @@ use super::words::{cut, grouped, lasting, one_line};
 /// How long a name may be in the head line, in bytes.
 const MAX_NAME: usize = 100;
 
-/// What an alert tells in one call: everything since the last one.
+/// The content of a call of an alert: all news since the last call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Digest {
-    /// The service that tells it.
+    /// The service that sends it.
     pub service: String,
     /// The host on which the service runs.
     pub host: String,
-    /// How many digests this alert has told before, since the process started.
+    /// How many digests this alert has sent before, since the process started.
     ///
-    /// A call that fails is repeated later with the same number and everything that was added since.
-    /// Whoever gets a number twice should believe the later one.
+    /// A failed call is repeated later with the same number, and with the news since then. A receiver that
+    /// gets a number twice should believe the later digest.
     pub number: u64,
-    /// What happened: the worst first, then the most frequent. Never empty.
+    /// The news: the worst first, then the most frequent. Never empty.
     pub items: Vec<Item>,
     /// News that were dropped since the last digest, because they could not be told in time.
     pub dropped: u64,
 }
 
-/// Equal news, told as one.
+/// Equal news, told together.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Item {
-    /// What they are about.
+    /// The subject of the news.
     pub subject: Subject,
     /// How many there were.
     pub count: u64,
-    /// From the first to the newest of them.
+    /// The time from the first to the newest of them.
     pub lasting: Duration,
-    /// The words of the newest: one line of at most 500 bytes.
+    /// The text of the newest: a single line of at most 500 bytes.
     pub newest: String,
 }
 
 impl Digest {
-    /// How bad the worst of it is.
+    /// The severity of the worst item.
     #[must_use]
     pub fn severity(&self) -> Severity {
         let all = self.items.iter().map(|item| item.subject.severity());
         all.max().unwrap_or(Severity::Info)
     }
 
-    /// How many messages it tells of that failed for good.
+    /// How many failed messages it reports.
     #[must_use]
     pub fn failures(&self) -> u64 {
         let failures = |item: &&Item| matches!(item.subject, Subject::Failures { .. });
@@ -59,14 +59,14 @@ impl Digest {
             .sum()
     }
 
-    /// How many news it tells in all.
+    /// How many news it reports.
     #[must_use]
     pub fn count(&self) -> u64 {
         self.items.iter().map(|item| item.count).sum()
     }
 
-    /// The text for people: a head line, a line per item, and what did not fit in numbers. It has
-    /// at most so many bytes.
+    /// The text for people: a head line, a line per item, and the numbers of items that did not fit. It has
+    /// at most `max_bytes` bytes.
     #[must_use]
     pub fn text(&self, max_bytes: usize) -> String {
         let mut text = self.head();
@@ -95,7 +95,7 @@ impl Digest {
         head
     }
 
-    /// What is left unsaid behind the first items.
+    /// The line about the items that did not fit.
     fn tail(&self, shown: usize) -> String {
         let mut tail = String::new();
         let unsaid = &self.items[shown..];
@@ -124,7 +124,7 @@ impl fmt::Display for Digest {
     }
 }
 
-/// One line: what, how many, in how much time, and the newest.
+/// A single line: the subject, the count, the time span, and the newest.
 impl fmt::Display for Item {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {

@@ -1,23 +1,23 @@
-//! How many calls a service takes.
+//! How many calls the receiver of alerts takes.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use crate::time::Moment;
 
-/// At most so many calls in any stretch of time of this length.
+/// At most `calls` calls in any stretch of time of length `per`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CallLimit {
     /// How many calls; from 1 to 10,000.
     pub calls: u32,
-    /// In how much time; above zero.
+    /// The length of the stretch of time; above zero.
     pub per: Duration,
 }
 
 /// The calls that still count against a limit.
 ///
-/// A call arrives at some moment between its beginning and its end. It counts from its end, so that
-/// the other side, which counts arrivals, never sees more than the limit.
+/// A call arrives at some moment between its beginning and its end. It counts from its end, so that the
+/// receiver, which counts arrivals, never sees more than the limit.
 #[derive(Clone, Debug)]
 pub(super) struct Calls {
     limit: CallLimit,
@@ -32,7 +32,7 @@ impl Calls {
         }
     }
 
-    /// When the next call may begin, with so many calls kept in reserve; now, if that is the answer.
+    /// When the next call may begin, with `reserve` calls kept back; `now`, if it may begin at once.
     pub(super) fn next(&mut self, now: Moment, reserve: u32) -> Moment {
         while self
             .recent

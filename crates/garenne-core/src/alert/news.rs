@@ -1,23 +1,23 @@
-//! One thing that happened.
+//! A single piece of news.
 
 use super::subject::Subject;
 use super::words::one_line;
 use crate::outcome::FailReason;
 
-/// How much of an error is told, in bytes.
+/// How many bytes of an error are told.
 const MAX_TEXT: usize = 500;
 
-/// One thing that happened, and what it is about.
+/// A single piece of news, with its subject.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct News {
-    /// What it is about.
+    /// The subject.
     pub subject: Subject,
-    /// The words for it: one line, at most 500 bytes.
+    /// The text: a single line of at most 500 bytes.
     pub text: String,
 }
 
 impl News {
-    /// News about this. The text is made one line and cut to 500 bytes.
+    /// News about this subject. The text is made a single line and cut to 500 bytes.
     #[must_use]
     pub fn new(subject: Subject, text: &str) -> Self {
         Self {

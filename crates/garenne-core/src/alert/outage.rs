@@ -8,7 +8,7 @@ use super::words::lasting;
 use crate::outage::{Ended, Outage, Phase};
 use crate::time::Moment;
 
-/// Tells of an outage once it has lasted for some time, and of its end if it was told.
+/// Reports an outage once it has lasted for some time, and its end if the outage was reported.
 #[derive(Clone, Debug)]
 pub struct OutageAlarm {
     after: Duration,
@@ -16,15 +16,15 @@ pub struct OutageAlarm {
 }
 
 impl OutageAlarm {
-    /// Tells of outages that have lasted this long.
+    /// Reports outages that have lasted this long.
     #[must_use]
     pub const fn new(after: Duration) -> Self {
         Self { after, told: false }
     }
 
-    /// To be asked now and then while an outage may be going on.
+    /// Call it at short intervals while there may be an outage.
     ///
-    /// Only a state without consumption is news; that it is not *stable* yet is none.
+    /// Only an outage without consumption is news; consumption that is not *stable* yet is not.
     pub fn look(&mut self, outage: &Outage, now: Moment) -> Option<News> {
         let Phase::Down { since } = outage.phase() else {
             return None;

@@ -1,11 +1,11 @@
-//! How fast an alert speaks.
+//! The pace of an alert.
 
 use std::time::Duration;
 
 use super::limit::CallLimit;
 use crate::fault::Fault;
 
-/// How fast an alert speaks: how often it is called, what it gathers, how long it keeps trying.
+/// The pace of an alert: how often it is called, how long it gathers news, how long it keeps trying.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use = "a pace does nothing until an alert is given it"]
 #[non_exhaustive]
@@ -25,53 +25,54 @@ pub struct Pace {
 }
 
 impl Pace {
-    /// At most so many calls in any stretch of `per`, calls that fail included: 20 per minute by
-    /// default; 1 to 10,000 calls. With more than one, the last is kept for critical news and the
-    /// end of the service.
+    /// At most `calls` calls in any stretch of `per`, failed calls included: 20 per minute by default; 1 to
+    /// 10,000 calls. When more than one call is allowed, the last is reserved for critical news and the end
+    /// of the service.
     ///
-    /// Too high, and the other side refuses or mutes what comes; too low, and news wait for a call.
-    /// Each process counts for itself: divide by the number of replicas that share a robot.
+    /// When it is too high, the receiver refuses or mutes the alerts. When it is too low, news wait for a
+    /// call. Each process counts for itself: divide by the number of replicas that share a receiver.
     pub const fn limit(mut self, calls: u32, per: Duration) -> Self {
         self.limit = CallLimit { calls, per };
         self
     }
 
-    /// How long the first news about something wait for others: 2 s by default; 0 tells at once.
+    /// How long the first news about a subject wait for others: 2 s by default; 0 tells them at once.
     ///
-    /// Too short, and a burst begins with an alert about its first message; too long, and people
-    /// learn of it late. Critical news never wait.
+    /// When it is too short, a burst begins with an alert about its first message. When it is too long,
+    /// people learn of it late. Critical news never wait.
     pub const fn gather(self, gather: Duration) -> Self {
         Self { gather, ..self }
     }
 
-    /// How long a subject that was told makes no further call: 5 min by default. What happens
-    /// meanwhile is counted, and told then, or with the next call for another reason.
+    /// How long a told subject makes no further call: 5 min by default. News meanwhile are counted, and told
+    /// after that time or with an earlier call.
     ///
-    /// Too short, and people stop reading; too long, and nobody sees that it goes on.
+    /// When it is too short, people stop reading. When it is too long, they do not see that the trouble goes
+    /// on.
     pub const fn every(self, every: Duration) -> Self {
         Self { every, ..self }
     }
 
-    /// How long one call may take before it counts as failed: 10 s by default; above zero.
+    /// How long a call may take before it counts as failed: 10 s by default; above zero.
     pub const fn timeout(self, timeout: Duration) -> Self {
         Self { timeout, ..self }
     }
 
-    /// How long news that ought to have been told are kept while calls fail: 1 h by default; above
-    /// zero. Older ones are dropped, and the next alert says how many.
+    /// How long overdue news are kept while calls fail: 1 h by default; above zero. Older news are dropped,
+    /// and the next alert says how many.
     pub const fn keep(self, keep: Duration) -> Self {
         Self { keep, ..self }
     }
 
-    /// How many subjects are told apart at a time: 64 by default, 1 to 10,000. What is beyond is
-    /// told together per queue and reason; nothing goes uncounted.
+    /// How many subjects are told apart: 64 by default, 1 to 10,000. Further subjects are told together per
+    /// queue and reason; all news are counted.
     ///
-    /// It bounds memory, to about 1 KiB each.
+    /// It bounds the memory, to about 1 KiB per subject.
     pub const fn subjects(self, subjects: usize) -> Self {
         Self { subjects, ..self }
     }
 
-    /// All that is wrong with it.
+    /// The faults of this pace.
     #[must_use]
     pub fn faults(&self) -> Vec<Fault> {
         let mut faults = Vec::new();

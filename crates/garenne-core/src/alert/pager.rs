@@ -1,4 +1,4 @@
-//! When an alert is called, and with what.
+//! When an alert is called, and with which news.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -11,16 +11,16 @@ use super::subject::{Severity, Subject};
 use crate::backoff::Backoff;
 use crate::time::Moment;
 
-/// The shortest pause after a call that failed.
+/// The shortest pause after a failed call.
 const RETRY_FLOOR: Duration = Duration::from_secs(1);
-/// The longest one.
+/// The longest pause after a failed call.
 const RETRY_CEILING: Duration = Duration::from_secs(300);
 
-/// Decides when an alert is called, and with what.
+/// Decides when an alert is called, and with which news.
 ///
-/// News are [noted](Pager::note) as they come. [`Pager::next`] says what to do now; after a call,
-/// [`Pager::told`] or [`Pager::failed`] says how it went. One call at a time: until one of the two,
-/// there is no next.
+/// News are [noted](Pager::note) as they come. [`Pager::next`] returns the step to take now. After a call,
+/// report its result with [`Pager::told`] or [`Pager::failed`]. There is one call at a time: before that
+/// report there is no next call.
 ///
 /// At any time, `noted = told + dropped + pending` holds for its [tally](Pager::tally).
 #[derive(Clone, Debug)]
@@ -32,9 +32,9 @@ pub struct Pager {
     asked: Option<Asked>,
     calls: Calls,
     backoff: Backoff,
-    /// Not before this, because the last call failed.
+    /// No call before this moment, because the last call failed.
     pause_until: Moment,
-    /// Not before this, because the other side said so.
+    /// No call before this moment, because the receiver asked for a pause.
     refused_until: Moment,
     closing: bool,
     number: u64,
@@ -42,14 +42,14 @@ pub struct Pager {
     tally: Tally,
 }
 
-/// What is known of one subject.
+/// The state of a subject.
 #[derive(Clone, Debug, Default)]
 struct Group {
     untold: Option<Untold>,
     told_at: Option<Moment>,
 }
 
-/// News of one subject that nobody was told.
+/// News of a subject that are not told yet.
 #[derive(Clone, Debug)]
 struct Untold {
     count: u64,
@@ -59,26 +59,26 @@ struct Untold {
     due: Moment,
 }
 
-/// What the call that is under way tells.
+/// The content of the call in progress.
 #[derive(Clone, Debug)]
 struct Asked {
     untold: Vec<(Subject, Untold)>,
     dropped: u64,
 }
 
-/// What to do now.
+/// The step to take now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use]
 pub enum Step {
-    /// Call the alert with this.
+    /// Call the alert with this digest.
     Tell(Digest),
-    /// Ask again then, or when something is noted.
+    /// Ask again at this moment, or when news are noted.
     Until(Moment),
-    /// There is nothing to tell. Ask again when something is noted.
+    /// There is no news to tell. Ask again when news are noted.
     Rest,
 }
 
-/// What an alert did so far.
+/// The counts of an alert so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
     /// News noted.
@@ -102,7 +102,7 @@ impl Tally {
 }
 
 impl Pager {
-    /// A pager with nothing to tell yet, for a service on a host.
+    /// A pager without news yet, for a service on a host.
     #[must_use]
     pub fn new(pace: Pace, service: impl Into<String>, host: impl Into<String>) -> Self {
         Self {
@@ -122,13 +122,13 @@ impl Pager {
         }
     }
 
-    /// Something happened. Returns whether [`Pager::next`] must be asked again before the time it
+    /// Notes a piece of news. Returns whether [`Pager::next`] must be called again before the time that it
     /// named.
     pub fn note(&mut self, now: Moment, news: &News) -> bool {
         self.tally.noted += 1;
         let critical = news.subject.severity() == Severity::Critical;
         if critical {
-            // Worth a call of its own, even while calls fail.
+            // Critical news are worth a call at once, even while calls fail.
             self.pause_until = now;
         }
         let subject = self.room_for(&news.subject, now);
@@ -155,7 +155,7 @@ impl Pager {
         true
     }
 
-    /// What to do now. Everything that is untold is told in one call, as soon as something is due.
+    /// The step to take now. A call tells all untold news together, as soon as any of it is due.
     pub fn next(&mut self, now: Moment) -> Step {
         if self.asked.is_some() {
             return Step::Rest;
@@ -200,16 +200,15 @@ impl Pager {
             let waits = subject.severity() < Severity::Critical;
             let group = self.groups.entry(subject).or_default();
             group.told_at = Some(now);
-            // What came during the call was due before it was known that it would be told.
+            // News that came during the call got their due time before its success was known.
             if let Some(during) = group.untold.as_mut().filter(|_| waits) {
                 during.due = during.due.max(again);
             }
         }
     }
 
-    /// The call failed. What it told is told again, together with what came since; returns the
-    /// pause until then. `retry_after` is what the other side asked for, `random` is uniform in
-    /// [0, 1).
+    /// The call failed. Its news are told again with later news; returns the pause until then. `retry_after`
+    /// is the pause that the receiver asked for, `random` is uniform in [0, 1).
     pub fn failed(&mut self, now: Moment, retry_after: Option<Duration>, random: f64) -> Duration {
         let Some(asked) = self.asked.take() else {
             return Duration::ZERO;
@@ -235,15 +234,15 @@ impl Pager {
         pause.max(wanted)
     }
 
-    /// The service ends: whatever is untold is due now, once more even if calls have failed. After
-    /// this, [`Step::Rest`] means that nothing is left.
+    /// The service ends: all untold news are due now, once more even if calls have failed. After this,
+    /// [`Step::Rest`] means that no news are left.
     pub fn close(&mut self, now: Moment) {
         self.closing = true;
         self.backoff.reset();
         self.pause_until = self.pause_until.min(now);
     }
 
-    /// Drops whatever is pending, and says how much that was.
+    /// Drops all pending news, and returns their number.
     pub fn give_up(&mut self) -> u64 {
         let left = self.tally.pending();
         self.asked = None;
@@ -252,13 +251,13 @@ impl Pager {
         left
     }
 
-    /// What it did so far.
+    /// The counts so far.
     #[must_use]
     pub const fn tally(&self) -> Tally {
         self.tally
     }
 
-    /// How many subjects it holds: a measure of its memory.
+    /// How many subjects it holds; its memory grows with this number.
     #[must_use]
     pub fn subjects(&self) -> usize {
         self.groups.len()
@@ -300,7 +299,7 @@ impl Pager {
         }
     }
 
-    /// The subject under which these news are counted: their own while there is room.
+    /// The subject that counts this piece of news: its own while there is room.
     fn room_for(&mut self, subject: &Subject, now: Moment) -> Subject {
         let has_room = |pager: &Self| {
             pager.groups.contains_key(subject) || pager.groups.len() < pager.pace.subjects
@@ -315,9 +314,9 @@ impl Pager {
         }
     }
 
-    /// Forgets what was told long enough ago to be told at once when it comes again.
+    /// Forgets subjects whose next news would be told at once anyway.
     fn forget(&mut self, now: Moment) {
-        // What a call is telling may have to be put back.
+        // A failed call must put back its news.
         if self.asked.is_some() {
             return;
         }

@@ -1,4 +1,4 @@
-//! What news are about: equal subjects are told as one.
+//! The subjects of news: news with equal subjects are told together.
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ use crate::wire::is_hidden;
 /// How long the kind of an error may be, in bytes.
 const MAX_KIND: usize = 120;
 
-/// What a piece of news is about. News about the same subject are counted and told together.
+/// The subject of a piece of news. News about the same subject are counted and told together.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Subject {
@@ -17,10 +17,10 @@ pub enum Subject {
     Failures {
         /// The queue they failed in.
         queue: String,
-        /// Why they ended.
+        /// Why they failed for good.
         reason: FailReason,
-        /// What their errors have in common: the text, with every word that contains a digit as
-        /// `#`. `None` when there are too many kinds to tell them apart.
+        /// The common text of their errors, with every word that contains a digit as `#`. `None` when there
+        /// are too many kinds to tell them apart.
         kind: Option<String>,
     },
     /// The fail sink did not store messages of a queue; they were parked instead.
@@ -28,7 +28,7 @@ pub enum Subject {
         /// The queue they failed in.
         queue: String,
     },
-    /// A handler panicked or hung, and was made again.
+    /// A handler panicked or hung, and was created again.
     HandlerDied {
         /// The queue it handles.
         queue: String,
@@ -40,25 +40,25 @@ pub enum Subject {
     },
     /// There has been no consumption for some time.
     Outage,
-    /// The outage that was told before is over.
+    /// The reported outage is over.
     OutageEnded,
     /// The outage outlasted its window: the system stops.
     GaveUp,
     /// The configuration cannot work: the system stops.
     Configuration,
-    /// The system is at its end, as when a worker dies again and again: it stops.
+    /// The system cannot go on, for example when a worker dies again and again: it stops.
     Internal,
 }
 
-/// How bad news are.
+/// The severity of news.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Severity {
-    /// Something is well again.
+    /// A trouble is over.
     Info,
-    /// Somebody should look at it.
+    /// A person should look at it.
     Warning,
-    /// The service stops by itself. Such news wait for no others.
+    /// The service stops by itself. Critical news do not wait for others.
     Critical,
 }
 
@@ -73,7 +73,7 @@ impl Subject {
         }
     }
 
-    /// How bad this is.
+    /// The severity of this subject.
     #[must_use]
     pub const fn severity(&self) -> Severity {
         match self {
@@ -87,7 +87,7 @@ impl Subject {
         }
     }
 
-    /// The queue that this is about, if it is about one.
+    /// The queue of this subject, if it has a queue.
     #[must_use]
     pub fn queue(&self) -> Option<&str> {
         match self {
@@ -116,7 +116,7 @@ impl Subject {
         }
     }
 
-    /// The subject that takes what has no room of its own any more.
+    /// The subject that collects news without room for a subject of their own.
     pub(super) fn without_kind(&self) -> Self {
         match self {
             Self::Failures { queue, reason, .. } => Self::Failures {
@@ -147,7 +147,7 @@ impl fmt::Display for Severity {
     }
 }
 
-/// Order 4711 and order 4712 fail in the same way: numbers, times and ids do not make a kind.
+/// Numbers, times and ids do not make a kind: order 4711 and order 4712 fail in the same way.
 fn kind_of(error: &str) -> String {
     let mut kind = String::new();
     for word in error.split(|c: char| c.is_whitespace() || c.is_control()) {

@@ -1,15 +1,15 @@
-//! Words for people: numbers and durations as they are read, errors cut to one harmless line.
+//! Text for people: readable numbers and durations, and errors cut to a single harmless line.
 
 use std::fmt::Write;
 use std::time::Duration;
 
 use crate::wire::is_hidden;
 
-/// One line of at most `most` bytes: no control characters and nothing that hides or turns a text, white
-/// space folded, the end cut.
+/// A single line of at most `most` bytes: no control characters and no characters that hide or turn text,
+/// white space folded, the end cut.
 ///
-/// Errors often quote messages, which strangers write. Whatever such a text contains, it shall not
-/// look like a second alert.
+/// Errors often quote messages, which strangers write. Such a text must not look like a second alert,
+/// whatever it contains.
 pub(super) fn one_line(text: &str, most: usize) -> String {
     let mut line = String::with_capacity(text.len().min(most));
     for word in text.split(|c: char| c.is_whitespace() || c.is_control()) {
@@ -27,7 +27,7 @@ pub(super) fn one_line(text: &str, most: usize) -> String {
     cut(line, most)
 }
 
-/// The text, cut to so many bytes between two characters, and saying so.
+/// The text, cut to `most` bytes between two characters, with a mark of the cut.
 pub(super) fn cut(mut text: String, most: usize) -> String {
     if text.len() > most {
         let mut end = most.saturating_sub('…'.len_utf8());
@@ -55,9 +55,9 @@ pub(super) fn grouped(number: u64) -> String {
     text
 }
 
-/// A duration in the two units that matter: `1 s`, `5 min`, `2 h 5 min`, `3 d`.
+/// A duration in its two largest units: `1 s`, `5 min`, `2 h 5 min`, `3 d`.
 pub(super) fn lasting(duration: Duration) -> String {
-    // Rounded up, so that nothing lasted "0 s".
+    // Rounded up, so that no duration reads "0 s".
     let seconds = duration.as_secs() + u64::from(duration.subsec_nanos() > 0);
     let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86_400);
     let (large, small) = match seconds {

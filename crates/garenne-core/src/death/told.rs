@@ -14,18 +14,18 @@ use crate::wire::{PropertyList, RawValue};
 /// The header in which the broker lists deaths.
 const LIST: &str = "x-death";
 
-/// What a message's headers tell of its deaths.
+/// The deaths that a message's headers report.
 ///
-/// RabbitMQ 4 writes the list alone. RabbitMQ 3 goes on with a list that the producer has made up, so
-/// there every word of it may be a producer's.
+/// RabbitMQ 4 writes the list alone. RabbitMQ 3 extends a list that the producer has made up, so there every
+/// word of it may be a producer's.
 pub(crate) struct ToldDeaths {
-    /// The broker has written something about deaths, be it a list that cannot be read.
+    /// The broker has written about deaths, even if its list cannot be read.
     pub(crate) are_told: bool,
     /// The entries of the list, the latest death first.
     pub(crate) list: Vec<Told>,
 }
 
-/// One entry of the list; what it does not say is empty.
+/// An entry of the list; missing parts are empty.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Told {
     pub(crate) queue: String,
@@ -63,18 +63,18 @@ impl ToldDeaths {
         }
     }
 
-    /// Whether a message that came to `to` in this way carries what garenne wrote on it.
+    /// Whether a message that came to `to` in this way carries garenne's own headers.
     ///
     /// A retry copy comes out of a lane of that queue, which it went into through the default exchange. A
-    /// replay, and a parked message that somebody has put back, comes straight through that exchange. To
-    /// write to it is a right of its own. A producer with that right can put a message into a lane too, and can say
-    /// here what it likes. No other producer can.
+    /// replay comes straight through that exchange; so does a parked message that a person has put back. To
+    /// write to the default exchange is a right of its own. A producer with that right can also put a message
+    /// into a lane, and can claim anything here. No other producer can.
     pub(crate) fn is_own_way(&self, to: Origin<'_>) -> bool {
         is_own_way(self.are_told, &self.list, to)
     }
 }
 
-/// See [`ToldDeaths::is_own_way`]; of a message with these deaths behind it.
+/// See [`ToldDeaths::is_own_way`]; for a message with these deaths.
 pub(crate) fn is_own_way(are_told: bool, list: &[Told], to: Origin<'_>) -> bool {
     let is_straight = to.exchange.is_empty() && to.routing_key == to.queue;
     match list.first() {
@@ -85,8 +85,8 @@ pub(crate) fn is_own_way(are_told: bool, list: &[Told], to: Origin<'_>) -> bool 
 }
 
 impl Told {
-    /// Whether it waited in this queue until its time was over, and had come there through the default
-    /// exchange and to no other queue.
+    /// Whether it waited in this queue until it expired, and had come there through the default exchange and
+    /// to no other queue.
     fn is_expiry_in(&self, queue: &str) -> bool {
         self.reason == EXPIRED
             && self.queue == queue
@@ -138,7 +138,7 @@ fn readable(key: &Value) -> String {
     }
 }
 
-/// A time that cannot be written is taken as the nearest that can.
+/// A time that cannot be represented becomes the nearest that can.
 fn time(secs: u64) -> SystemTime {
     let time = UNIX_EPOCH.checked_add(Duration::from_secs(secs));
     time.map_or_else(crate::stamp::last, within_years_of_four_digits)

@@ -1,4 +1,4 @@
-//! Where a delayed message goes, and how it is recognised there.
+//! The destination of a delayed message, and its recognition there.
 
 use super::{DUE, DelayError, LEVELS, PREFIX};
 use crate::entity::BindingEntity;
@@ -7,7 +7,7 @@ use crate::naming::NAME_MAX;
 /// The bytes of a routing key that come before the destination: each digit and the dot behind it.
 pub(super) const DIGITS_LEN: usize = 2 * LEVELS as usize;
 
-/// The longest name of a destination: what 255 bytes of a routing key leave.
+/// The longest name of a destination: the rest of the 255 bytes of a routing key.
 const QUEUE_MAX: usize = NAME_MAX - DIGITS_LEN;
 
 /// A queue that delayed messages can go to.
@@ -19,9 +19,9 @@ impl Destination {
     ///
     /// # Errors
     ///
-    /// [`DelayError::NoQueue`] without a name; [`DelayError::QueueTooLong`] when the name does not
-    /// fit into a routing key behind the digits; [`DelayError::Wildcard`] when a pattern that is to
-    /// match this name would match others.
+    /// [`DelayError::NoQueue`] without a name; [`DelayError::QueueTooLong`] when the name does not fit into a
+    /// routing key behind the digits; [`DelayError::Wildcard`] when a pattern for this name would match other
+    /// names too.
     pub fn queue(name: impl Into<String>) -> Result<Self, DelayError> {
         let queue = name.into();
         if queue.is_empty() {
@@ -37,11 +37,11 @@ impl Destination {
         Ok(Self(queue))
     }
 
-    /// Where something that is published to this exchange with this routing key goes.
+    /// The destination of a message that is published to this exchange with this routing key.
     ///
     /// # Errors
     ///
-    /// [`DelayError::Exchange`] unless it is the default exchange, else those of
+    /// [`DelayError::Exchange`] when it is not the default exchange; otherwise those of
     /// [`Destination::queue`].
     pub fn of(exchange: &str, routing_key: &str) -> Result<Self, DelayError> {
         if exchange.is_empty() {
@@ -58,9 +58,9 @@ impl Destination {
         &self.0
     }
 
-    /// What brings messages for this destination, and no others, into its queue: exactly one word
-    /// for each digit, then the name. With `#` for the digits, `orders` would also get what is meant
-    /// for `eu.orders`.
+    /// The binding that brings messages for this destination, and no others, into its queue: exactly one word
+    /// for each digit, then the name. With `#` for the digits, `orders` would also get the messages for
+    /// `eu.orders`.
     #[must_use]
     pub fn binding(&self) -> BindingEntity {
         BindingEntity {
@@ -71,9 +71,9 @@ impl Destination {
     }
 }
 
-/// The exchange and routing key that a delayed message was sent with, as its producer meant them: to
-/// its queue, through the default exchange. Which of the levels' exchanges the broker names depends
-/// on the last queue it waited in. `None`: the delivery does not come out of the levels.
+/// The exchange and routing key of a delayed message, as its producer meant them: to its queue, through the
+/// default exchange. The broker names the exchange of some level, which depends on the last queue that the
+/// message waited in. `None`: the delivery does not come out of the levels.
 #[must_use]
 pub fn arrived<'a>(exchange: &str, routing_key: &'a str) -> Option<(&'static str, &'a str)> {
     if !exchange.starts_with(PREFIX) {

@@ -8,24 +8,24 @@ use super::{MAX, MIN};
 use crate::duration::readable;
 use crate::golang_rabbitmq::DELAY_MAX;
 
-/// Why a message cannot be delayed as it was asked for. Nothing was sent.
+/// Why a message cannot be delayed as requested. It was not sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum DelayError {
     /// The delay is under [`MIN`](super::MIN).
     TooShort {
-        /// The delay that was asked for.
+        /// The requested delay.
         wanted: Duration,
     },
     /// The delay is over [`MAX`](super::MAX).
     TooLong {
-        /// The delay that was asked for.
+        /// The requested delay.
         wanted: Duration,
     },
-    /// The delay is over [`DELAY_MAX`](crate::golang_rabbitmq::DELAY_MAX), and the message shall
-    /// wait in one queue, as the wire contract of `golang-rabbitmq` wants it.
+    /// The delay is over [`DELAY_MAX`](crate::golang_rabbitmq::DELAY_MAX), and the message must wait in a
+    /// single queue, as the wire contract of `golang-rabbitmq` requires.
     TooLongForOneQueue {
-        /// The delay that was asked for.
+        /// The requested delay.
         wanted: Duration,
     },
     /// The message is for an exchange; a delay ends in a queue.

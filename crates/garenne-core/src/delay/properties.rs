@@ -1,4 +1,4 @@
-//! What a delayed message carries.
+//! The properties of a delayed message.
 
 use super::{Delay, DelayError, Destination, level_name};
 use crate::death::{Death, EXPIRED, deaths_len};
@@ -10,15 +10,14 @@ use crate::unread::TextProperty;
 /// The headers by which a producer has a message sent to further queues.
 const SENDER_SELECTED: [&str; 2] = ["CC", "BCC"];
 
-/// The properties with which a message goes through the levels: its own, but
+/// The properties with which a message goes through the levels: its own, with these exceptions:
 ///
-/// - its `expiration` is put aside in [`DELAYED_EXPIRATION`]: it would end the wait in the first
-///   level before its time, and is gone after that;
-/// - headers that the broker owns, such as `x-death`, are left out. A message that was made from
-///   another one would bring along where that one had died, and RabbitMQ drops a message that seems
-///   to expire in a circle.
+/// - its `expiration` is put aside in [`DELAYED_EXPIRATION`]: it would end the wait in the first level too
+///   early, and would be gone after that;
+/// - headers that the broker owns, such as `x-death`, are left out. A message that was made from another
+///   message would carry the other's deaths, and RabbitMQ drops a message that seems to expire in a circle.
 ///
-/// What cannot be read of them is treated alike.
+/// Unreadable parts of the properties are treated alike.
 ///
 /// # Errors
 ///
@@ -41,9 +40,9 @@ pub fn delayed_properties(properties: Properties) -> Result<Properties, DelayErr
 }
 
 impl Delay {
-    /// How many bytes the broker adds to the headers of a message on its way through the levels, at
-    /// most: it writes down every queue that the message expired in. Headers must fit into one frame
-    /// with these, or nobody can take the message when it is due.
+    /// The most bytes that the broker adds to the headers of a message on its way through the levels: it
+    /// lists every queue that the message expired in. The headers must fit into a frame together with these
+    /// bytes; otherwise no client can take the message when it is due.
     #[must_use]
     pub fn headers_len(self, destination: &Destination, kind: QueueKind) -> usize {
         let key = self.routing_key(destination);

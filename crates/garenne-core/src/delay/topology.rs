@@ -1,4 +1,4 @@
-//! What the levels are on the broker.
+//! The entities of the levels on the broker.
 
 use super::{DUE, LEVELS, level_name};
 use crate::entity::{
@@ -7,8 +7,8 @@ use crate::entity::{
 };
 use crate::value::Headers;
 
-/// Everything that levels of this kind need, in an order in which whatever is dead-lettered into
-/// exists before what dead-letters: a broker loses a message silently whose target is missing.
+/// All entities that levels of this kind need. A dead-letter target stands before the queues that dead-letter
+/// into it, because a broker silently loses a message whose target is missing.
 #[must_use]
 pub fn levels(kind: QueueKind) -> Vec<Entity> {
     let mut entities = vec![exchange(DUE.to_owned())];
@@ -30,7 +30,7 @@ pub fn levels(kind: QueueKind) -> Vec<Entity> {
     entities
 }
 
-/// The exchange that a level hands messages on to.
+/// The exchange that a level passes messages on to.
 fn below(kind: QueueKind, level: u32) -> String {
     match level.checked_sub(1) {
         Some(below) => level_name(kind, below),
@@ -38,7 +38,7 @@ fn below(kind: QueueKind, level: u32) -> String {
     }
 }
 
-/// What a routing key looks like that has this digit at this level.
+/// The pattern of routing keys that have this digit at this level.
 fn pattern(level: u32, digit: char) -> String {
     let above = LEVELS - 1 - level;
     format!("{}{digit}.#", "*.".repeat(above as usize))
@@ -49,7 +49,7 @@ fn exchange(name: String) -> Entity {
     Entity::Exchange(ExchangeEntity { name, kind })
 }
 
-/// The queue of a level. It leaves routing keys as they are: the lower levels read them too.
+/// The queue of a level. It leaves routing keys unchanged, because the lower levels read them too.
 fn queue(kind: QueueKind, level: u32, below: &str) -> QueueEntity {
     let ttl = 1000_i64 << level;
     let mut args = Headers::from([

@@ -1,4 +1,4 @@
-//! One condition on a failed message, as operators write it: `error~timeout`.
+//! A condition on a failed message, as operators write it: `error~timeout`.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -9,21 +9,21 @@ use crate::secret::quoted;
 use crate::unread::TextProperty;
 use crate::value::{Headers, Value};
 
-/// One condition on a failed message.
+/// A condition on a failed message.
 ///
-/// Written as *field*, *test*, *value*, for example `reason=exhausted`, `error~timed out`,
+/// It is written as *field*, *test*, *value*, for example `reason=exhausted`, `error~timed out`,
 /// `header.tenant=eu`, `attempts>=3`, `queue!=orders`. Blanks around the three parts do not count.
 ///
-/// | field | what it is |
+/// | field | meaning |
 /// |---|---|
 /// | `id` | the message id |
 /// | `queue`, `exchange`, `routing-key` | where it failed, and how its producer sent it |
 /// | `reason` | `exhausted`, `permanent`, `undecodable`, `panic`, `deadline`, `delivery-limit`, `unrepeatable`, `expired`, `maxlen`, `rejected`, `unknown` |
-/// | `doubt` | why the record is in doubt; `doubt~` holds for all that are, `doubt!~` for all others |
+/// | `doubt` | why the record is in doubt; `doubt~` holds for records in doubt, `doubt!~` for the rest |
 /// | `error` | the last error's text and the texts of its sources |
 /// | `attempts` | how many attempts were made |
 /// | `host`, `service`, `version` | where the last attempt was made |
-/// | `type`, `content-type`, `app-id`, `correlation-id` | the property of that name; what is not UTF-8 in it as `\xe9` |
+/// | `type`, `content-type`, `app-id`, `correlation-id` | the property; bytes that are not UTF-8 as `\xe9` |
 /// | `body` | the bytes, as text |
 /// | `header.NAME` | the header `NAME`, as text; `header.a.b` is `b` in the table `a`, unless there is a header `a.b` |
 ///
@@ -33,18 +33,18 @@ use crate::value::{Headers, Value};
 /// | `!=` | is not the value, or is not there |
 /// | `~` | contains the value; upper and lower case are the same |
 /// | `!~` | does not contain it, or is not there |
-/// | `<` `<=` `>` `>=` | is a number, and that much less or more |
+/// | `<` `<=` `>` `>=` | is a number, and less or more than the value |
 #[derive(Clone, Debug, PartialEq)]
 pub struct Condition {
-    /// What is looked at.
+    /// The field of the message.
     pub field: Field,
-    /// How it is compared.
+    /// The comparison.
     pub test: Test,
-    /// What it is compared with.
+    /// The value to compare the field with.
     pub value: String,
 }
 
-/// What of a failed message a [`Condition`] looks at.
+/// The part of a failed message that a [`Condition`] tests.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Field {
     /// `id`.
@@ -83,7 +83,7 @@ pub enum Field {
     Header(String),
 }
 
-/// How a [`Condition`] compares.
+/// The comparison of a [`Condition`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Test {
     /// `=`.
@@ -104,7 +104,7 @@ pub enum Test {
     AtLeast,
 }
 
-/// The longer ones first: `<=` begins with `<`.
+/// The longer tests come first, because `<=` begins with `<`.
 const TESTS: [(&str, Test); 8] = [
     ("!=", Test::IsNot),
     ("!~", Test::ContainsNot),
@@ -138,7 +138,7 @@ const FIELDS: [(&str, Field); 16] = [
 const HEADER: &str = "header.";
 
 impl Condition {
-    /// Whether it holds for this message.
+    /// Whether the condition holds for this message.
     #[must_use]
     pub fn holds(&self, failed: &FailedMessage) -> bool {
         let texts = self.field.texts(failed);
@@ -169,7 +169,7 @@ fn compares(texts: &[String], value: &str, holds: fn(f64, f64) -> bool) -> bool 
 }
 
 impl Field {
-    /// What the message has there: nothing, one text, or, for an error, those of its sources too.
+    /// The texts of the field: none, one, or, for an error, those of its sources too.
     fn texts(&self, failed: &FailedMessage) -> Vec<String> {
         let property = |property| {
             let text = failed.properties.readable_text(property);
@@ -204,7 +204,7 @@ impl Field {
     }
 }
 
-/// A header by its name, or by the names of the tables that it is in.
+/// A header by its name, or by the names of the tables around it.
 fn header<'h>(headers: &'h Headers, name: &str) -> Option<&'h Value> {
     if let Some(value) = headers.get(name) {
         return Some(value);

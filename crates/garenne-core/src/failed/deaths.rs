@@ -1,4 +1,4 @@
-//! What the broker's own headers say about a message that it parked itself.
+//! The record of a message that the broker parked, read from the broker's headers.
 
 use std::sync::Arc;
 use std::time::UNIX_EPOCH;
@@ -13,7 +13,7 @@ use crate::properties::Properties;
 use crate::unread::TextProperty;
 use crate::value::{Headers, Value};
 
-/// The record of a message that garenne did not park: the broker did it, or somebody else.
+/// The record of a message that garenne did not park: the broker or another program did.
 pub(super) fn from_deaths(
     deaths: &ToldDeaths,
     lay_in: Origin<'_>,
@@ -29,8 +29,8 @@ pub(super) fn from_deaths(
     let origin = death.came_to(queue).unwrap_or(if deaths.are_told {
         Origin { queue, ..lay_in }
     } else {
-        // Somebody has put it there. How says nothing of where the message was meant to go, and the
-        // copy that a look puts in its place would have come in another way.
+        // Another program has put it there. Its exchange and routing key do not tell where the message was
+        // meant to go, and they change when a tool reads it and puts a copy in its place.
         Origin::new(queue, "", queue)
     });
     let original = original_of(parked.clone(), origin, death.was_a_copy(origin));
@@ -60,15 +60,15 @@ pub(super) fn from_deaths(
     }
 }
 
-/// The death that brought a message into its parking queue, and those before it.
+/// The death that brought a message into its parking queue, and the deaths before it.
 pub(super) struct Death<'a> {
     pub(super) told: Option<&'a Told>,
     earlier: &'a [Told],
 }
 
 impl<'a> Death<'a> {
-    /// The latest death is the one that counts. Where nobody knows whose parking queue it lay in, it is
-    /// that of the delivery limit: a message that had been in lanes has died there too, by expiry.
+    /// The latest death counts. When the owner of the parking queue is unknown, the death by the delivery
+    /// limit counts: a message that had been in lanes has also died there, by expiry.
     pub(super) fn of(deaths: &'a ToldDeaths, queue: Option<&str>) -> Self {
         let is_limit = |death: &Told| death.reason == DELIVERY_LIMIT;
         let at = match queue {
@@ -81,20 +81,21 @@ impl<'a> Death<'a> {
         }
     }
 
-    /// How it had come to the queue that it died in, if that is the one.
+    /// How the message had come to the queue that it died in, if that queue is `queue`.
     pub(super) fn came_to<'b>(&'b self, queue: &'b str) -> Option<Origin<'b>> {
         let death = self.told.filter(|death| death.queue == queue)?;
         let routing_key = death.routing_keys.first()?;
         Some(Origin::new(queue, death.exchange.as_deref()?, routing_key))
     }
 
-    /// Whether it was a copy of garenne's when it died, whose headers count.
+    /// Whether it was a copy of garenne's when it died, so that its headers count.
     pub(super) fn was_a_copy(&self, came: Origin<'_>) -> bool {
         self.came_to(came.queue).is_some()
             && is_own_way(!self.earlier.is_empty(), self.earlier, came)
     }
 
-    /// In words, for people. A queue's name that the broker does not write may be anybody's text.
+    /// The reason and the error in words, for people. A queue's name that the broker did not write may be any
+    /// text.
     fn reason_and_error(&self, are_told: bool) -> (FailReason, String) {
         let Some(death) = self.told else {
             let error = if are_told { UNREADABLE } else { NOBODY };
@@ -124,8 +125,8 @@ const UNREADABLE: &str = "the broker has moved it here, and what it says about t
 const NOBODY: &str =
     "neither garenne nor the broker says why it lies here; somebody has put it here";
 
-/// Where the message died according to the headers beside `x-death`; 3.13 and later have the last
-/// death's, all have the first one's.
+/// The queue of the death according to the headers beside `x-death`. RabbitMQ 3.13 and later write the last
+/// death's queue; all versions write the first one's.
 fn queue_beside(headers: &Headers) -> Option<&str> {
     let names = ["x-last-death-queue", "x-first-death-queue"];
     names

@@ -1,4 +1,4 @@
-//! Whether a record may be a producer's own invention.
+//! Whether a producer may have made a record up.
 
 use std::fmt::Write;
 
@@ -12,37 +12,38 @@ use crate::properties::Properties;
 use crate::value::Value;
 use crate::wire::readable;
 
-/// The most bytes of a doubt. It names what producers wrote, and must fit into a parked message's header.
+/// The most bytes of a doubt. It quotes texts of producers, and must fit into a parked message's header.
 const MAX: usize = 500;
 
-/// The most bytes of a name in it.
+/// The most bytes of a name in a doubt.
 const NAME_MAX: usize = 80;
 
 impl FailedMessage {
-    /// Why the record is in doubt, in words; `None` where nothing speaks against it.
+    /// Why the record is in doubt, in words; `None` where there is no contradiction.
     ///
     /// A record is in doubt when one of these holds:
     ///
-    /// - it names another queue than the one that the parking queue belongs to;
+    /// - it names another queue than the owner of the parking queue;
     /// - it came there in another way than garenne's or the broker's;
     /// - it lacks a header that garenne always writes, or has a property that garenne always puts aside;
-    /// - the broker moved the message there, and it has headers of garenne's that its producer must have written.
+    /// - the broker moved the message there, and it has headers of garenne's that its producer must have
+    ///   written.
     ///
-    /// A replay sends it to the queue that the parking queue belongs to, whatever the record says. All else in it may
-    /// be made up, and a [`Replay`](FailedMessage::replay_properties)
-    /// should be asked for knowingly. The doubt goes with the record wherever it is stored.
+    /// A replay sends the message to the owner of the parking queue, whatever the record says. The rest of
+    /// the record may be made up, so ask for a [`Replay`](FailedMessage::replay_properties) only knowingly. A
+    /// store keeps the doubt with the record.
     #[must_use]
     pub fn doubt(&self) -> Option<&str> {
         self.properties.headers.get(header::FAIL_DOUBT)?.as_str()
     }
 
-    /// Whether a search may miss it by what it says: it is in doubt, or nobody knows why it failed.
+    /// Whether a search by content may miss the record: it is in doubt, or its reason is unknown.
     #[must_use]
     pub fn is_unclear(&self) -> bool {
         self.doubt().is_some() || self.reason == crate::outcome::FailReason::Unknown
     }
 
-    /// Whether the broker has parked it, and so says when and why.
+    /// Whether the broker has parked the message, and so says when and why.
     pub(super) fn is_parked_by_broker(&self) -> bool {
         use crate::outcome::FailReason::{DeliveryLimit, Expired, MaxLength, Rejected};
         matches!(self.reason, DeliveryLimit | Expired | MaxLength | Rejected)
@@ -54,7 +55,7 @@ impl FailedMessage {
     }
 }
 
-/// What speaks against a message as it lies in the parking queue of `lay_in.queue`.
+/// The doubts about a message that lies in the parking queue of `lay_in.queue`.
 pub(super) fn of_parked(
     deaths: &ToldDeaths,
     lay_in: Origin<'_>,
@@ -72,7 +73,7 @@ pub(super) fn of_parked(
     (!doubts.is_empty()).then(|| doubts.join("; "))
 }
 
-/// The doubt of a record that was stored with it. Whoever makes one up brings himself into doubt.
+/// The doubt that was stored with a record. A producer that makes it up puts only its own message in doubt.
 fn earlier(parked: &Properties) -> Option<String> {
     if !parked.has_header(header::FAIL_DOUBT) {
         return None;
@@ -82,7 +83,7 @@ fn earlier(parked: &Properties) -> Option<String> {
     Some(text.unwrap_or("it was in doubt before").to_owned())
 }
 
-/// The broker has put it here.
+/// Doubts about a message that the broker has put there.
 fn of_dead(deaths: &ToldDeaths, lay_in: Origin<'_>, parked: &Properties) -> Vec<String> {
     let mut doubts = Vec::new();
     let whose = Some(lay_in.queue).filter(|queue| !queue.is_empty());
@@ -99,7 +100,7 @@ fn of_dead(deaths: &ToldDeaths, lay_in: Origin<'_>, parked: &Properties) -> Vec<
     let queue = whose.or(death.told.map(|told| &*told.queue));
     let came = queue.and_then(|queue| death.came_to(queue));
     let was_a_copy = came.is_some_and(|came| death.was_a_copy(came));
-    // A copy of garenne's that died has these; the rest, only what garenne parked itself.
+    // A copy of garenne's that died has these headers; only a message that garenne parked has the rest.
     let belongs = |name: &str| {
         matches!(
             name,
@@ -126,7 +127,7 @@ fn of_dead(deaths: &ToldDeaths, lay_in: Origin<'_>, parked: &Properties) -> Vec<
     doubts
 }
 
-/// It has a record: garenne has parked it, or somebody has put it here as if.
+/// Doubts about a message with a record: garenne has parked it, or another program has made it up.
 fn of_record(lay_in: Origin<'_>, parked: &Properties) -> Vec<String> {
     let mut doubts = Vec::new();
     doubts.extend(of_queue(lay_in, parked));
@@ -159,7 +160,7 @@ fn of_record(lay_in: Origin<'_>, parked: &Properties) -> Vec<String> {
     doubts
 }
 
-/// It names another queue.
+/// A doubt when the record names another queue.
 fn of_queue(lay_in: Origin<'_>, parked: &Properties) -> Option<String> {
     let said = parked.headers.get(header::ORIG_QUEUE)?.as_str();
     let differs = !lay_in.queue.is_empty() && said != Some(lay_in.queue);
@@ -172,7 +173,7 @@ fn of_queue(lay_in: Origin<'_>, parked: &Properties) -> Option<String> {
     })
 }
 
-/// It has headers of garenne's that nobody of ours wrote.
+/// A doubt when there are headers of garenne's that garenne did not write.
 fn of_claims(parked: &Properties, is_invented: &dyn Fn(&str) -> bool) -> Option<String> {
     let unread = parked.unread.iter().filter_map(|part| {
         let name = part.header_name()?;
@@ -200,7 +201,7 @@ fn of_claims(parked: &Properties, is_invented: &dyn Fn(&str) -> bool) -> Option<
     Some(doubt)
 }
 
-/// A name as anybody may have written it: readable, and not longer than a line has room for.
+/// A name that anybody may have written, made readable and cut to the room in a line.
 fn name(name: &str) -> String {
     let shown = readable(name.as_bytes());
     format!("`{}`", cut(&shown, NAME_MAX))

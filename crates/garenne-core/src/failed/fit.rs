@@ -9,23 +9,23 @@ use crate::unread::UnreadPart;
 use crate::value::{Value, header_len};
 use crate::wire::{SHORT_STRING_MAX, readable, short};
 
-/// How much of the error's text is worth more than any header of the message.
+/// How many bytes of the error's text are cut only after the message's own headers.
 const ERROR_FLOOR: usize = 512;
 
-/// How much room the names of dropped headers get.
+/// How many bytes the names of dropped headers get.
 const NAMES_MAX: usize = 512;
 
-/// How much of the name of a host, a service or a version is kept when there is room for nothing else.
+/// How many bytes of the name of a host, a service or a version are kept when there is no other room.
 const LABEL_MAX: usize = 128;
 
 /// The most bytes that a mark such as `… (cut, 1234 bytes)` takes, as a value in an array.
 const MARK_MAX: usize = 48;
 
-/// One way to get rid of so many bytes of excess, or of some of them.
+/// A step that removes this many bytes of excess, or some of them.
 type Step<'a> = &'a dyn Fn(&mut Properties, usize);
 
-/// Cuts what [`FailedMessage::parking_properties`](super::FailedMessage::parking_properties) says,
-/// in that order, and little more than is needed.
+/// Cuts the parts that [`FailedMessage::parking_properties`](super::FailedMessage::parking_properties) lists,
+/// in that order, and little more than needed.
 pub(super) fn fit(mut parked: Properties, max: usize) -> Properties {
     cut_short_strings(&mut parked);
     let error = text(&parked.headers, header::FAIL_ERROR);
@@ -53,7 +53,7 @@ pub(super) fn bare(mut parked: Properties, max: usize) -> Properties {
     fit(parked, max)
 }
 
-/// What came over the wire is never longer; what a program made up may be.
+/// Cuts short strings to 255 bytes. Strings from the wire are never longer; a program's own may be.
 fn cut_short_strings(parked: &mut Properties) {
     let properties = [
         &mut parked.content_type,
@@ -87,7 +87,7 @@ fn cut_short_strings(parked: &mut Properties) {
     }
 }
 
-/// Drops the end of a list of texts, and says how many were there.
+/// Drops the end of a list of texts, and writes how many were there.
 fn shorten_list(parked: &mut Properties, name: &str, excess: usize) {
     let Some(Value::Array(texts)) = parked.headers.get_mut(name) else {
         return;
@@ -107,7 +107,7 @@ fn shorten_list(parked: &mut Properties, name: &str, excess: usize) {
     }
 }
 
-/// Replaces a text by the front of `whole`, so short that the excess is gone, but not shorter than
+/// Replaces a text by the start of `whole`, cut so short that the excess is gone, but never shorter than
 /// `floor`.
 fn shorten_text(parked: &mut Properties, name: &str, whole: &str, excess: usize, floor: usize) {
     let Some(Value::Text(text)) = parked.headers.get_mut(name) else {
@@ -120,7 +120,7 @@ fn shorten_text(parked: &mut Properties, name: &str, whole: &str, excess: usize,
     }
 }
 
-/// A header of the message's own: by its name, or by its place among the parts that cannot be read.
+/// A header of the message's own: by its name, or by its place among the unreadable parts.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 enum Own {
     Readable(String),
@@ -173,7 +173,7 @@ fn drop_headers(parked: &mut Properties, excess: usize) {
     }
 }
 
-/// Each with the bytes that it takes.
+/// The message's own headers, each with the bytes that it takes.
 fn own_headers(parked: &Properties) -> Vec<(usize, Own)> {
     let readable = parked
         .headers
@@ -188,8 +188,8 @@ fn own_headers(parked: &Properties) -> Vec<(usize, Own)> {
     readable.chain(unread).collect()
 }
 
-/// The lists that the producer had the message sent by, and what could not be sent where it was, are
-/// its own too, under other names.
+/// The producer's lists `CC` and `BCC`, and parts that could not be sent in their place, are the message's
+/// own too, under other names.
 fn is_the_messages(name: &str) -> bool {
     !is_ours(name)
         || matches!(

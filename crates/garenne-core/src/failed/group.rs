@@ -1,4 +1,4 @@
-//! Failed messages put together by what they have in common.
+//! Groups of failed messages that have a property in common.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,7 +9,7 @@ use crate::secret::quoted;
 
 use super::FailedMessage;
 
-/// The most groups that are told apart. What comes after is counted in one more, so that a million
+/// The most groups that are told apart. Further messages are counted in a last group, so that a million
 /// different errors do not take a million groups' memory.
 const MOST_GROUPS: usize = 10_000;
 
@@ -19,7 +19,7 @@ const OTHERS: &str = "(others)";
 /// The most characters of an error that make its kind.
 const KIND_MAX: usize = 160;
 
-/// What failed messages are put together by.
+/// The property by which failed messages are grouped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum GroupBy {
@@ -60,22 +60,22 @@ impl fmt::Display for UnknownGrouping {
 
 impl std::error::Error for UnknownGrouping {}
 
-/// Failed messages that have something in common.
+/// Failed messages that have a property in common.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FailureGroup {
-    /// What they have in common.
+    /// The value that they have in common.
     pub name: String,
     /// How many there are.
     pub count: u64,
     /// When the first of them failed for good.
     pub oldest: SystemTime,
-    /// When the last of them did.
+    /// When the last of them failed for good.
     pub newest: SystemTime,
     /// The message id of the newest.
     pub newest_id: String,
 }
 
-/// Counts failed messages by what they have in common, without keeping them.
+/// Counts failed messages by group, without keeping the messages.
 #[derive(Clone, Debug)]
 pub struct FailureGroups {
     by: GroupBy,
@@ -92,7 +92,7 @@ impl FailureGroups {
         }
     }
 
-    /// Counts one message.
+    /// Counts a message.
     pub fn add(&mut self, failed: &FailedMessage) {
         let mut name = match self.by {
             GroupBy::Error => error_kind(&failed.error),
@@ -130,8 +130,8 @@ impl FailureGroups {
     }
 }
 
-/// What sort of error it is: its first line, with every word that has a digit in it as `#`, so that
-/// `order 17 is unknown` and `order 18 is unknown` are one sort, and at most 160 characters of it.
+/// The kind of an error: the first line of its text, with every word that has a digit in it as `#`, so that
+/// `order 17 is unknown` and `order 18 is unknown` are of the same kind. It has at most 160 characters.
 #[must_use]
 pub fn error_kind(error: &str) -> String {
     let line = error.lines().next().unwrap_or_default();

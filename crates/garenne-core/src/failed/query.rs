@@ -1,12 +1,12 @@
-//! Which failed messages are meant.
+//! A selection of failed messages.
 
 use std::time::SystemTime;
 
 use super::{Condition, FailedMessage};
 use crate::outcome::FailReason;
 
-/// Which failed messages are meant: all of them, until something narrows it. What is given more
-/// than once must hold every time, but for ids and reasons, of which one is enough.
+/// A selection of failed messages: all, until a filter narrows it. Repeated filters must all hold, except ids
+/// and reasons, where one match is enough.
 ///
 /// ```
 /// # use garenne_core::{FailReason, FailedQuery};
@@ -18,9 +18,9 @@ use crate::outcome::FailReason;
 /// assert_eq!(query.limit, Some(100));
 /// ```
 ///
-/// A store may ask its database for less, with what the fields say, and must then ask
-/// [`FailedQuery::matches`] about every record that it found; [`FailedQuery::limit`] is the store's to
-/// keep. A store of what strangers can write into asks [`FailedQuery::judge`], and tells.
+/// A store may use the fields to ask its database for less, and must then call [`FailedQuery::matches`] for
+/// every record found. It must keep to [`FailedQuery::limit`] itself. A store that strangers can write into
+/// calls [`FailedQuery::judge`], and reports withheld and unclear records to people.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct FailedQuery {
@@ -40,17 +40,16 @@ pub struct FailedQuery {
     pub without_doubtful: bool,
 }
 
-/// What a query says to one record.
+/// The answer of a query about a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// It is meant.
+    /// The record is selected.
     Meant,
-    /// It would be meant, but it is in doubt, and the query wants nothing of that sort.
+    /// The record would be selected, but the query leaves out records in doubt.
     Withheld,
-    /// It is not meant, but what it says of itself may be made up, or is not known: people should be told
-    /// that there is something of that sort.
+    /// The record is not selected, but its content may be made up or is unknown. People should be told of it.
     Unclear,
-    /// It is not meant.
+    /// The record is not selected.
     NotMeant,
 }
 
@@ -61,14 +60,14 @@ impl FailedQuery {
         Self::default()
     }
 
-    /// Only the message with this id; called again, also that one.
+    /// Only the message with this id; a second call adds another id.
     #[must_use]
     pub fn id(mut self, id: impl Into<String>) -> Self {
         self.ids.push(id.into());
         self
     }
 
-    /// Only what failed in this queue.
+    /// Only messages that failed in this queue.
     #[must_use]
     pub fn queue(self, queue: impl Into<String>) -> Self {
         Self {
@@ -77,21 +76,21 @@ impl FailedQuery {
         }
     }
 
-    /// Only what failed for this reason; called again, also for that one.
+    /// Only messages that failed for this reason; a second call adds another reason.
     #[must_use]
     pub fn reason(mut self, reason: FailReason) -> Self {
         self.reasons.push(reason);
         self
     }
 
-    /// Only what this condition holds for; called again, both must.
+    /// Only messages for which this condition holds; after a second call, both must hold.
     #[must_use]
     pub fn condition(mut self, condition: Condition) -> Self {
         self.conditions.push(condition);
         self
     }
 
-    /// Only what failed for good then or later.
+    /// Only messages that failed for good at that time or later.
     #[must_use]
     pub fn since(self, since: SystemTime) -> Self {
         Self {
@@ -100,7 +99,7 @@ impl FailedQuery {
         }
     }
 
-    /// At most so many; 0 is none.
+    /// At most this many messages; 0 selects none.
     #[must_use]
     pub fn limit(self, limit: u64) -> Self {
         Self {
@@ -109,7 +108,7 @@ impl FailedQuery {
         }
     }
 
-    /// Nothing that is in [doubt](FailedMessage::doubt).
+    /// Leaves out records in [doubt](FailedMessage::doubt).
     #[must_use]
     pub fn without_doubtful(self) -> Self {
         Self {
@@ -118,20 +117,21 @@ impl FailedQuery {
         }
     }
 
-    /// Whether the message is meant. The limit is not looked at.
+    /// Whether the message is selected. The limit is not looked at.
     #[must_use]
     pub fn matches(&self, failed: &FailedMessage) -> bool {
         self.judge(failed) == Verdict::Meant
     }
 
-    /// Whether the message is meant, and what is to be told if it is not. The limit is not looked at.
+    /// Whether the message is selected, and whether people should be told of it if it is not. The limit is
+    /// not looked at.
     #[must_use]
     pub fn judge(&self, failed: &FailedMessage) -> Verdict {
         match self.would_match(failed) {
             true if self.without_doubtful && failed.doubt().is_some() => Verdict::Withheld,
             true => Verdict::Meant,
             false if failed.is_unclear() => Verdict::Unclear,
-            // A broker before RabbitMQ 4 may tell a time that a producer has written.
+            // A broker before RabbitMQ 4 may repeat a time that a producer has written.
             false if self.would_match_but_for_time(failed) && failed.is_parked_by_broker() => {
                 Verdict::Unclear
             }

@@ -1,4 +1,4 @@
-//! What a failed message looks like when it is sent again.
+//! The properties of a failed message when it is sent again.
 
 use super::FailedMessage;
 use crate::attempt::{Attempt, RETRY_NUMS};
@@ -10,18 +10,17 @@ use crate::unread::TextProperty;
 use crate::value::Value;
 
 impl FailedMessage {
-    /// The properties under which the message goes back to the queue that it failed in: its own,
-    /// made persistent, with its attempts counted from the first again.
+    /// The properties under which the message goes back to the queue that it failed in: its own, made
+    /// persistent, with the attempts counted from the first again.
     ///
-    /// [`REPLAY_COUNT`](header::REPLAY_COUNT) counts its replays, and
-    /// [`REPLAY_ID`](header::REPLAY_ID), the message id and that number, names this one. So a replay
-    /// that is repeated because it was cut off is recognised by an id that it shares with the first
-    /// try. A message without an id gets `fresh_id`, which must be one that no other message has;
-    /// repeated, it cannot be recognised.
+    /// [`REPLAY_COUNT`](header::REPLAY_COUNT) counts its replays. [`REPLAY_ID`](header::REPLAY_ID), made of
+    /// the message id and that number, names this replay. A replay that was cut off and is sent again keeps
+    /// the id of the first try, so it is recognised. A message without an id gets `fresh_id`, which no other
+    /// message may have; its repeated replay cannot be recognised.
     ///
-    /// What would act on the message is put aside, as in a retry copy: it would expire, be refused
-    /// as somebody else's, or go to other queues too. Handlers see it where it was, and a record of
-    /// a further failure has it again.
+    /// Properties that would act on the message are put aside, as in a retry copy: it would expire, be
+    /// refused because of another user's id, or go to other queues too. Handlers and the record of a further
+    /// failure see them in their old place.
     #[must_use]
     pub fn replay_properties(&self, fresh_id: &str) -> Properties {
         let mut copy = put_aside(self.properties.clone());
@@ -46,8 +45,8 @@ impl FailedMessage {
         copy
     }
 
-    /// [`FailedMessage::replay_properties`] of a message whose own headers leave no room for those of a
-    /// replay in a frame: nothing of its own is left out, and so nobody can tell that it is a replay.
+    /// [`FailedMessage::replay_properties`] for a message whose own headers leave no room in a frame for
+    /// those of a replay. Its own headers are all kept, so nothing shows that it is a replay.
     #[must_use]
     pub fn bare_replay_properties(&self) -> Properties {
         put_aside(self.properties.clone())
@@ -61,16 +60,18 @@ impl FailedMessage {
         i32::try_from(count.max(0)).unwrap_or(i32::MAX)
     }
 
-    /// The properties under which a message that was read out of a parking queue is put into it
-    /// again, so that the broker counts its returns from zero.
+    /// The properties under which a message that was read from a parking queue is put back into it, so that
+    /// the broker counts its returns from zero.
     ///
-    /// It stays as it is, wherever that is possible. A record is written on what the broker has parked,
-    /// because a broker takes no `x-death` from a client; on what would act on the copy: it would expire, be
-    /// refused as somebody else's, or go to other queues too; and on what is in
-    /// [doubt](FailedMessage::doubt), which goes with the record.
+    /// The message stays as it is, wherever that is possible. It gets a record in these cases:
     ///
-    /// `max_header_bytes` is that of [`FailedMessage::parking_properties`]. `None`: the copy would lack
-    /// something, because the record does not fit.
+    /// - the broker has parked it, because a broker takes no `x-death` from a client;
+    /// - it has properties that would act on the copy: it would expire, be refused because of another user's
+    ///   id, or go to other queues too;
+    /// - it is in [doubt](FailedMessage::doubt), because the doubt goes with the record.
+    ///
+    /// `max_header_bytes` is that of [`FailedMessage::parking_properties`]. `None`: the record does not fit,
+    /// so the copy would lack a part.
     #[must_use]
     pub fn parked_again(&self, parked: &Properties, max_header_bytes: usize) -> Option<Properties> {
         let is_plain = !ToldDeaths::of(parked).are_told && acting(parked).is_none();

@@ -1,4 +1,4 @@
-//! What the contract needs on the broker, argument for argument.
+//! The entities of the contract on the broker, with their exact arguments.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use crate::naming;
 use crate::value::{Headers, Value};
 
 impl GolangRabbitmq {
-    /// What every producer and consumer declares: the exchange, the queue, its binding.
+    /// The entities that every producer and consumer declares: the exchange, the queue, its binding.
     #[must_use]
     pub fn entities(&self) -> Vec<Entity> {
         let mut entities = Vec::new();
@@ -21,7 +21,7 @@ impl GolangRabbitmq {
         entities.push(untyped(self.queue.clone(), Headers::new()));
         match &self.exchange {
             Some(exchange) if exchange.routing_key.is_empty() => {
-                // What the retry queue and the delay queues dead-letter with.
+                // The routing keys with which the retry queue and the delay queues dead-letter.
                 entities.extend(self.binding(&self.queue, &self.queue));
                 entities.extend(self.binding(&self.queue, ""));
             }
@@ -47,8 +47,8 @@ impl GolangRabbitmq {
         self.waiting(self.retry_queue_name(), RETRY_DELAY, target)
     }
 
-    /// The queue in which a message waits out this delay, and its binding; to be declared once
-    /// [`GolangRabbitmq::entities`] are there. See [`GolangRabbitmq::delay_queue_name`].
+    /// The queue in which a message waits for this delay, and its binding; to be declared after
+    /// [`GolangRabbitmq::entities`]. See [`GolangRabbitmq::delay_queue_name`].
     #[must_use]
     pub fn delay_entities(&self, delay: Duration) -> Vec<Entity> {
         let seconds = Duration::from_secs(whole_seconds(delay));
@@ -74,9 +74,9 @@ impl GolangRabbitmq {
         untyped(name, Headers::from(args))
     }
 
-    /// The binding through which the package publishes to a queue where messages wait. An exchange
-    /// that does not look at routing keys would put every message in there through it, to come out
-    /// a second time: garenne does not need it, and leaves it to the package.
+    /// The binding through which the package publishes to a waiting queue. An exchange that does not look at
+    /// routing keys would put every message into that queue, to come out a second time. garenne does not need
+    /// the binding, so it leaves that binding to the package.
     fn entrance(&self, queue: &str, routing_key: &str) -> Option<Entity> {
         let kind = self.exchange.as_ref()?.kind;
         let looks_at_keys = matches!(kind, ExchangeKind::Direct | ExchangeKind::Topic);
@@ -93,8 +93,8 @@ impl GolangRabbitmq {
     }
 }
 
-/// A queue that leaves its type to the virtual host, as the package's declarations do. In one whose
-/// default type is not classic, naming the type would be a conflict (406) with what is there.
+/// A queue that leaves its type to the virtual host, as the package's declarations do. Where the default type
+/// is not classic, a declaration with a type would conflict (406) with the existing queue.
 fn untyped(name: String, args: Headers) -> Entity {
     Entity::Queue(QueueEntity {
         name,

@@ -1,4 +1,4 @@
-//! What could not be read as JSON, and back.
+//! Unreadable parts as JSON, and back.
 
 use serde_json::{Map, Value as Json};
 

@@ -1,4 +1,4 @@
-//! One value of a table as JSON, and back.
+//! A single value of a table as JSON, and back.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -81,7 +81,7 @@ pub(super) fn read(json: &Json, depth: usize) -> Result<Value, JsonError> {
     })
 }
 
-/// The only name of an object that stands for something else than a table.
+/// The only name of an object that is not a table.
 fn tag(object: &Map<String, Json>) -> Option<(&str, &Json)> {
     let (name, json) = object.iter().next()?;
     (object.len() == 1 && name.starts_with('$') && !name.starts_with("$$"))

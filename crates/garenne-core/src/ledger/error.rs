@@ -1,12 +1,12 @@
-//! What a ledger refuses.
+//! The errors of a ledger.
 
 use std::fmt;
 
 /// A use of the ledger that the protocol does not allow. The ledger is unchanged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LedgerError {
-    /// Tags of a channel follow each other without a gap. A `multiple` ack would settle deliveries
-    /// in the gap that nobody has seen.
+    /// Tags of a channel follow each other without a gap. A `multiple` ack would settle unseen deliveries in
+    /// the gap.
     OutOfOrder {
         /// The tag that was to be admitted.
         tag: u64,

@@ -1,4 +1,4 @@
-//! What an outage tells.
+//! The reports of an outage.
 
 use std::fmt;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use crate::duration::readable;
 use crate::time::Moment;
 use crate::window::OutageWindow;
 
-/// Where consumption stands.
+/// The state of consumption.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
     /// Consuming, and no outage.
@@ -24,7 +24,7 @@ pub enum Phase {
     },
 }
 
-/// What to do after an attempt to come back has failed.
+/// The next step after an attempt to reconnect has failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use]
 pub enum Next {
@@ -34,47 +34,47 @@ pub enum Next {
     GiveUp(GaveUp),
 }
 
-/// An outage that is over; returned once, for the event that says so.
+/// An outage that is over; returned once, for the event that reports it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ended {
     /// From the first loss until consumption was stable.
     pub lasted: Duration,
-    /// How many attempts to come back had failed.
+    /// How many attempts to reconnect had failed.
     pub attempts: u32,
     /// How many times consumption was lost; 0 for a start that went well.
     pub losses: u32,
 }
 
-/// The outage that is going on, for a status page.
+/// The current outage, for a status page.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Summary {
     /// When it began.
     pub since: Moment,
-    /// How many attempts to come back have failed.
+    /// How many attempts to reconnect have failed.
     pub attempts: u32,
     /// How many times consumption was lost.
     pub losses: u32,
-    /// What went wrong last; `None` while nothing has, at a start.
+    /// The last error; `None` at a start without any error yet.
     pub last_error: Option<String>,
 }
 
-/// The end of patience: why the system stopped waiting for the broker.
+/// Why the system stopped waiting for the broker.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GaveUp {
     /// The window that was over.
     pub window: OutageWindow,
     /// How long the outage had lasted.
     pub lasted: Duration,
-    /// How many attempts to come back had failed.
+    /// How many attempts to reconnect had failed.
     pub attempts: u32,
     /// How many times consumption was lost during the outage.
     pub losses: u32,
-    /// What went wrong last.
+    /// The last error.
     pub last_error: String,
 }
 
-/// A fragment that fits behind "stopped: ": what, how long, what was tried, the last error, what to
-/// do.
+/// A fragment that fits behind "stopped: ": the cause, the duration, the attempts, the last error, and the
+/// advice.
 impl fmt::Display for GaveUp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {

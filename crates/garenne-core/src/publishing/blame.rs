@@ -1,15 +1,15 @@
-//! Over which message the broker has closed a channel.
+//! The message that made the broker close a channel.
 
 use super::answer::Answer;
 use super::message::Names;
 
-/// Whether this message made the broker close the channel with this code and text, and what it is told
-/// then. `None`: it was only in flight at the time.
+/// Whether this message made the broker close the channel with this code and text, and its answer then.
+/// `None`: it was only in flight at the time.
 pub(super) fn blame(message: &Names<'_>, code: u16, text: &str) -> Option<Answer> {
     let names = |what: &str, value: &str| text.contains(&format!("{what} '{value}'"));
     let names_exchange = || {
         names("exchange", message.exchange)
-            // A right may also end at some routing keys.
+            // A permission may also depend on the routing key.
             && (!text.contains("topic '") || names("topic", message.routing_key))
     };
     let names_text = |what, value: Option<&str>| value.is_some_and(|value| names(what, value));

@@ -1,4 +1,4 @@
-//! One open confirm channel.
+//! An open confirm channel.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -8,15 +8,15 @@ use super::message::{Publishable, Tracked};
 use super::suspects::Suspects;
 use crate::time::Moment;
 
-/// How many messages are in flight at once. Confirms come in batches: more gains nothing.
+/// The most messages in flight at once. Confirms come in batches, so a larger window gains nothing.
 pub const WINDOW: usize = 256;
 
-/// How long a suspect waits until nothing else is in flight on the link. After that it is published all the
-/// same; if the link ends while others are in flight, that does not count against it.
+/// How long a suspect waits until no other message is in flight on the link. After that it is published all
+/// the same; if the link ends while others are in flight, that does not count against the suspect.
 pub const WAIT_TO_BE_ALONE: Duration = Duration::from_secs(2);
 
-/// What [`Publishing`](super::Publishing) asks about the link of its channel, which other channels share,
-/// and tells it. Dropping it gives the link back, and takes what was in flight off its count.
+/// The link of a channel, which other channels share, as [`Publishing`](super::Publishing) uses it. Dropping
+/// it gives the link back, and subtracts the channel's messages from the number in flight.
 pub trait SharedLink {
     /// A message of this channel is in flight.
     fn starts(&mut self);
@@ -24,36 +24,36 @@ pub trait SharedLink {
     /// A message of this channel was confirmed.
     fn ends(&mut self);
 
-    /// How many messages are in flight on the link, over all of its channels; after the link's end: how
-    /// many were.
+    /// How many messages are in flight on the link, over all of its channels. After the link's end: the last
+    /// number.
     fn in_flight(&self) -> usize;
 
-    /// Asks to be the only channel that publishes. Returns whether it is now: the others publish nothing
-    /// any more, and what they have in flight is confirmed sooner or later.
+    /// Asks to be the only channel that publishes. Returns whether it is now. If so, the other channels
+    /// publish no more, and their messages in flight are confirmed in time.
     fn ask(&mut self) -> bool;
 
-    /// Takes that back.
+    /// Takes the request back.
     fn release(&mut self);
 
     /// Whether no other channel has asked.
     fn is_free(&self) -> bool;
 
-    /// Whether a reply is awaited that could come over this channel only.
+    /// Whether a reply is awaited that could only come over this channel.
     fn awaits_replies(&self) -> bool;
 }
 
-/// One open confirm channel.
+/// An open confirm channel.
 #[derive(Debug)]
 pub(super) struct Channel<M, L> {
     pub(super) in_flight: InFlight<M>,
     pub(super) link: L,
-    /// Since when the link is asked for, for a suspect.
+    /// Since when the channel has asked for the link, for a suspect.
     asked: Option<Moment>,
-    /// The channel takes nothing any more.
+    /// The channel takes no more messages.
     pub(super) is_shut: bool,
-    /// What was published before goes first, at most until then: the next message may break this channel
-    /// too. Else somebody who keeps sending such messages would have the others stored again and again, and
-    /// never confirmed.
+    /// Messages that were published before go first, at most until this moment, because the next message may
+    /// break this channel too. Otherwise, if a sender keeps breaking channels, the other messages would be
+    /// stored again and again, and never confirmed.
     resends_until: Option<Moment>,
 }
 
@@ -72,20 +72,20 @@ impl<M: Publishable, L: SharedLink> Channel<M, L> {
         !self.is_shut && self.in_flight.len() < WINDOW && !self.must_stay_alone(suspects)
     }
 
-    /// Whether what is in flight must stay alone.
+    /// Whether the message in flight must stay alone.
     pub(super) fn must_stay_alone(&self, suspects: &Suspects) -> bool {
         let must =
             |it: &Unconfirmed<M>| it.tracked.is_last_try() || suspects.contains(it.tracked.key());
         self.in_flight.len() == 1 && self.in_flight.iter().all(must)
     }
 
-    /// Whether there was one message in flight on the whole link, this channel's.
+    /// Whether a single message was in flight on the whole link, and it was this channel's.
     pub(super) fn was_alone(&self) -> bool {
         self.in_flight.len() == 1 && self.link.in_flight() == 1
     }
 
-    /// The place of the message whose turn it is, if one may be published: the first whose key is free. In
-    /// nearly every case that is the first.
+    /// The place of the message whose turn it is, if a message may be published: the first whose key is free.
+    /// Nearly always the first message.
     pub(super) fn next_of(
         &mut self,
         backlog: &VecDeque<Tracked<M>>,
@@ -111,7 +111,7 @@ impl<M: Publishable, L: SharedLink> Channel<M, L> {
         backlog.iter().take(WINDOW).position(may_start)
     }
 
-    /// Whether what was published on another channel before is not confirmed yet.
+    /// Whether messages that were published on another channel before are not confirmed yet.
     fn resends(&mut self, backlog: &VecDeque<Tracked<M>>, now: Moment) -> bool {
         let Some(until) = self.resends_until else {
             return false;
@@ -123,7 +123,8 @@ impl<M: Publishable, L: SharedLink> Channel<M, L> {
         self.resends_until.is_some()
     }
 
-    /// Whether the link is ours for a suspect, if there is one. Without one nothing is asked.
+    /// Whether the link is reserved for a suspect of this channel. Without a suspect, the link is not asked
+    /// for.
     fn may_try_a_suspect(
         &mut self,
         backlog: &VecDeque<Tracked<M>>,

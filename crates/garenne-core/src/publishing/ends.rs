@@ -1,4 +1,4 @@
-//! How a channel begins and ends, and what becomes of its messages then.
+//! The beginning and the end of a channel, and the fate of its messages then.
 
 use std::time::Duration;
 
@@ -10,24 +10,23 @@ use super::suspects::accuses;
 use super::{Publishing, Step};
 use crate::time::Moment;
 
-/// The pause before a channel is opened again that could not be opened, or that ended for no message of
-/// ours.
+/// The pause before a new channel, when opening failed, or when no message of ours ended the last channel.
 pub const PAUSE: Duration = Duration::from_millis(500);
 
-/// How long messages wait for a new link after a loss that one of them caused.
+/// How long messages wait for a new link after one of them caused the loss.
 pub const GRACE: Duration = Duration::from_secs(5);
 
-/// How long nothing else is published while what a broken channel left unconfirmed is on its way again.
+/// How long no other message is published while the unconfirmed messages of a broken channel are sent again.
 pub const RESENDS_FIRST: Duration = Duration::from_secs(1);
 
-/// RabbitMQ's code for a frame on a channel that it has closed. It closes the whole connection over that.
-/// garenne writes no such frame; should there be one, a message of ours had closed the channel.
+/// RabbitMQ's code for a frame on a channel that it has closed. It closes the whole connection over such a
+/// frame. garenne writes none; if the code comes, a message of ours had closed the channel.
 const CHANNEL_ERROR: u16 = 504;
 
-/// A link, as it is seen while there is no channel.
+/// The state of a link while there is no channel.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LinkSeen {
-    /// There is none, or it was lost.
+    /// There is no link, or it was lost.
     Down,
     /// It is up.
     Up {
@@ -36,19 +35,19 @@ pub enum LinkSeen {
     },
 }
 
-/// How a channel ended that was not left.
+/// How a channel ended that garenne did not close.
 #[derive(Clone, Copy, Debug)]
 pub struct Broke<'a> {
-    /// The broker's reply code; 0 if it has said nothing.
+    /// The broker's reply code; 0 if it has sent none.
     pub code: u16,
-    /// What is known about it, in words.
+    /// The known reason, in words.
     pub text: &'a str,
     /// Whether the channel's link is still up.
     pub link_is_up: bool,
 }
 
 impl<M: Publishable, L: SharedLink> Publishing<M, L> {
-    /// What the link looks like while there is no channel.
+    /// The link is in this state while there is no channel.
     pub fn sees(&mut self, link: LinkSeen, now: Moment) {
         if self.channel.is_some() {
             return;
@@ -68,12 +67,13 @@ impl<M: Publishable, L: SharedLink> Publishing<M, L> {
         self.opens_at
     }
 
-    /// No channel could be opened.
+    /// A channel could not be opened.
     pub fn not_opened(&mut self, now: Moment) {
         self.opens_at = Some(now + PAUSE);
     }
 
-    /// A channel that confirms is open; the broker blocks publishers on its link for this reason, if it does.
+    /// A confirm channel is open. `blocked` is the reason why the broker blocks publishers on its link, if it
+    /// does.
     pub fn opened(&mut self, link: L, blocked: Option<String>, now: Moment) {
         self.end_channel(now);
         self.grace_until = None;
@@ -88,10 +88,10 @@ impl<M: Publishable, L: SharedLink> Publishing<M, L> {
         }
     }
 
-    /// The channel broke, alone or with its link, and this is the link that is there now. The message that
-    /// broke it is told so; the others are published again while the link lasts, and over the next one if
-    /// they may wait for it: what was not confirmed may not be stored. Returns how many were not answered
-    /// by then.
+    /// The channel broke, alone or with its link; `link` is the state of the link now. The sender of the
+    /// message that broke it is told so. The others are published again while the link lasts, or over the
+    /// next link if they may wait for it, because an unconfirmed message may not be stored. Returns how many
+    /// were unanswered when the channel broke.
     pub fn broke(&mut self, how: &Broke<'_>, link: LinkSeen, now: Moment) -> usize {
         let Broke {
             code,
@@ -111,14 +111,14 @@ impl<M: Publishable, L: SharedLink> Publishing<M, L> {
         let blamed = blamed.map(|it| blame(&it.message.names(), code, text));
         let blamed: Vec<_> = blamed.collect();
         let is_blamed = blamed.iter().any(Option::is_some);
-        // A link that is lost right after its channel was broken by one of our messages.
+        // The link may be lost right after one of our messages broke its channel.
         let is_our_fault = is_blamed || code == CHANNEL_ERROR;
         let link_lost = !link_is_up && !is_our_fault;
         self.resends_first = !link_lost;
         self.grace_until = (!link_lost).then(|| now + GRACE);
         self.opens_at = (left.is_empty() && link_is_up).then(|| now + PAUSE);
         self.last_loss = (!link_is_up).then(|| text.to_owned());
-        // Known before anybody is answered because of it.
+        // Senders must know the gate before any answer that follows from it.
         self.gate = self.gate_of(link);
         self.announce(now);
         if let Some(message) = convicted {
@@ -132,7 +132,7 @@ impl<M: Publishable, L: SharedLink> Publishing<M, L> {
                 let (gate, sent) = (Gate::Down(text.to_owned()), it.sent);
                 Some(Answer::NotTaken { gate, sent })
             } else if it.is_last_try() && !is_blamed && !link_lost {
-                // It was alone on the channel.
+                // The message was alone on the channel.
                 Some(Answer::Refused(text.to_owned()))
             } else {
                 None
@@ -150,7 +150,7 @@ impl<M: Publishable, L: SharedLink> Publishing<M, L> {
         count
     }
 
-    /// Leaves the channel if another one may take what this one refuses, and it is time.
+    /// Leaves the channel when it is time, because a new channel may take the refused messages.
     pub(super) fn renew(&mut self, now: Moment) -> Option<Step<M>> {
         let channel = self.channel.as_ref()?;
         let in_flight = channel.in_flight.len();
@@ -159,7 +159,7 @@ impl<M: Publishable, L: SharedLink> Publishing<M, L> {
             return None;
         }
         let left = self.end_channel(now);
-        // The channel did not break over them.
+        // The channel did not break because of these messages.
         for it in self.backlog.iter_mut().take(left) {
             it.take_the_try_back();
         }
@@ -168,8 +168,8 @@ impl<M: Publishable, L: SharedLink> Publishing<M, L> {
         Some(Step::Renew { in_flight })
     }
 
-    /// Ends the channel. What was in flight and still has to be answered stands before the backlog then,
-    /// in the order in which it was published. Returns how many these are.
+    /// Ends the channel. Its messages in flight that still need an answer move to the front of the backlog,
+    /// in the order in which they were published. Returns how many these are.
     pub(super) fn end_channel(&mut self, now: Moment) -> usize {
         let Some(channel) = self.channel.take() else {
             return 0;
@@ -189,8 +189,8 @@ impl<M: Publishable, L: SharedLink> Publishing<M, L> {
         count
     }
 
-    /// The link ended over something that was in flight, and all of that is suspect from now on. Returns
-    /// the message that was alone when that happened for the second time.
+    /// The link ended because of a message in flight, so all messages in flight are suspects from now on.
+    /// Returns the message that was alone when that happened for the second time.
     fn accuse(&mut self) -> Option<M> {
         let channel = self.channel.as_mut()?;
         if !channel.was_alone() {
@@ -213,7 +213,7 @@ impl<M: Publishable, L: SharedLink> Publishing<M, L> {
         self.announce(now);
     }
 
-    /// Whether the broker takes messages, for those who send.
+    /// Tells the senders whether the broker takes messages.
     pub(super) fn announce(&mut self, now: Moment) {
         if !self.in_grace(now) && self.announced != self.gate {
             self.announced = self.gate.clone();

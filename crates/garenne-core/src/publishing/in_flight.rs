@@ -1,4 +1,4 @@
-//! The messages in flight on one channel.
+//! The messages in flight on a channel.
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasherDefault, Hasher};
@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::message::{MessageKey, OutageWait, Tracked};
 use crate::time::Moment;
 
-/// A message that was published, and whose confirm has not come.
+/// A message that was published and has no confirm yet.
 #[derive(Debug)]
 pub(super) struct Unconfirmed<M> {
     pub(super) tracked: Tracked<M>,
@@ -16,13 +16,13 @@ pub(super) struct Unconfirmed<M> {
 }
 
 impl<M> Unconfirmed<M> {
-    /// How long it has been without a confirm, on this channel and earlier ones, when this is the
-    /// [open time](super::open_time::OpenTime).
+    /// How long the message has been without a confirm, on this channel and earlier channels, at this [open
+    /// time](super::open_time::OpenTime).
     pub(super) fn age(&self, open_time: Duration) -> Duration {
         self.tracked.unconfirmed + open_time.saturating_sub(self.tracked.here_since)
     }
 
-    /// Whether it may stay unanswered while the broker blocks.
+    /// Whether the message may stay unanswered while the broker blocks.
     pub(super) fn may_stay(&self, now: Moment, confirm_timeout: Duration) -> bool {
         let wait = self.tracked.conditions.wait;
         wait == OutageWait::Copy
@@ -31,18 +31,19 @@ impl<M> Unconfirmed<M> {
     }
 }
 
-/// The messages in flight on one channel, by their numbers: the first message that is published on a
-/// channel has the number 1, and confirms name messages by it.
+/// The messages in flight on a channel, by their numbers: the first message that is published on a channel
+/// has the number 1, and confirms name messages by number.
 ///
-/// A message that no queue takes is *returned*, and then confirmed like any other. A return names no
-/// number, so it is matched by the message's key: two messages with one key are never in flight together.
+/// A message that no queue takes is *returned*, and then confirmed like any other. A return has no number, so
+/// it is matched by the message's key: two messages with the same key are never in flight together.
 #[derive(Debug)]
 pub(super) struct InFlight<M> {
-    /// In the order of their numbers; `None` where one was confirmed before those in front of it.
+    /// In the order of their numbers; `None` for a message that was confirmed before a message in front of
+    /// it.
     messages: VecDeque<Option<Unconfirmed<M>>>,
-    /// How many were confirmed and have left the front.
+    /// How many messages were confirmed and have left the front.
     gone: u64,
-    /// The broker's words with which messages came back, by their numbers. Nearly always there is none.
+    /// The broker's texts about returned messages, by the messages' numbers. Nearly always empty.
     returned: Vec<(u64, String)>,
     numbers: HashMap<MessageKey, u64, BuildHasherDefault<AsItIs>>,
 }
@@ -67,27 +68,27 @@ impl<M> InFlight<M> {
         number
     }
 
-    /// A message came back. Its confirm follows.
+    /// A message was returned. Its confirm follows.
     pub(super) fn returned(&mut self, key: MessageKey, why: String) {
         let Some(number) = self.numbers.get(&key).copied() else {
             return;
         };
-        // A broker that returns it again and again takes no more memory.
+        // Repeated returns of a message must not take more memory.
         match self.returned.iter_mut().find(|(it, _)| *it == number) {
             Some((_, words)) => *words = why,
             None => self.returned.push((number, why)),
         }
     }
 
-    /// The numbers that a confirm may mean, in their order. AMQP's 0 with `multiple` would mean all. No broker
-    /// says it, and nothing is believed that is not certain.
+    /// The numbers that a confirm may mean, in their order. AMQP's 0 with `multiple` would mean all; no
+    /// broker sends it, and garenne believes only certain confirms.
     pub(super) fn numbers(&self, number: u64, multiple: bool) -> RangeInclusive<u64> {
         let first = if multiple { self.gone + 1 } else { number };
         first..=number.min(self.last())
     }
 
-    /// Takes out the message with this number, and the broker's words if it came back. A number that was
-    /// not published, or was confirmed before, means none.
+    /// Takes out the message with this number, with the broker's text if it was returned. `None` for a number
+    /// that was not published, or was confirmed before.
     pub(super) fn take(&mut self, number: u64) -> Option<(Unconfirmed<M>, Option<String>)> {
         let message = self.place(number)?.take()?;
         self.numbers.remove(&message.tracked.key());
@@ -100,7 +101,7 @@ impl<M> InFlight<M> {
         Some((message, returned))
     }
 
-    /// The number that was given last.
+    /// The last number that was given.
     fn last(&self) -> u64 {
         self.gone + self.messages.len() as u64
     }
@@ -130,14 +131,14 @@ impl<M> InFlight<M> {
         self.messages.iter().flatten()
     }
 
-    /// All of them with their numbers, in that order.
+    /// All messages with their numbers, in that order.
     pub(super) fn numbered_mut(&mut self) -> impl Iterator<Item = (u64, &mut Unconfirmed<M>)> {
         let numbers = self.gone + 1..;
         let messages = numbers.zip(self.messages.iter_mut());
         messages.filter_map(|(number, message)| Some((number, message.as_mut()?)))
     }
 
-    /// All of them, in the order in which they were published.
+    /// All messages, in the order in which they were published.
     pub(super) fn into_all(self) -> impl Iterator<Item = Unconfirmed<M>> {
         self.messages.into_iter().flatten()
     }
@@ -180,7 +181,7 @@ mod tests {
         }
     }
 
-    /// As many as asked for, with their numbers for keys.
+    /// `count` messages in flight, with their numbers as keys.
     fn in_flight(count: u64) -> InFlight<()> {
         let mut in_flight = InFlight::default();
         for key in 1..=count {

@@ -1,28 +1,28 @@
-//! One message that is to be published, and what is known of it.
+//! A message to be published, and its state.
 
 use std::time::Duration;
 
 use crate::time::Moment;
 
-/// A hash of message id, exchange and routing key, made by whoever drives the machine.
+/// A hash of message id, exchange and routing key, made by the driver of [`Publishing`](super::Publishing).
 ///
-/// A `basic.return` names no number, so it is matched by this. Two messages with one key are never in
-/// flight together. So a collision costs a moment, and never gives a wrong answer.
+/// A `basic.return` has no number, so it is matched by this key. Two messages with the same key are never in
+/// flight together. So a collision costs only time, and never gives a wrong answer.
 pub type MessageKey = u64;
 
-/// How often a message is handed to a channel that breaks without saying over which message.
+/// How often a message is handed to channels that break without naming the message at fault.
 pub const MAX_TRIES: u32 = 3;
 
-/// What [`Publishing`](super::Publishing) asks about a message. It reads nothing else of it.
+/// The parts of a message that [`Publishing`](super::Publishing) reads.
 pub trait Publishable {
-    /// Whether somebody still waits for the answer. What nobody waits for is not published.
+    /// Whether the sender still waits for the answer. A message without a waiting sender is not published.
     fn is_wanted(&self) -> bool;
 
-    /// What the broker may name when it closes a channel over this message.
+    /// The texts that the broker may quote when it closes a channel because of this message.
     fn names(&self) -> Names<'_>;
 }
 
-/// What the broker may name when it closes a channel over a message.
+/// The texts that the broker may quote when it closes a channel because of a message.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Names<'a> {
     /// The exchange; empty for the default exchange.
@@ -37,11 +37,12 @@ pub struct Names<'a> {
     pub expiration: Option<&'a str>,
 }
 
-/// How long a message waits for a broker that takes nothing.
+/// How long a message waits while the broker takes no messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OutageWait {
-    /// A copy of garenne's own. A link that is down is told at once, because whoever holds the original
-    /// tries again. An alarm is waited out, because the copy has nowhere else to go.
+    /// A copy of garenne's own. When the link is down, the answer comes at once, because the holder of the
+    /// original tries again. When the broker blocks publishers, the copy waits, because it has nowhere else
+    /// to go.
     Copy,
     /// Not at all.
     FailFast,
@@ -50,7 +51,7 @@ pub enum OutageWait {
 }
 
 impl OutageWait {
-    /// Whether a link that is down is still waited for.
+    /// Whether the message still waits when the link is down.
     #[must_use]
     pub fn lasts(self, now: Moment) -> bool {
         match self {
@@ -60,35 +61,35 @@ impl OutageWait {
     }
 }
 
-/// What a message comes with.
+/// The conditions under which a message is sent.
 #[derive(Clone, Copy, Debug)]
 pub struct Conditions {
-    /// What tells it from others.
+    /// The key of the message.
     pub key: MessageKey,
-    /// How long it waits for a broker that takes nothing.
+    /// How long it waits while the broker takes no messages.
     pub wait: OutageWait,
     /// When its send began.
     pub since: Moment,
 }
 
-/// A message, and what has happened to it so far.
+/// A message with its state.
 #[derive(Debug)]
 pub(super) struct Tracked<M> {
     pub(super) message: M,
     pub(super) conditions: Conditions,
-    /// How often it was handed to a channel, without the times when the channel broke over another
-    /// message, or with its link, or was left.
+    /// How often it was handed to a channel. A try does not count if the channel broke because of another
+    /// message, broke with its link, or was left.
     pub(super) tries: u32,
     /// Whether it was ever handed to a channel: it may be stored.
     pub(super) sent: bool,
-    /// Whether whoever waits was told that there is no confirm yet. The message stays in flight all the
-    /// same, because its confirm may still come.
+    /// Whether the sender was told that there is no confirm yet. The message stays in flight all the same,
+    /// because its confirm may still come.
     pub(super) is_answered: bool,
-    /// How long it has been on earlier channels without a confirm. Time while the broker blocked is not
-    /// counted.
+    /// How long it has been on earlier channels without a confirm. Time in which the broker blocks does not
+    /// count.
     pub(super) unconfirmed: Duration,
-    /// When it came to where it is (the backlog of this channel, or its messages in flight), in
-    /// [open time](super::open_time::OpenTime).
+    /// The [open time](super::open_time::OpenTime) at which it came to its present place: the backlog of this
+    /// channel, or its messages in flight.
     pub(super) here_since: Duration,
 }
 
@@ -109,8 +110,8 @@ impl<M> Tracked<M> {
         self.conditions.key
     }
 
-    /// Whether this is the last time that it is handed to a channel. That try is made alone: if the
-    /// channel breaks once more, it was over this message and no other.
+    /// Whether this is the last try. It is made alone: if the channel breaks once more, this message is the
+    /// cause.
     pub(super) fn is_last_try(&self) -> bool {
         self.tries >= MAX_TRIES
     }
@@ -119,16 +120,16 @@ impl<M> Tracked<M> {
         self.tries + 1 >= MAX_TRIES
     }
 
-    /// The channel did not break over it.
+    /// The channel did not break because of this message.
     pub(super) fn take_the_try_back(&mut self) {
         self.tries = self.tries.saturating_sub(1);
     }
 }
 
-/// A message whose turn it is. Whoever drives the machine publishes it, and says so with
-/// [`Publishing::published`](super::Publishing::published), or that the channel took nothing with
-/// [`Publishing::is_shut`](super::Publishing::is_shut). A message that no channel could take is answered
-/// and dropped.
+/// A message whose turn it is. The driver publishes it and calls
+/// [`Publishing::published`](super::Publishing::published), or calls
+/// [`Publishing::is_shut`](super::Publishing::is_shut) if the channel took nothing. A message that no channel
+/// could take is answered and dropped.
 #[must_use = "the message is lost when this is dropped"]
 #[derive(Debug)]
 pub struct Ready<M>(pub(super) Tracked<M>);
@@ -139,18 +140,18 @@ impl<M> Ready<M> {
         &self.0.message
     }
 
-    /// The message, to change in it what belongs to whoever drives the machine.
+    /// The message, so that the driver can change its own parts of it.
     pub fn message_mut(&mut self) -> &mut M {
         &mut self.0.message
     }
 
-    /// Whether it was handed to a channel before: it may then be stored twice.
+    /// Whether it was handed to a channel before: then it may be stored twice.
     #[must_use]
     pub fn was_sent(&self) -> bool {
         self.0.sent
     }
 
-    /// The message, which leaves the machine.
+    /// The message, which leaves [`Publishing`](super::Publishing).
     #[must_use]
     pub fn into_message(self) -> M {
         self.0.message

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use crate::time::Moment;
 
-/// Measures time while the broker does not block publishers. Confirms are waited for in this time: a broker
-/// in alarm confirms nothing, and that is no fault of a message.
+/// Measures time while the broker does not block publishers. The wait for a confirm counts in this time: a
+/// broker in alarm confirms no message, and that is not the message's fault.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct OpenTime {
-    /// What has passed before it was last started.
+    /// The time that had passed when it was last started.
     passed: Duration,
-    /// Since when it runs; `None` while it stands still.
+    /// When it was last started; `None` while it is stopped.
     since: Option<Moment>,
 }
 

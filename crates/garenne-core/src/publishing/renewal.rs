@@ -1,26 +1,26 @@
-//! When a confirm channel is left for a new one because the broker refuses what is published on it.
+//! When a confirm channel is replaced because the broker refuses the messages on it.
 
 use std::time::Duration;
 
 use crate::refusals::Refusals;
 use crate::time::Moment;
 
-/// How long confirms for what is in flight are waited for before it goes over to the new channel, where it
-/// is published again. Meanwhile nothing else is published, so longer would be a pause for all queues.
+/// How long the channel waits for the confirms of messages in flight before they are published again on the
+/// new channel. Meanwhile no other message is published, so a longer wait would be a pause for all queues.
 const LAST_CONFIRMS: Duration = Duration::from_secs(1);
 
-/// Says when the channel is to be left for a new one.
+/// Decides when the channel is to be replaced.
 ///
-/// RabbitMQ's channel looks a queue's leader up when it first publishes to the queue, and keeps what it
-/// learns. A channel of RabbitMQ 3.10 that meets a quorum queue between the death of its leader's node and
-/// the election of another asks that node alone, ever after, and nacks everything for the queue until the
-/// node is back, while every channel opened later is confirmed by the new leader. A channel that was told
-/// of a full queue (`reject-publish`) has to be told that there is room again, once, by a leader that may
-/// die before it does.
+/// RabbitMQ's channel looks up a queue's leader when it first publishes to the queue, and keeps the answer. A
+/// quorum queue has no leader between the death of its leader's node and the next election. A channel of
+/// RabbitMQ 3.10 that first publishes to the queue in that time asks the dead node for ever, and nacks every
+/// message for the queue until the node is back. The new leader confirms the messages of every channel that
+/// is opened later. A channel that was told of a full queue (`reject-publish`) must be told once that there
+/// is room again, by a leader that may die before it does so.
 #[derive(Debug, Default)]
 pub(super) struct Renewal {
     refusals: Refusals,
-    /// A new channel is wanted. Confirms for what is in flight are waited for until then.
+    /// A new channel is wanted. Until this moment, the channel waits for the confirms of messages in flight.
     until: Option<Moment>,
 }
 
@@ -32,13 +32,13 @@ impl Renewal {
         }
     }
 
-    /// Whether nothing is to be published until there is a new channel.
+    /// Whether no message may be published until there is a new channel.
     pub(super) fn is_wanted(&self) -> bool {
         self.until.is_some()
     }
 
-    /// Whether the channel is to be left now. A reply could come over no other channel, so the channel
-    /// stays while replies are awaited. If they do not come in time, it is left at a later refusal.
+    /// Whether the channel is to be left now. A reply can only come over this channel, so the channel stays
+    /// while replies are awaited. If they do not come in time, the channel is left at a later refusal.
     pub(super) fn is_due(
         &mut self,
         nothing_in_flight: bool,
@@ -57,12 +57,12 @@ impl Renewal {
         is_over || (nothing_in_flight && !awaits_replies)
     }
 
-    /// The broker blocks: it opens no channel now.
+    /// The broker blocks publishers: it opens no channel now.
     pub(super) fn call_off(&mut self) {
         self.until = None;
     }
 
-    /// The channel was left: because of what it refused, or for another reason.
+    /// The channel was left, because of its refusals or for another reason.
     pub(super) fn left(&mut self, because_of_refusals: bool) {
         self.until = None;
         if because_of_refusals {

@@ -1,4 +1,4 @@
-//! Which messages may be what ended a link.
+//! The messages that may have ended a link.
 
 use std::collections::HashMap;
 use std::hash::BuildHasherDefault;
@@ -6,21 +6,20 @@ use std::hash::BuildHasherDefault;
 use super::in_flight::AsItIs;
 use super::message::MessageKey;
 
-/// How often a message may end a link with nothing else on its way.
+/// How often a message may end a link on which no other message is in flight.
 const CHANCES: u8 = 2;
 
-/// How many suspects of one channel are remembered. Further ones are published again like any other
-/// message.
+/// The most suspects that are remembered. Further suspects are published again like any other message.
 const REMEMBERED: usize = 1024;
 
 /// The messages that may have ended a link, across all channels.
 ///
-/// RabbitMQ ends the whole connection over a message that it cannot read, and does not say which one it
-/// was. So every message that was on its way then is a suspect. A suspect is published again with nothing
-/// else in flight on the link. What ends a link in that state twice is sent no more.
+/// RabbitMQ ends the whole connection because of a message that it cannot read, and does not name the
+/// message. So every message that was in flight then is a suspect. A suspect is published again with no other
+/// message in flight on the link. A message that ends a link in that state twice is not sent again.
 #[derive(Debug, Default)]
 pub(super) struct Suspects {
-    /// How often each has ended a link alone.
+    /// How often each message has ended a link alone.
     counts: HashMap<MessageKey, u8, BuildHasherDefault<AsItIs>>,
 }
 
@@ -33,21 +32,21 @@ impl Suspects {
         self.counts.is_empty()
     }
 
-    /// The broker took it, or refused it without ending anything.
+    /// The broker took the message, or refused it without ending the link.
     pub(super) fn clear(&mut self, key: MessageKey) {
         if !self.counts.is_empty() {
             self.counts.remove(&key);
         }
     }
 
-    /// A link ended with this in flight.
+    /// A link ended with this message in flight.
     pub(super) fn accuse(&mut self, key: MessageKey) {
         if self.counts.len() < REMEMBERED || self.counts.contains_key(&key) {
             self.counts.entry(key).or_default();
         }
     }
 
-    /// A link ended with nothing but this in flight. Returns whether that is enough.
+    /// A link ended with only this message in flight. Returns whether that is enough.
     pub(super) fn convict(&mut self, key: MessageKey) -> bool {
         self.accuse(key);
         let Some(count) = self.counts.get_mut(&key) else {
@@ -62,9 +61,9 @@ impl Suspects {
     }
 }
 
-/// Whether a link that ended with this code may have ended over a message: the broker has closed it
-/// because of what it read, or failed over it. That operators, a shutdown or the network ended a link says
-/// nothing about messages.
+/// Whether a link that ended with this code may have ended because of a message: the broker closed it over
+/// the bytes that it read, or failed over them. Codes for an operator, a shutdown or the network accuse no
+/// message.
 #[must_use]
 pub const fn accuses(code: u16) -> bool {
     matches!(code, 501..=506 | 540 | 541)

@@ -1,19 +1,19 @@
-//! What is wrong with a queue's options.
+//! The faults of a queue's options.
 
 use super::{Bound, PREFETCH, Queue};
 use crate::fault::Fault;
 use crate::golang_rabbitmq::GolangRabbitmq;
 use crate::naming::{NAME_MAX, longest_suffix};
 
-/// The most workers of one queue. Each has a channel, of which RabbitMQ allows 2047 on one
-/// connection by default.
+/// The most workers of a queue. Each worker has a channel, and RabbitMQ allows 2047 channels on a connection
+/// by default.
 const WORKERS_MAX: u16 = 256;
 
 impl Queue {
-    /// Everything that is wrong with the options; empty when they can be used.
+    /// The faults of the options; empty when they can be used.
     ///
-    /// The concurrency is held against the prefetch: call [`Queue::or_defaults`] before when the
-    /// system has a default that is not [`PREFETCH`].
+    /// The concurrency is compared with the prefetch: when the system's default prefetch is not [`PREFETCH`],
+    /// call [`Queue::or_defaults`] first.
     #[must_use]
     pub fn faults(&self) -> Vec<Fault> {
         let mut faults = Vec::new();

@@ -1,4 +1,4 @@
-//! How much the broker writes on the copies of a queue's messages.
+//! How many bytes the broker adds to the copies of a queue's messages.
 
 use std::time::Duration;
 
@@ -7,14 +7,14 @@ use crate::death::{self, Death, deaths_len, return_counts_len};
 use crate::entity::QueueKind;
 
 impl Queue {
-    /// How many bytes the broker adds to the headers of a retry copy, at most, until it is handled
-    /// or parked: where it waited, in the lane with this delay, and, on a quorum queue, how often it
-    /// came back and that it died of that.
+    /// The most bytes that the broker adds to the headers of a retry copy until it is handled or parked. The
+    /// broker adds the lane with this delay, where the copy waited; on a quorum queue it also adds the number
+    /// of returns and the death by the delivery limit.
     ///
-    /// A copy is worth sending only if it fits into one frame together with these: compare
-    /// [`Properties::encoded_len`](crate::Properties::encoded_len) plus this with the connection's
-    /// `frame_max` less 8. The broker accepts a larger one. But when it is due, it comes in a frame that
-    /// is larger than was agreed, and many client libraries lose their connection over that.
+    /// A copy is worth sending only if it fits into a frame together with these bytes: compare
+    /// [`Properties::encoded_len`](crate::Properties::encoded_len) plus this number with the connection's
+    /// `frame_max` less 8. The broker accepts a larger copy. But after its delay that copy comes in a frame
+    /// that is larger than agreed, and many client libraries then lose their connection.
     #[must_use]
     pub fn death_room(&self, delay: Duration) -> usize {
         let lane = self.lane_name(delay);

@@ -1,4 +1,4 @@
-//! What a queue needs on the broker.
+//! The entities that a queue needs on the broker.
 
 use std::time::Duration;
 
@@ -13,8 +13,8 @@ use crate::value::{Headers, Value};
 const DEFAULT_EXCHANGE: &str = "";
 
 impl Queue {
-    /// Everything the queue needs, in an order in which whatever is dead-lettered into exists
-    /// before what dead-letters: a broker loses a message silently whose target is missing.
+    /// All entities that the queue needs. A dead-letter target stands before the queues that dead-letter into
+    /// it, because a broker silently loses a message whose target is missing.
     #[must_use]
     pub fn topology(&self) -> Vec<Entity> {
         let mut entities = vec![self.parking()];
@@ -43,8 +43,8 @@ impl Queue {
         entities
     }
 
-    /// The lane with this delay: a queue where a message waits that long, and then comes back. A
-    /// delay that no TTL can say is taken as the nearest that one can.
+    /// The lane with this delay: a queue where a message waits that long, and then comes back. A delay that
+    /// does not fit into a TTL becomes the nearest one that does.
     #[must_use]
     pub fn lane(&self, delay: Duration) -> Entity {
         let delay = delay.clamp(MIN_DELAY, MAX_DELAY);
@@ -57,7 +57,7 @@ impl Queue {
         self.queue(self.lane_name(delay), args)
     }
 
-    /// The queue itself. Only a quorum queue counts how often a message came back.
+    /// The queue itself. Only a quorum queue counts how often a message was returned.
     fn main(&self) -> Entity {
         let args = match self.kind {
             QueueKind::Classic => Headers::new(),
@@ -73,13 +73,13 @@ impl Queue {
         self.queue(self.name.clone(), args)
     }
 
-    /// The parking queue: it keeps everything until somebody takes it.
+    /// The parking queue: it keeps every message until a person takes it.
     fn parking(&self) -> Entity {
         self.queue(self.parking_name(), Headers::new())
     }
 
-    /// Quorum queues dead-letter at least once only when told so, and only when they refuse what
-    /// they have no room for; classic queues cannot.
+    /// Quorum queues dead-letter at least once only with these arguments, which also make them refuse
+    /// messages when they are full. Classic queues cannot do it.
     fn dead_lettering_to(&self, target: &str) -> Headers {
         let at_least_once = [
             ("x-dead-letter-strategy", "at-least-once"),

@@ -1,17 +1,17 @@
-//! Messages that are coming in, and messages that have come.
+//! Messages, incomplete and complete.
 
 use super::method::{Fields, Kind};
 use super::{BODY_MAX, ReadError};
 
-/// How many bytes of a body are made room for before they have come.
+/// How many bytes are reserved for a body before they have come.
 const AHEAD: usize = 4 * 1024;
-/// AMQP's number for everything about messages.
+/// AMQP's class of the methods for messages, `basic`.
 const BASIC: u16 = 60;
 
-/// A message as the broker handed it out: nothing of it has been interpreted.
+/// A message as the broker handed it out: none of it has been interpreted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
-    /// The number that it is acked by. The messages of a channel are numbered from 1.
+    /// The tag to ack it by. The messages of a channel are numbered from 1.
     pub tag: u64,
     /// Whether the broker has handed it out before.
     pub redelivered: bool,
@@ -25,12 +25,12 @@ pub struct Message {
 pub struct Returned {
     /// AMQP's reply code: 312 when there is no route.
     pub code: u16,
-    /// The broker's words for it.
+    /// The broker's text.
     pub text: String,
     envelope: Envelope,
 }
 
-/// Where a message was published to, and its properties, in one piece of memory.
+/// The exchange and routing key of a message, and its properties, in one allocation.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Envelope {
     bytes: Box<[u8]>,
@@ -55,19 +55,19 @@ impl Envelope {
 
 macro_rules! envelope {
     () => {
-        /// The exchange that it was published to. RabbitMQ lets names be any bytes.
+        /// The exchange of the message. RabbitMQ lets names be any bytes.
         #[must_use]
         pub fn exchange(&self) -> &[u8] {
             self.envelope.exchange()
         }
 
-        /// The routing key that it was published with. Any bytes, at most 255.
+        /// The routing key of the message. Any bytes, at most 255.
         #[must_use]
         pub fn routing_key(&self) -> &[u8] {
             self.envelope.routing_key()
         }
 
-        /// Its properties as they lie on the wire: the property flags, and behind them the properties.
+        /// Its properties as on the wire: the property flags, and behind them the properties.
         #[must_use]
         pub fn properties(&self) -> &[u8] {
             self.envelope.properties()
@@ -76,11 +76,11 @@ macro_rules! envelope {
 }
 
 impl Message {
-    /// A message that did not come over a link: for tests.
+    /// Makes a message that did not come over a link, for tests.
     ///
     /// # Panics
     ///
-    /// When exchange or routing key have more than 255 bytes.
+    /// When the exchange or the routing key has more than 255 bytes.
     #[must_use]
     pub fn fabricated(exchange: &[u8], routing_key: &[u8], properties: &[u8], body: &[u8]) -> Self {
         let length = |name: &[u8]| u8::try_from(name.len()).expect("at most 255 bytes");
@@ -103,18 +103,18 @@ impl Returned {
     envelope!();
 }
 
-/// A message that has come whole.
+/// A complete message.
 pub(super) enum Content {
     Delivered(Message),
     Got(Message),
     Returned(Returned),
 }
 
-/// The messages of which only a part has come: at most one for each channel, and nearly always one.
+/// The incomplete messages: at most one for each channel, and nearly always a single one.
 #[derive(Debug, Default)]
 pub(super) struct Contents {
     open: Vec<Open>,
-    /// The memory that held the last message's exchange and routing key, to be used again.
+    /// The memory that held the last message's exchange and routing key, for reuse.
     spare: Vec<u8>,
 }
 
@@ -127,17 +127,17 @@ struct Open {
     number: u64,
     redelivered: bool,
     text: String,
-    /// Exchange and routing key until the header has come; then the properties too.
+    /// The exchange and the routing key; once the header has come, the properties too.
     bytes: Vec<u8>,
     exchange: u8,
     routing_key: u8,
-    /// How long the body will be; `None` before the header.
+    /// The length of the body; `None` before the header.
     size: Option<u64>,
     body: Vec<u8>,
 }
 
 impl Contents {
-    /// A method has come behind which a message follows.
+    /// A method has come that a message follows.
     pub(super) fn begin(
         &mut self,
         channel: u16,
@@ -185,7 +185,7 @@ impl Contents {
         Ok(self.take_whole(channel))
     }
 
-    /// A body frame of this length may come now.
+    /// Whether a body frame of this length may come now.
     pub(super) fn expects(&self, channel: u16, length: usize) -> Result<(), ReadError> {
         let missing = self.find(channel).and_then(Open::missing);
         match missing {
@@ -194,14 +194,14 @@ impl Contents {
         }
     }
 
-    /// A part of a body has come, which was expected.
+    /// An expected part of a body has come.
     pub(super) fn body(&mut self, channel: u16, part: &[u8]) {
         if let Some(open) = self.open.iter_mut().find(|open| open.channel == channel) {
             open.add(part);
         }
     }
 
-    /// The message of this channel, if it has come whole.
+    /// The message of this channel, if it is complete.
     pub(super) fn take_whole(&mut self, channel: u16) -> Option<Content> {
         let is_whole = |open: &Open| open.channel == channel && open.missing() == Some(0);
         let index = self.open.iter().position(is_whole)?;
@@ -245,7 +245,7 @@ impl Open {
             code.into()
         } else {
             if kind == Kind::Deliver {
-                // A channel of ours has one consumer at a time: its tag says nothing new.
+                // A channel of garenne's has a single consumer at a time, so its tag adds nothing.
                 let _consumer_tag = fields.short()?;
             }
             let tag = fields.u64()?;
@@ -274,8 +274,8 @@ impl Open {
         Some(self.size? - self.body.len() as u64)
     }
 
-    /// Makes room for this part, for as many bytes as have come, or for 4 KiB, whichever is most; but
-    /// never for more than the body will have.
+    /// Makes room for this part, for as many bytes as have come, or for 4 KiB, whichever is most; but never
+    /// for more than the whole body.
     fn add(&mut self, part: &[u8]) {
         if self.body.capacity() - self.body.len() < part.len() {
             let missing = usize::try_from(self.missing().unwrap_or(0)).unwrap_or(usize::MAX);
@@ -301,7 +301,7 @@ impl Open {
             Kind::Deliver => Content::Delivered(message(envelope)),
             Kind::GetOk => Content::Got(message(envelope)),
             Kind::Return => Content::Returned(Returned {
-                // It was read as 16 bits.
+                // The number was read as 16 bits.
                 code: u16::try_from(self.number).unwrap_or_default(),
                 text: self.text,
                 envelope,

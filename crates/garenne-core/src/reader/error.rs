@@ -2,16 +2,16 @@
 
 use std::fmt;
 
-/// Why a connection cannot be read any further: nothing tells where its next frame begins, or more is to
-/// be kept than is allowed.
+/// Why a connection cannot be read any further: it is unknown where its next frame begins, or a bound on
+/// memory is exceeded.
 ///
-/// No message that RabbitMQ takes from a producer leads to one of these, whatever is in it.
+/// No message that RabbitMQ takes from a producer leads to such an error, whatever it contains.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ReadError {
-    /// What answers is no AMQP 0-9-1 broker.
+    /// The peer is not an AMQP 0-9-1 broker.
     NotAmqp {
-        /// What it began with, at most 16 bytes.
+        /// The peer's first bytes, at most 16.
         begins: Vec<u8>,
     },
     /// AMQP has no frames of this type.
@@ -21,18 +21,18 @@ pub enum ReadError {
         /// The channel that it came on.
         channel: u16,
     },
-    /// A frame or a message is larger than is taken.
+    /// A frame or a message exceeds a bound.
     TooLarge {
         /// The channel that it came on.
         channel: u16,
-        /// What is too large: a frame with a message's header, a method, or a body.
+        /// The part that is too large: a frame with a message's header, a method, or a body.
         what: &'static str,
         /// How large it is, in bytes.
         size: u64,
         /// How large it may be, in bytes.
         most: u64,
     },
-    /// A frame does not end with the octet that frames end with.
+    /// A frame does not end with the octet that ends all frames.
     NoFrameEnd {
         /// The channel that it came on.
         channel: u16,
@@ -42,8 +42,8 @@ pub enum ReadError {
         /// The channel that it came on.
         channel: u16,
     },
-    /// A part of a message came out of its turn: no method before a header, no header before a body, a
-    /// longer body than announced, or something else in between.
+    /// A part of a message came out of order: a header without a method, a body without a header, a longer
+    /// body than announced, or another frame in between.
     OutOfTurn {
         /// The channel that it came on.
         channel: u16,
@@ -58,7 +58,7 @@ impl ReadError {
         }
     }
 
-    /// What is no AMQP begins with these bytes.
+    /// Adds the first bytes of a peer that does not speak AMQP.
     pub(super) fn beginning(self, bytes: &[u8]) -> Self {
         match self {
             Self::NotAmqp { .. } => Self::not_amqp(bytes, &[]),
@@ -66,7 +66,7 @@ impl ReadError {
         }
     }
 
-    /// The channel on which it happened, if it happened on one.
+    /// The channel of the error, if it concerns a channel.
     #[must_use]
     pub const fn channel(&self) -> Option<u16> {
         match *self {

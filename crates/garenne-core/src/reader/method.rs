@@ -2,7 +2,7 @@
 
 use super::ReadError;
 
-/// What a method frame says, as far as the reader must know.
+/// The content of a method frame, as far as the reader must know it.
 #[derive(Debug)]
 pub(super) enum Method {
     /// A message follows.
@@ -33,7 +33,7 @@ pub(super) enum Kind {
     Return,
 }
 
-/// Class and method, as they lie in a method frame (AMQP 0-9-1, section 4.2.4).
+/// The class and the method, as in a method frame (AMQP 0-9-1, section 4.2.4).
 const fn id(class: u16, method: u16) -> u32 {
     ((class as u32) << 16) | method as u32
 }
@@ -50,7 +50,7 @@ const BASIC_GET_OK: u32 = id(60, 71);
 const BASIC_ACK: u32 = id(60, 80);
 const BASIC_NACK: u32 = id(60, 120);
 
-/// Whether a broker begins with this: it introduces itself, or says at once why not.
+/// Whether a broker may begin with this method: it introduces itself, or says at once why it does not.
 pub(super) fn is_first(payload: &[u8]) -> bool {
     let first = payload.first_chunk().copied().map(u32::from_be_bytes);
     matches!(first, Some(CONNECTION_START | CONNECTION_CLOSE))
@@ -81,7 +81,7 @@ impl Method {
     }
 }
 
-/// The arguments of a method, read one after the other. Each read gives `None` when no more follow.
+/// The arguments of a method, read in order. A read gives `None` when no argument is left.
 pub(super) struct Fields<'a>(pub(super) &'a [u8]);
 
 impl<'a> Fields<'a> {

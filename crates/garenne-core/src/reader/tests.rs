@@ -1,8 +1,8 @@
-//! How much memory a reader holds. What it reads is shown through its public API, in `tests/promises`.
+//! How much memory a reader holds. The tests in `tests/promises` show its events through its public API.
 
 use super::*;
 
-/// Less than any number that is announced here, more than what is held for a small message.
+/// Less than any length that is announced here, and more than a small message needs.
 const LITTLE: usize = 200 * 1024;
 
 fn held(reader: &Reader) -> usize {

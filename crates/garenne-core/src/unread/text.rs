@@ -28,7 +28,7 @@ pub enum TextProperty {
 }
 
 impl TextProperty {
-    /// All of them, in the order in which they are sent.
+    /// All text properties, in the order in which they are sent.
     pub const ALL: [Self; 10] = [
         Self::ContentType,
         Self::ContentEncoding,
@@ -72,7 +72,7 @@ impl TextProperty {
         self as u32
     }
 
-    /// The property at this place, if that is a text.
+    /// The property at this place, if it is a text.
     pub(crate) fn at(place: u32) -> Option<Self> {
         Self::ALL
             .into_iter()

@@ -2,10 +2,10 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// Stands between the awkward characters of every password here, and nowhere else.
+/// A text that stands between the special characters of every password here, and nowhere else.
 const MARK: &str = "zq7";
 
-/// Every character that means something in a URL, and some that mean something to a terminal.
+/// Every character with a meaning in a URL, and some with a meaning for a terminal.
 fn password() -> impl Strategy<Value = String> {
     let awkward = "@:/?#[]%,; \t\n\\\"'&=+$!*()<>|^{}~`-._é漢\u{1b}\u{202e}"
         .chars()

@@ -8,8 +8,8 @@ use crate::properties::Properties;
 use crate::unread::{TextProperty, Unread, UnreadPart};
 
 impl Properties {
-    /// Reads the bytes of a content header behind the size of the body. It never fails: what cannot
-    /// be read is kept in [`Properties::unread`].
+    /// Reads the bytes of a content header behind the size of the body. It never fails: unreadable parts are
+    /// kept in [`Properties::unread`].
     #[must_use]
     pub fn decode(bytes: &[u8]) -> Self {
         let mut properties = Self::default();
@@ -65,7 +65,7 @@ impl Properties {
         }
     }
 
-    /// Returns whether it could be read.
+    /// Returns whether the header could be read.
     fn read_header(&mut self, entry: Entry<'_>) -> bool {
         let Ok(name) = std::str::from_utf8(entry.name) else {
             return false;

@@ -13,10 +13,9 @@ impl Properties {
     /// Appends the bytes of a content header behind the size of the body: the flag word, then the
     /// properties that are set.
     ///
-    /// [`Properties::decode`] reads the same out of them. What cannot be read is written as it came,
-    /// unless a broker would refuse it: see [`Properties::can_be_sent`]. A text property or the name
-    /// of a header that is longer than 255 bytes, which only a program can make, is cut between
-    /// characters.
+    /// [`Properties::decode`] reads the same properties from these bytes. Unreadable parts are written as
+    /// they came, unless a broker would refuse them: see [`Properties::can_be_sent`]. A text property or a
+    /// header's name that is longer than 255 bytes, which only a program can make, is cut between characters.
     pub fn encode(&self, out: &mut Vec<u8>) {
         let at = out.len();
         let mut flags = 0_u16;
@@ -69,8 +68,8 @@ fn write_short(bytes: &[u8], out: &mut Vec<u8>) {
     out.extend(&bytes[..len.into()]);
 }
 
-/// Writes the length of what `content` writes, and then that. A length that does not fit into 32 bits
-/// does not fit into a frame either, and is never sent.
+/// Writes the length of the bytes that `content` writes, and then these bytes. A length that does not fit
+/// into 32 bits does not fit into a frame either, and is never sent.
 fn with_length(out: &mut Vec<u8>, content: impl FnOnce(&mut Vec<u8>)) {
     let at = out.len();
     out.extend([0; 4]);
@@ -86,7 +85,7 @@ fn write_entries(headers: &Headers, out: &mut Vec<u8>) {
     }
 }
 
-/// One header as its bytes: the length of its name, the name, the type, the value.
+/// A header as its bytes: the length of its name, the name, the type, the value.
 pub(crate) fn entry_bytes(name: &str, value: &Value) -> Vec<u8> {
     let mut bytes = Vec::new();
     write_short(short(name).as_bytes(), &mut bytes);
@@ -94,7 +93,7 @@ pub(crate) fn entry_bytes(name: &str, value: &Value) -> Vec<u8> {
     bytes
 }
 
-/// It follows arrays and tables by recursion. That is bounded: values that were read are not nested
+/// It follows arrays and tables by recursion. The recursion is bounded: values from the wire are not nested
 /// deeper than [`MAX_DEPTH`](crate::json::MAX_DEPTH), and all others are the program's own.
 fn write_value(value: &Value, out: &mut Vec<u8>) {
     out.push(kind(value));

@@ -1,4 +1,4 @@
-//! A property list that is looked things up in, and not read as a whole.
+//! A property list for look-ups, without reading the whole.
 
 use super::{RawValue, split_long, split_short};
 use crate::attempt::{Attempt, RETRY_NUMS, read_raw_attempt};
@@ -19,10 +19,9 @@ const PROPERTY_FLAGS: u16 = 0xfffc;
 /// The bytes of a content header behind the size of the body: the flag word, then the properties
 /// that it announces.
 ///
-/// Nothing is read before it is asked for, and a look-up reads what it must pass and no more. Every
-/// look-up has an answer, whatever the bytes are: what cannot be found is not there. It agrees with
-/// [`Properties::decode`](crate::Properties::decode), which reads everything and keeps what it
-/// cannot read.
+/// Bytes are read only on demand, and a look-up reads only the bytes that it must pass. Every look-up has an
+/// answer, whatever the bytes are: a property that cannot be found counts as absent. It agrees with
+/// [`Properties::decode`](crate::Properties::decode), which reads everything and keeps the unreadable parts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PropertyList<'a> {
     flags: u16,
@@ -30,7 +29,7 @@ pub struct PropertyList<'a> {
 }
 
 impl<'a> PropertyList<'a> {
-    /// The list in these bytes; an empty one when there is not even a flag word.
+    /// The list in these bytes; an empty list when there is no whole flag word.
     #[must_use]
     pub fn new(bytes: &'a [u8]) -> Self {
         match bytes.split_first_chunk() {
@@ -66,7 +65,7 @@ impl<'a> PropertyList<'a> {
         self.text(TextProperty::CorrelationId)
     }
 
-    /// The bytes of the queue that an answer should go to, which may not be UTF-8.
+    /// The bytes of the queue that a reply should go to, which may not be UTF-8.
     #[must_use]
     pub fn reply_to(self) -> Option<&'a [u8]> {
         self.text(TextProperty::ReplyTo)
@@ -91,15 +90,15 @@ impl<'a> PropertyList<'a> {
         Some(u64::from_be_bytes(octets))
     }
 
-    /// The header with this name: the first one, if there are several.
+    /// The header with this name: the first, if there are several.
     #[must_use]
     pub fn header(self, name: &str) -> Option<RawValue<'a>> {
         let found = self.headers().find(|(found, _)| *found == name.as_bytes());
         found.map(|(_, value)| value)
     }
 
-    /// The headers in the order in which they were sent, with their names, which may not be UTF-8.
-    /// They end where the end of one cannot be told.
+    /// The headers in the order in which they were sent, with their names, which may not be UTF-8. They end
+    /// at the first header whose end is unknown.
     #[must_use]
     pub fn headers(self) -> Headers<'a> {
         Headers {
@@ -107,7 +106,7 @@ impl<'a> PropertyList<'a> {
         }
     }
 
-    /// Which attempt at the message this is, as [`read_attempt`](crate::read_attempt) reads it.
+    /// The attempt at the message, as [`read_attempt`](crate::read_attempt) reads it.
     #[must_use]
     pub fn attempt(self) -> Attempt {
         read_raw_attempt(self.header(RETRY_NUMS))
@@ -165,8 +164,8 @@ pub(super) fn places(mut flags: u16) -> impl Iterator<Item = u32> {
     })
 }
 
-/// The content of the property at this place, which these bytes begin with, and what is behind it;
-/// `None` when they end before it does.
+/// The content of the property at this place, which these bytes begin with, and the bytes behind it; `None`
+/// when the bytes end too early.
 pub(super) fn split_property(place: u32, bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     match place {
         HEADERS => split_long(bytes),
@@ -176,16 +175,15 @@ pub(super) fn split_property(place: u32, bytes: &[u8]) -> Option<(&[u8], &[u8])>
     }
 }
 
-/// The entries of a table, such as the headers of a message, one after the other: names, and values that
-/// nobody has read yet.
+/// The entries of a table, such as the headers of a message, in order: names, and undecoded values.
 #[derive(Clone, Debug)]
 pub struct Headers<'a> {
     rest: &'a [u8],
 }
 
 impl<'a> Headers<'a> {
-    /// The entries of a table that is an argument of a method: these bytes begin with its length. There
-    /// are none if the table is longer than the bytes.
+    /// The entries of a table that is an argument of a method: these bytes begin with its length. There are
+    /// none if the table is longer than the bytes.
     #[must_use]
     pub fn of_table(bytes: &'a [u8]) -> Self {
         let rest = split_long(bytes).map(|(table, _)| table);
@@ -205,7 +203,7 @@ impl<'a> Iterator for Headers<'a> {
     }
 }
 
-/// One entry of a table.
+/// A single entry of a table.
 #[derive(Clone, Copy)]
 pub(crate) struct Entry<'a> {
     pub(crate) name: &'a [u8],
@@ -213,8 +211,7 @@ pub(crate) struct Entry<'a> {
 }
 
 impl<'a> Entry<'a> {
-    /// The entry that these bytes begin with, and what is behind it; `None` when its end cannot be
-    /// told.
+    /// The entry that these bytes begin with, and the bytes behind it; `None` when its end is unknown.
     pub(crate) fn split(bytes: &'a [u8]) -> Option<(Self, &'a [u8])> {
         let (name, value) = split_short(bytes)?;
         let (value, rest) = RawValue::split(value)?;

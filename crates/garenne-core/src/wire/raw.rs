@@ -1,4 +1,4 @@
-//! One value of a field table, as its bytes.
+//! A single value of a field table, as its bytes.
 
 use std::fmt;
 
@@ -6,12 +6,12 @@ use super::{Entry, split_long};
 use crate::json::MAX_DEPTH;
 use crate::value::{Headers, Value};
 
-/// A value of a header whose bytes nobody has looked into yet.
+/// An undecoded value of a header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RawValue<'a> {
     kind: u8,
-    /// The content: without the octet of the type, and without the length that precedes texts,
-    /// bytes, arrays and tables. Of any other type, as many bytes as its numbers have.
+    /// The content: without the octet of the type, and without the length before texts, bytes, arrays and
+    /// tables. For any other type, the bytes of its numbers.
     content: &'a [u8],
 }
 
@@ -19,13 +19,13 @@ pub struct RawValue<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Unreadable {
-    /// More than [`MAX_DEPTH`] arrays and tables lie in one another.
+    /// Arrays and tables are nested deeper than [`MAX_DEPTH`].
     TooDeep,
     /// A table inside it has a name that is not UTF-8.
     Name,
     /// A table inside it has a name twice.
     Repeated,
-    /// Something inside it has an unknown type, or a length beyond what surrounds it.
+    /// A value inside it has an unknown type, or is longer than the value around it.
     Malformed,
 }
 
@@ -45,8 +45,8 @@ impl fmt::Display for Unreadable {
 impl std::error::Error for Unreadable {}
 
 impl<'a> RawValue<'a> {
-    /// The value that these bytes begin with, and what is behind it; `None` when its end cannot be
-    /// told. What is inside an array or a table is not looked at.
+    /// The value that these bytes begin with, and the bytes behind it; `None` when its end is unknown. The
+    /// inside of an array or a table is not read.
     pub(crate) fn split(bytes: &'a [u8]) -> Option<(Self, &'a [u8])> {
         let (&kind, rest) = bytes.split_first()?;
         let len = match kind {
@@ -66,7 +66,7 @@ impl<'a> RawValue<'a> {
         Some((Self { kind, content }, rest))
     }
 
-    /// The number, if this is an integer of any width; floats and texts are not.
+    /// The number, if this is an integer of any width; floats and texts are not integers.
     #[must_use]
     pub fn as_integer(self) -> Option<i128> {
         self.number().and_then(|number| number.as_integer())
@@ -88,7 +88,7 @@ impl<'a> RawValue<'a> {
     ///
     /// # Errors
     ///
-    /// When there is no [`Value`] that is the same: see [`Unreadable`].
+    /// When no [`Value`] is the same: see [`Unreadable`].
     pub fn decode(self) -> Result<Value, Unreadable> {
         let mut open: Vec<Open<'a>> = Vec::new();
         let mut next = Some(self);
@@ -117,8 +117,8 @@ impl<'a> RawValue<'a> {
         }
     }
 
-    /// Whether a broker can read it: every type in it is known, every length fits, and every number
-    /// is one, however deep.
+    /// Whether a broker can read it: every type in it is known, every length fits, and every float is a
+    /// finite number, at any depth.
     pub(crate) fn is_well_formed(self) -> bool {
         let mut open = vec![self];
         while let Some(raw) = open.last_mut() {
@@ -160,7 +160,7 @@ impl<'a> RawValue<'a> {
         }
     }
 
-    /// The value, if it is of a type with a fixed number of bytes; none of them takes memory.
+    /// The value, if it is of a type with a fixed number of bytes. No such value allocates memory.
     pub(crate) fn number(self) -> Option<Value> {
         let content = self.content;
         Some(match self.kind {
@@ -214,7 +214,7 @@ impl<'a> Open<'a> {
         }
     }
 
-    /// The next value in it; `None` at its end.
+    /// The next value in the array or table; `None` at its end.
     fn next(&mut self) -> Result<Option<RawValue<'a>>, Unreadable> {
         if self.rest.is_empty() {
             return Ok(None);

@@ -1,13 +1,13 @@
-//! Somebody's bytes, for a person.
+//! Foreign bytes, made readable for a person.
 
 use std::borrow::Cow;
 use std::fmt::Write;
 
-/// The text of these bytes, safe to print: nothing in it moves a cursor, hides, or turns the
-/// direction of what stands beside it.
+/// The text of these bytes, safe to print: no character in it moves a cursor, hides, or turns the direction
+/// of the text beside it.
 ///
-/// A text of visible characters is borrowed as it is. In any other, control characters and
-/// invisible ones are written as `\u{1b}`, and bytes that are not UTF-8 as `\xe9`.
+/// A text of visible characters is borrowed as it is. In any other text, control characters and invisible
+/// characters are written as `\u{1b}`, and bytes that are not UTF-8 as `\xe9`.
 #[must_use]
 pub fn readable(bytes: &[u8]) -> Cow<'_, str> {
     if let Ok(text) = std::str::from_utf8(bytes)
@@ -32,14 +32,14 @@ pub fn readable(bytes: &[u8]) -> Cow<'_, str> {
     Cow::Owned(text)
 }
 
-/// Whether it is visible ASCII, as nearly every text is: looked at without decoding.
+/// Whether the text is visible ASCII, as nearly every text is. The bytes are not decoded.
 fn is_plain(bytes: &[u8]) -> bool {
     bytes.iter().all(|byte| matches!(byte, b' '..=b'~'))
 }
 
-/// Whether a character does something to its neighbours, or cannot be seen: controls, line and
-/// paragraph separators, zero-width characters, marks of direction, invisible operators, fillers,
-/// and tags. [`readable`] escapes them.
+/// Whether a character affects its neighbours or is invisible: controls, line and paragraph separators,
+/// zero-width characters, marks of direction, invisible operators, fillers, and tags. [`readable`] escapes
+/// these characters.
 #[must_use]
 pub fn is_hidden(c: char) -> bool {
     c.is_control()
