@@ -65,7 +65,7 @@ impl AttemptResult {
         Self::of(Outcome::Requeued, String::new())
     }
 
-    /// The message was settled before: nothing is left to do but to ack it.
+    /// The message was settled before: only its ack is left to do.
     pub(super) fn settled() -> Self {
         Self {
             counted: true,
