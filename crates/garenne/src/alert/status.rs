@@ -1,8 +1,8 @@
 //! An alert, seen from outside.
 
-/// What one alert told, and what it could not, since the start of this process.
+/// The news that an alert told and could not tell, since the start of this process.
 ///
-/// News are counted one by one: ten thousand failures told in one call are ten thousand.
+/// Each of the news counts: ten thousand failures told in a single call count as ten thousand.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct AlertStatus {
