@@ -116,7 +116,7 @@ fn is_colourful(is_terminal: bool, no_color: Option<OsString>, term: Option<OsSt
     is_terminal && !is_plain
 }
 
-/// Logs the last words of a process, even when logs are off.
+/// Prints the last words of a process, even when logs are off.
 pub(crate) fn last_words(text: &str, exit_code: u8) {
     let line = match format() {
         Format::Text => format!("garenne: {}\n", readable(text.as_bytes())),

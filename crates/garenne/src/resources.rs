@@ -1,4 +1,4 @@
-//! The resources that this process ran out of, and who can give it more.
+//! The resources that this process ran out of, and where to get more.
 
 use std::io;
 

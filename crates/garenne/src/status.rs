@@ -88,9 +88,9 @@ macro_rules! counters {
         pub struct QueueStatus {
             /// The name of the queue.
             pub queue: String,
-            /// Messages in the hands of its workers: waiting, being handled, or being settled, until
-            /// their ack is written or their link is lost and their handler has ended. At zero, the
-            /// other counters tell all of what was delivered.
+            /// Messages in the hands of its workers: waiting, being handled, or being settled, until their
+            /// ack is written or their link is lost and their handler has ended. At zero, the other
+            /// counters account for every delivery.
             pub in_flight: u64,
             $($(#[$doc])* pub $name: u64,)*
         }

@@ -15,7 +15,7 @@ pub(super) struct Line {
     pub(super) name: String,
     origin: Instant,
     state: Mutex<State>,
-    /// Wakes the task that calls: there are news to tell, or the system ends.
+    /// Wakes the task that calls: there is news to tell, or the system ends.
     news: Notify,
 }
 
@@ -68,7 +68,7 @@ impl Line {
         }
     }
 
-    /// Waits until then, or until there are new news.
+    /// Waits until then, or until there is more news.
     pub(super) async fn wait(&self, until: Option<Instant>) {
         match until {
             None => self.news.notified().await,
@@ -100,7 +100,7 @@ impl Line {
         self.news.notify_one();
     }
 
-    /// Drops the untold news, and returns their number.
+    /// Drops the untold news, and returns how many items of news that was.
     pub(super) fn give_up(&self) -> u64 {
         self.state().pager.give_up()
     }

@@ -10,13 +10,13 @@ use garenne_core::alert::Digest;
 
 use crate::failure::with_causes;
 
-/// The news for people, as an alert receives them: everything since the last call. It dereferences to the
+/// The news for people, as an alert receives it: everything since the last call. It dereferences to the
 /// [`Digest`]; cloning it is cheap.
 ///
-/// An alert is an actor that handles this message and answers `Ok` once the news are out. It has a thread
-/// of its own, and only its own task calls it, with a single call at a time. On an error, a panic, or no
-/// answer within the timeout of its [`Pace`](garenne_core::alert::Pace), the same news are told again
-/// later, together with newer news; so news may be told twice.
+/// An alert is an actor that handles this message and answers `Ok` once the news is out. It has a thread of
+/// its own. Only its own task calls it, and waits for the answer before the next call. On an error, a
+/// panic, or no answer within the timeout of its [`Pace`](garenne_core::alert::Pace), the same news is told
+/// again later, together with any news since; so news may be told twice.
 ///
 /// ```
 /// use garenne::prelude::*;

@@ -34,7 +34,7 @@ impl Tellers {
         }
     }
 
-    /// Tells the remaining news, until then at most; without a time, nothing more is told.
+    /// Tells the remaining news, until then at most; without a time, tells nothing more.
     pub(crate) async fn finish(self, until: Option<Instant>) {
         for (line, _) in &self.running {
             line.close();

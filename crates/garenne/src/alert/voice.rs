@@ -17,7 +17,7 @@ use crate::resources::no_thread;
 /// future of its own.
 const MOST_HANGING: usize = 8;
 
-/// The user's alert on a thread of its own, which is made when there are news to tell. An actor that
+/// The user's alert on a thread of its own, which is made when there is news to tell. An actor that
 /// panicked or hung is dropped and made again.
 pub(super) struct Voice {
     start: Start,

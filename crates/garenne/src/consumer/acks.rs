@@ -1,9 +1,9 @@
 //! From the ledger to the broker: the only place that acks.
 //!
-//! While messages come fast, an ack waits at most a millisecond for further acks, so that the acks
-//! coalesce. Each write costs a system call, and the broker spends about as much on one ack as on many. An
-//! ack does not wait when the last write was longer ago, nor when so many acks wait that the broker may
-//! have no more messages to send. While the socket takes nothing, acks wait too.
+//! While messages come fast, an ack waits at most a millisecond for further acks, so that acks coalesce.
+//! Each write costs a system call, and the broker spends about as much on a single ack as on many. An ack
+//! does not wait when the last write was more than a millisecond ago, nor when so many acks wait that the
+//! broker may have no more messages to send. While the socket takes nothing, acks wait too.
 
 use std::collections::VecDeque;
 use std::pin::Pin;
@@ -82,7 +82,7 @@ impl Acks {
         self.unacked.push_back(meta);
     }
 
-    /// The broker shall redeliver the message. It is told so with `nack`: a `reject` would say that the
+    /// The broker is to redeliver the message. It is told so with `nack`: a `reject` would say that the
     /// message failed, and count against a quorum queue's delivery limit.
     pub(super) fn requeue(&mut self, tag: u64) {
         match self.ledger.requeue(tag) {
@@ -107,8 +107,8 @@ impl Acks {
     }
 
     /// Tells the broker of settled messages, and returns the number of messages whose acks were written.
-    /// Pending when there is nothing to tell. It may also wait when `more` messages are about to be
-    /// settled; then the caller polls again.
+    /// Pending when there is nothing to tell. It may also wait while `more` says that further messages are
+    /// about to be settled; then the caller polls again.
     pub(super) fn poll(
         &mut self,
         cx: &mut Context<'_>,

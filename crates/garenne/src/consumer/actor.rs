@@ -21,8 +21,8 @@ use crate::body::Body;
 use crate::delivery::Delivery;
 use crate::link::{Link, LinkError, declare_queue, find_out};
 
-/// A subscription that lasted this long while its link lived was a good one: the next subscription may
-/// follow at once.
+/// A subscription that lasted this long while its link lived was good: the next subscription may follow at
+/// once.
 const GOOD: Duration = Duration::from_secs(10);
 
 /// A worker. actix's `Supervisor` restarts it whenever its channel or link is gone: same value, same
@@ -32,7 +32,7 @@ pub(crate) struct ConsumerActor<A, B> {
     /// The waiting messages may have killed the previous process, or this worker's own link or channel.
     cautious: bool,
     backoff: Backoff,
-    /// Since when no subscription was a good one.
+    /// Since when no subscription was good.
     in_trouble: Option<Instant>,
     pause: Duration,
     redeclare: bool,
@@ -42,15 +42,15 @@ pub(crate) struct ConsumerActor<A, B> {
     _watch: Watch,
 }
 
-/// Drops the subscription and makes a new one: no messages come through it although they should.
+/// Drops the subscription and makes a new subscription: the old one gets no messages although it should.
 pub(crate) struct Resubscribe;
 
 impl actix::Message for Resubscribe {
     type Result = ();
 }
 
-/// Tells the supervisor when the actor is gone, which only a panic can cause: actix's `Supervisor`
-/// does not survive one.
+/// Tells the supervisor when the actor is gone, which only a panic can cause: actix's `Supervisor` does not
+/// survive a panic.
 struct Watch(actix::Recipient<WorkerReport>, super::WorkerId);
 
 impl Drop for Watch {
@@ -201,8 +201,8 @@ where
 {
 }
 
-/// One start of a worker: waits for a link, subscribes, consumes. Returns how the start ended, and how long
-/// it lasted.
+/// Runs a start of a worker: waits for a link, subscribes, consumes. Returns how the start ended, and how
+/// long it lasted.
 async fn serve<A, B>(
     worker: Rc<Worker<A, B>>,
     lingering: Rc<Lingering>,
@@ -239,7 +239,7 @@ where
     let link = Arc::downgrade(&link);
     let since = Instant::now();
     let end = task.run().await;
-    // With the link gone, the next start waits for a new one: the supervisor's back-off is enough.
+    // If the link is gone, the next start waits for a new link: the supervisor's back-off is enough.
     let link_lives = link.upgrade().is_some_and(|link| link.is_up());
     // A queue that is deleted from time to time is no trouble if its messages are handled in between.
     let was_good = matches!(end, End::Cancelled) && task.progressed;

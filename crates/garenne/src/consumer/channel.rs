@@ -53,7 +53,7 @@ pub(super) struct ChannelTask<A, B, L> {
     pub(super) progressed: bool,
 }
 
-/// Why a turn ended, except for having nothing more to move on.
+/// Why a turn ended although there may be more to move on.
 enum Turn {
     Lost(String),
     Cancelled,

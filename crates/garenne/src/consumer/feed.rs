@@ -24,7 +24,7 @@ pub(super) struct Inbox<B> {
     jobs: RefCell<VecDeque<Job<B>>>,
     answers: Answers<Running>,
     waker: Cell<Option<Waker>>,
-    /// The actor is gone, or shall go.
+    /// The actor is gone, or is to go.
     closed: Cell<bool>,
     /// Takes no further message.
     retired: Cell<bool>,
@@ -138,7 +138,7 @@ impl<B> Inbox<B> {
         ))
     }
 
-    /// The actor stops itself over this call: it gets no further one.
+    /// The actor stops itself over this call: it gets no further call.
     pub(super) fn stopped_by(&self, call: CallNumber) {
         self.retire();
         self.culprit.accuse(call);

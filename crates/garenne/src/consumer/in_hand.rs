@@ -100,7 +100,7 @@ impl<L: Future<Output = Settled>> InHand<L> {
         self.lives.owners()
     }
 
-    /// If the same message is in hand alone each time this happens, that message is the cause.
+    /// If the same message is in hand alone each time, that message is the cause.
     pub(super) fn log_cut_off(&self, queue: &str, quiet: &Quiet) {
         let in_hand = self.len();
         let alone = self.watched().next().filter(|_| in_hand == 1);

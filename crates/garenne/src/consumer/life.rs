@@ -146,8 +146,7 @@ where
                     }
                     return result;
                 }
-                // The handler must not be lost again and again for ever, whichever messages it is lost
-                // over.
+                // Over whichever messages the handler is lost, this must not go on for ever.
                 Err(HandlerLost::OverAnother) if lost_over_others == MOST_LOST => {
                     return AttemptResult::panicked(
                         "the handler actor was lost again and again while it handled this message",
@@ -173,7 +172,7 @@ where
     }
 
     /// The right to run a handler; the worker has as many permits as its concurrency. `None`: the worker
-    /// stops or its channel is gone, and a message that was not begun shall not begin.
+    /// stops or its channel is gone, and a message that was not begun must not begin.
     async fn permit(&self) -> Option<SemaphorePermit<'_>> {
         let permits = &self.worker.permits;
         match permits.try_acquire() {

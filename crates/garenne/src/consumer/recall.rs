@@ -131,7 +131,7 @@ impl Recall {
     /// The result of an earlier attempt on this message, if an attempt is remembered. The future gives
     /// `None` if that was no attempt.
     ///
-    /// The result is handed out once: a later redelivery runs its handler again.
+    /// The result is handed out once: for a later redelivery it must be remembered again.
     pub(super) fn earlier(
         &self,
         meta: &Meta,

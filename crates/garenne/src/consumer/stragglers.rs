@@ -45,8 +45,8 @@ impl Stragglers {
         }
     }
 
-    /// Ready when the stragglers shall be acked by themselves. Pending also when there are none; the caller
-    /// polls again when there may be.
+    /// Ready when the stragglers are to be acked by themselves. Pending also when there are none; the
+    /// caller polls again when there may be stragglers.
     pub(super) fn poll_due(
         &mut self,
         cx: &mut Context<'_>,

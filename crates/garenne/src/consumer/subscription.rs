@@ -2,7 +2,7 @@
 
 use crate::link::LinkError;
 
-/// How a start of a worker has ended, with its subscription or before there was one.
+/// How a start of a worker has ended, with its subscription or without a subscription.
 #[derive(Debug)]
 pub(super) enum End {
     /// There was no subscription: a channel could not be opened, or the queue not be consumed.

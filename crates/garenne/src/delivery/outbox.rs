@@ -24,7 +24,7 @@ struct Collected {
     run: RunId,
 }
 
-/// The number of a handler's run on one delivery.
+/// The number of a handler's run on a delivery.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct RunId(u32);
 
@@ -91,8 +91,8 @@ impl Outbox {
     }
 }
 
-/// The id of the message at a position among those that the handling of another message sends: the same in
-/// every run. `None`: the other message has no id.
+/// The id of the message at a position among the messages that the handling of another message sends. It is
+/// the same in every run. `None`: the other message has no id.
 pub(crate) fn derived_id(meta: &Meta, position: usize) -> Option<String> {
     // Several queues may get the same message id, and the handler of each sends other messages.
     let name = format!("{}\n{}\n{position}", meta.queue, meta.message_id()?);

@@ -28,7 +28,7 @@ const OF_TESTS: [&str; 4] = [
 ];
 
 const PREFIX: &str = "GARENNE_";
-/// A misspelled variable about TLS is a fault, because its user relies on it.
+/// An unknown variable with this prefix is a fault, because the user relies on its setting.
 const TLS: &str = "GARENNE_TLS_";
 
 /// The longest name that is looked at; garenne's names are shorter.

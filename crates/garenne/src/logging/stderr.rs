@@ -62,12 +62,12 @@ struct Shared {
 struct State {
     /// Whole lines.
     waiting: Vec<u8>,
-    /// Bytes that were ever put into the queue, and those of them that were written or lost.
+    /// Bytes that were ever put into the queue, and how many of them were written or lost.
     queued: u64,
     done: u64,
     /// Since when the writer has been at the same few lines.
     writing_since: Option<Instant>,
-    /// Lines that were lost since the start, and those of them that the log has reported.
+    /// Lines that were lost since the start, and how many of them the log has reported.
     lost: u64,
     told: u64,
 }
@@ -177,7 +177,7 @@ impl Shared {
 
     /// Waits for lines and takes all of them.
     fn take(&self, batch: &mut Vec<u8>) {
-        // A burst, or one very long line, must not keep its memory for ever.
+        // A burst, or a very long line, must not keep its memory for ever.
         batch.clear();
         batch.shrink_to(AT_ONCE);
         let mut state = self.lock();
@@ -275,7 +275,7 @@ pub(super) fn push(line: &[u8]) {
     }
 }
 
-/// Waits until standard error has taken what was put into the queue, within some patience.
+/// Waits until standard error has taken the bytes in the queue, or until the patience is over.
 pub(super) fn flush(patience: Patience) {
     if let Some(Some(lines)) = STANDARD_ERROR.get() {
         lines.flush(patience);

@@ -1,4 +1,4 @@
-//! The supervisor's parts, and the way of the news between them.
+//! The supervisor's parts, and the routes of news between them.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -136,8 +136,8 @@ impl Dialling {
     }
 }
 
-/// A single ack makes consumption stable. Only then may the supervisor dial at once after a loss: the cause
-/// of this loss may end the next link too.
+/// A single ack makes consumption stable. Before that, the supervisor does not dial at once after a loss,
+/// because the cause of the loss may end the next link too.
 fn keeper(links: Vec<KeptLink>, window: OutageWindow) -> Keeper {
     Keeper::new(links, |now| {
         Redial::starting(window, AtOnce::AfterStable, now)

@@ -19,7 +19,7 @@ const ALERT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long the workers may take to log the messages that they abandoned.
 pub(super) const LAST_WORDS: Duration = Duration::from_millis(500);
 
-/// The state of the end, and the channel to those that wait for it.
+/// The state of the end, and the channel to the tasks that wait for it.
 pub(super) struct Ending {
     /// The first reason counts.
     reason: Option<StopReason>,
@@ -121,7 +121,7 @@ impl Ending {
     /// Closes the links, and lets the alerts say their last words.
     pub(super) fn close(&mut self, links: Vec<Arc<Link>>) -> impl Future<Output = ()> + 'static {
         let publisher = self.publisher.clone();
-        // News from the time in which handlers finished get as long as closing the links may take.
+        // News that came while handlers finished gets as long as closing the links may take.
         let until = self
             .last_words
             .map(|until| until.max(Instant::now() + CLOSE_TIMEOUT).into());

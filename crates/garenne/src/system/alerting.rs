@@ -16,18 +16,17 @@ impl SystemBuilder {
     ///
     /// It takes the factory of an actor that handles [`Alert`](crate::Alert), an [`AlertSetup`], or any
     /// type that becomes an `AlertSetup`, for example the `WebhookAlert` of `garenne-sinks`. The actor runs
-    /// on a thread of its own; nothing waits for it. News about the same subject are counted and told
+    /// on a thread of its own; nothing waits for it. News about the same subject is counted and told
     /// together, no more often than the alert's [`Pace`](garenne_core::alert::Pace) allows.
-    /// [`Status::alerts`](crate::status::Status::alerts) counts the news that were told, and those that
+    /// [`Status::alerts`](crate::status::Status::alerts) counts the news that was told, and the news that
     /// could not be told.
     ///
     /// An alert is not a store: data that must not be lost goes to the [fail sink](Self::fail_sink).
     ///
-    /// When the system stops, untold news are told at once. That may delay the end by up to 5 s from the
-    /// beginning of the stop, and by up to 2 s after handlers have finished; news that are still untold
-    /// then are counted, logged and dropped. Alerts do not tell of a configuration that
-    /// [`build`](Self::build) refuses: nothing has been started, and the person who starts the service sees
-    /// the faults.
+    /// When the system stops, untold news is told at once. That may delay the end by up to 5 s from the
+    /// beginning of the stop, and by up to 2 s after handlers have finished; news that is still untold then
+    /// is counted, logged and dropped. Alerts do not tell of a configuration that [`build`](Self::build)
+    /// refuses: nothing has been started, and the person who starts the service sees the faults.
     pub fn alert(mut self, alert: impl Into<AlertSetup>) -> Self {
         self.alerts.push(alert.into());
         self

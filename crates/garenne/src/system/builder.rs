@@ -230,7 +230,7 @@ impl SystemBuilder {
         self.publisher.clone()
     }
 
-    /// How long one outage may last before the system gives up: 2 minutes by default.
+    /// How long an outage may last before the system gives up: 2 minutes by default.
     pub fn outage_window(self, window: OutageWindow) -> Self {
         Self { window, ..self }
     }

@@ -45,7 +45,7 @@ where
         is_told || !self.channel.is_alive()
     }
 
-    /// The broker shall redeliver the message: now, or with all others when the channel is closed.
+    /// The broker is to redeliver the message: now, or with all others when the channel is closed.
     pub(super) fn requeue(&mut self, tag: u64) {
         if self.keeps_the_queue {
             self.worker.counters.on_ended(1);
