@@ -29,7 +29,7 @@ use witness::Witness;
 /// A message as a handler receives it: a typed body, the broker's metadata, and the number of this attempt.
 ///
 /// A delivery dereferences to its body. Dropping it settles nothing: the handler's *return value* decides
-/// the fate of the message. It may be moved to another thread when `B` can.
+/// how the message is settled. A delivery may be moved to another thread when `B` can.
 pub struct Delivery<B> {
     body: B,
     run: RunId,
@@ -273,8 +273,8 @@ impl<B> Delivery<B> {
     /// }
     /// ```
     ///
-    /// The sender of the request decides where its reply goes, and the service's rights count there. So
-    /// garenne accepts only an address that a broker has given: an address for direct replies
+    /// The sender of the request decides where its reply goes, but the reply is sent with the service's
+    /// rights. So garenne accepts only an address that a broker has given: an address for direct replies
     /// (`amq.rabbitmq.reply-to…`), or a queue that the broker has named (`amq.gen-…`).
     /// [`SystemBuilder::allow_replies_to`](crate::SystemBuilder::allow_replies_to) allows more. To any
     /// other address the reply is not sent, and the request fails permanently, with an error that says so.

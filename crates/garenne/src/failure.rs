@@ -24,8 +24,8 @@ const MOST_SOURCES: usize = 64;
 
 /// The boxed future of `Result<(), Failure>` that a handler actor returns.
 ///
-/// It is the same type as actix's `ResponseFuture<Result<(), Failure>>`. garenne polls it itself. So a
-/// panic in it costs this message alone an attempt, and garenne drops it at the handler's deadline.
+/// It is the same type as actix's `ResponseFuture<Result<(), Failure>>`. garenne polls it itself: so its
+/// panic costs only this message an attempt, and it is dropped at the handler's deadline.
 pub type HandlerFuture = Pin<Box<dyn Future<Output = Result<(), Failure>>>>;
 
 /// Why a handler did not succeed, and what should happen to the message next.
@@ -35,7 +35,7 @@ pub type HandlerFuture = Pin<Box<dyn Future<Output = Result<(), Failure>>>>;
 /// | `?` on any error, [`Failure::transient`] | retry, as the queue's policy says; the fail sink when the attempts are used up |
 /// | [`Failure::retry_after`], [`OrFail::or_retry_after`] | the same, with a delay of its own |
 /// | [`Failure::permanent`], [`OrFail::or_permanent`] | the fail sink now: no further attempt can succeed |
-/// | [`Failure::discard`], [`OrFail::or_discard`] | acked and counted: nobody needs this message |
+/// | [`Failure::discard`], [`OrFail::or_discard`] | acked and counted: the message is not needed |
 ///
 /// A failure keeps the text of its error and the texts of the error's sources. Both go into the failure
 /// record, so do not put secrets into errors.

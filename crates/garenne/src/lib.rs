@@ -30,9 +30,9 @@
 //! }
 //! ```
 //!
-//! The value that a handler returns decides the fate of its message ([`Failure`]). The crate
-//! `garenne-core`, which does no I/O, computes each decision; this crate carries it out. This crate must
-//! not know SQL or HTTP: stores and alerts that need them live in other crates.
+//! The value that a handler returns decides how its message is settled ([`Failure`]). The crate
+//! `garenne-core`, which does no I/O, computes each decision; this crate carries it out. It must not know
+//! SQL or HTTP: stores and alerts that need them live in other crates.
 
 pub mod admin;
 mod alert;

@@ -1,11 +1,9 @@
 //! Addresses for direct replies, tried before a reply goes there.
 //!
 //! RabbitMQ encodes the requester in a direct address, and trusts every address that it gets. A made-up
-//! address may end the whole connection of the service that sends a reply to it (541 in 3.10.8 and in
-//! 4.0.5). A dangerous address cannot be recognised by its form. A passive declare fails in the same way as
-//! a reply. So the address of a new requester is first declared passively, over a link that carries nothing
-//! else.
-//! else.
+//! address may end the whole connection of the service that replies to it (541 in 3.10.8 and in 4.0.5). A
+//! dangerous address cannot be recognised by its form. A passive declare fails in the same way as a reply.
+//! So the address of a new requester is first declared passively, over a link that carries nothing else.
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -48,7 +48,7 @@ use crate::failure::{Failure, HandlerFuture, IntoFailure};
     label = "does not implement `Handle<{B}, {E}>`"
 )]
 pub trait Handle<B: Body, E: IntoFailure = Failure>: 'static {
-    /// Handles a message. The return value decides the fate of the message, as [`Failure`] says.
+    /// Handles a message. The return value decides how the message is settled, as [`Failure`] says.
     ///
     /// A panic costs the message an attempt. At the queue's deadline the future is dropped; until then
     /// it may borrow from `self`.

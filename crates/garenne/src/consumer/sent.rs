@@ -14,7 +14,8 @@ use crate::delivery::{Parcel, Way};
 use crate::publish::PublishError;
 
 impl<A, B> Life<A, B> {
-    /// *sent*: if a message that a successful handler wants sent cannot be sent, the handler has failed.
+    /// *sent*: waits until the messages of a successful handler are confirmed. If any cannot be sent, the
+    /// handler has failed.
     ///
     /// If the channel goes first, the unconfirmed messages stay in the result.
     pub(super) async fn sent(&self, mut result: AttemptResult) -> AttemptResult {

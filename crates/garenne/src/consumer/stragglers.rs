@@ -21,7 +21,7 @@ pub(super) type Find<'a> = &'a dyn Fn(u64) -> Option<Rc<Stage>>;
 /// A single ack takes them all once the unfinished message is done with; acked by themselves, each costs an
 /// ack, for the broker too. But a broker sends no more than a prefetch ahead of the acks. So they do not
 /// wait long. If the handler of the unfinished message still runs, which may take any time, they wait only
-/// until there are `many` of them. If only a copy of that message is to be confirmed, it ends soon.
+/// until there are `many` of them. If only its copy is to be confirmed, they wait on, because it ends soon.
 pub(super) struct Stragglers {
     many: usize,
     due: Option<Pin<Box<Sleep>>>,

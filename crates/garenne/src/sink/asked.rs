@@ -48,8 +48,8 @@ impl AskedSink {
 
     /// Has the sink store a record.
     ///
-    /// A panic also loses all records that wait in the sink's mailbox. A record that was lost so is tried
-    /// again alone: then only the record that causes the panic is left to the parking queue.
+    /// A panic also loses all records that wait in the sink's mailbox. A lost record is tried again alone:
+    /// then only the record that causes the panic is left to the parking queue.
     pub(super) async fn store(&self, failed: &FailedMessage) -> Result<(), SinkError> {
         if let Some(answer) = self.ask(failed).await {
             return answer;

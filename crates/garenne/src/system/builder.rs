@@ -254,8 +254,8 @@ impl SystemBuilder {
         Self { workers, ..self }
     }
 
-    /// How long a publisher waits for a confirm, without the time in which the broker blocks publishers: 10
-    /// s by default. Too short: a slow broker gets copies twice.
+    /// How long a publisher waits for a confirm: 10 s by default. Time in which the broker blocks
+    /// publishers does not count. Too short: a slow broker gets copies twice.
     pub fn confirm_timeout(self, confirm_timeout: Duration) -> Self {
         Self {
             confirm_timeout,

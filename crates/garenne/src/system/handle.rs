@@ -21,7 +21,7 @@ pub struct SystemHandle {
     pub(super) supervisor: Addr<ConnectionSupervisor>,
     pub(super) board: Arc<Board>,
     pub(super) publisher: Publisher,
-    /// The address for looking at failed messages.
+    /// The destination of links that look at failed messages.
     pub(super) failed: Arc<Destination>,
     pub(super) stopped: watch::Receiver<Option<StopReason>>,
 }

@@ -18,7 +18,7 @@ use crate::publish::{PublishError, RetryCopy};
 /// The bytes of a frame besides its payload: its head, and the octet behind the payload.
 const FRAME_OVERHEAD: usize = FRAME_HEAD + 1;
 
-/// More bytes than the broker usually adds to a copy's headers in a lane.
+/// More bytes than the broker adds to a copy's headers in a lane.
 const DEATHS_MAX: usize = 8 * 1024;
 
 impl<A, B> Life<A, B> {
