@@ -10,8 +10,8 @@ use tokio::time::Instant;
 
 use crate::delivery::Delivery;
 
-/// Remembers in memory which messages were handled, so that the work for a message that comes twice is done
-/// once. Cloning is cheap; clones share the memory. Only a handler that calls it uses it.
+/// Remembers in memory which messages were handled, so that the work for a message is done once. Cloning is
+/// cheap; clones share the memory. Only a handler that calls it uses it.
 ///
 /// ```
 /// use garenne::prelude::*;
@@ -33,17 +33,16 @@ use crate::delivery::Delivery;
 ///
 /// # Protection and limits
 ///
-/// It recognises a message by the queue it came from and its message id: copies that a producer sent twice,
-/// and redeliveries after a lost ack. An id must belong to a single message; for a message without an id,
-/// the work is done each time. Work that failed is not remembered: a retry does it again.
+/// It recognises a message by its queue and its message id: copies that a producer sent twice, and
+/// redeliveries after a lost ack. An id must belong to a single message; without an id, the work is done
+/// each time. Failed work is not remembered: a retry does it again.
 ///
-/// It knows nothing of other processes, and nothing of the time before this process, so it saves work and
+/// It knows nothing of other processes, nor of the time before this process, so it saves work and
 /// guarantees nothing. Where doing the work twice does harm, let the database decide: an inbox row in the
 /// transaction of the work itself (`Inbox` in `garenne-sinks`).
 ///
 /// Work is remembered as soon as it is done, not when its message is acked. If the handler fails after it,
-/// the next attempt does not do it again. So anything else that an attempt must do belongs outside the
-/// work.
+/// the next attempt does not do it again. So anything else that an attempt must do belongs outside.
 #[derive(Clone)]
 pub struct Dedup {
     capacity: usize,
@@ -62,7 +61,7 @@ struct Memory {
 }
 
 enum State {
-    /// Another call does the work and holds the sender: when the sender is gone, the work has ended.
+    /// Another call does the work; when the sender is gone, the work has ended.
     Running(watch::Receiver<()>),
     Done,
 }
@@ -76,12 +75,11 @@ enum Found {
 
 impl Dedup {
     /// Remembers at most `capacity` messages, for at most `max_age` each; the oldest are forgotten first.
-    /// Messages whose work is under way are known besides; there are no more of them than the prefetch
-    /// allows.
+    /// Messages whose work is under way are known besides; the prefetch limits their number.
     ///
-    /// A message takes about 200 bytes. If either value is too low, the work is done again for a message
-    /// that comes again late; if either is too high, that costs memory only. With a capacity of 0, only
-    /// copies that come during the work for the first message are recognised.
+    /// A message takes about 200 bytes. If either value is too low, work is repeated for a message that
+    /// comes again late; too high a value costs memory only. With a capacity of 0, only copies that come
+    /// during the work for the first message are recognised.
     #[must_use]
     pub fn new(capacity: usize, max_age: Duration) -> Self {
         let memory = Arc::default();
@@ -94,9 +92,8 @@ impl Dedup {
 
     /// Does the work unless it was done for the same message before; `None` says that it was.
     ///
-    /// During the work for another copy of the message, the call waits: when that work succeeds there is
-    /// nothing to do, when it fails this work begins. Do not call it within the work for the same message;
-    /// it would wait for itself.
+    /// During the work for another copy of the message, the call waits: if that work fails, this work
+    /// begins. Do not call it within the work for the same message; it would wait for itself.
     ///
     /// # Errors
     ///
@@ -118,7 +115,7 @@ impl Dedup {
             match self.begin(&key) {
                 Found::Nothing(claim) => break claim,
                 Found::Done => return Ok(None),
-                // An error means that the sender is gone, and this call waits for that.
+                // An error means that the sender is gone, as awaited.
                 Found::Running(mut end) => while end.changed().await.is_ok() {},
             }
         };

@@ -9,13 +9,13 @@ use garenne_core::Fault;
 
 use crate::link::{BrokerUrl, Tls, is_contents};
 
-/// The settings in the environment for the way to the broker.
+/// The environment's settings for the way to the broker.
 pub(crate) struct BrokerSettings {
     /// None if the environment does not set it.
     pub(crate) brokers: Option<Vec<BrokerUrl>>,
     pub(crate) tls: Tls,
     pub(crate) faults: Vec<Fault>,
-    /// Variables that begin like garenne's variables and that are never read.
+    /// Variables that begin like garenne's and are never read.
     pub(crate) strange: Vec<String>,
 }
 
@@ -98,7 +98,7 @@ pub(crate) fn program_name() -> String {
     )
 }
 
-/// The name of this host; in a container, the name of the container.
+/// The name of this host: in a container, the container's name.
 pub(crate) fn host_name() -> String {
     let kernel = std::fs::read_to_string("/proc/sys/kernel/hostname").ok();
     let name = kernel

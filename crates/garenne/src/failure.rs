@@ -16,7 +16,7 @@ use error::Marker;
 pub use error::FailureError;
 pub use or_fail::OrFail;
 
-/// The most causes of an error that are kept. A bound is needed because an error's sources may never end.
+/// The most causes of an error that are kept: an error's sources may never end.
 const MOST_CAUSES: usize = 16;
 
 /// At most this many sources of an error are searched for a [`FailureError`].

@@ -10,10 +10,9 @@ use woken::{Caller, Woken};
 
 /// Futures that run at the same time, each with its owner.
 ///
-/// Each future has a place. A place is used again with all its parts: the memory of the future and its
-/// waker. So there are as many places as futures ever run at once, and no allocation per message. In
-/// `FuturesUnordered` every future costs an allocation or two, which was a fifth of a worker's time per
-/// message.
+/// Each has a place, which is used again with the memory of its future and its waker. So there are as many
+/// places as futures ever run at once, and no allocation per message. In `FuturesUnordered` every future
+/// costs an allocation or two, which was a fifth of a worker's time per message.
 pub(crate) struct Futures<T, F> {
     places: Vec<Place<T, F>>,
     free: Vec<usize>,
@@ -63,8 +62,7 @@ impl<T, F: Future> Futures<T, F> {
     /// Moves futures on, in the order in which they were woken, until a future has ended. Pending when no
     /// future can be moved on, and when there is none.
     pub(crate) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<(T, F::Output)> {
-        // A future that wakes itself while it is polled waits for the next turn of the task, which it
-        // wakes.
+        // A future that wakes itself while it is polled waits for the next turn of the task.
         let mut has_looked = false;
         loop {
             while let Some(number) = self.due.pop() {

@@ -1,6 +1,6 @@
-//! The identity of this service.
+//! The identity of a service.
 
-/// The identity of this service, for failure records and connection names.
+/// The service's identity, for failure records and connection names.
 #[derive(Clone, Debug)]
 pub(crate) struct Identity {
     pub(crate) service: String,
@@ -10,7 +10,7 @@ pub(crate) struct Identity {
 }
 
 impl Identity {
-    /// The name of a link as the broker's operator sees it.
+    /// The name of a link that the broker's operator sees.
     pub(crate) fn link_name(&self, purpose: &str) -> String {
         format!("{} on {} ({purpose})", self.service, self.host)
     }

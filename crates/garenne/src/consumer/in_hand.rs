@@ -1,5 +1,4 @@
-//! The deliveries that a channel's task holds, each with its life; and the log of these deliveries when the
-//! task ends.
+//! The deliveries that a channel's task holds, each with its life; and their log when the task ends.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -25,7 +24,7 @@ pub(super) struct InHand<L> {
 /// How often the log says which messages a stop waits for.
 const SAY_EVERY: Duration = Duration::from_secs(5);
 
-/// When the log says the next time which messages a stop waits for.
+/// When the log says that the next time.
 #[derive(Default)]
 pub(super) struct Reminder(Option<Instant>);
 
@@ -100,7 +99,7 @@ impl<L: Future<Output = Settled>> InHand<L> {
         self.lives.owners()
     }
 
-    /// If the same message is in hand alone each time, that message is the cause.
+    /// If the same message is in hand alone each time, it is the cause.
     pub(super) fn log_cut_off(&self, queue: &str, quiet: &Quiet) {
         let in_hand = self.len();
         let alone = self.watched().next().filter(|_| in_hand == 1);

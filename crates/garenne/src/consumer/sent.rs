@@ -79,8 +79,8 @@ fn is_unroutable(error: &PublishError) -> bool {
 }
 
 impl AttemptResult {
-    /// A message that the handler wanted sent cannot be sent, so the attempt has failed. The failure is
-    /// permanent, except when a queue for the message may still be made.
+    /// A message of the handler cannot be sent, so the attempt has failed: permanently, unless a queue for
+    /// the message may still be made.
     fn fail_to_send(&mut self, parcel: &Parcel, error: &PublishError) {
         if self.outcome == Outcome::Failed(Wish::Permanent) {
             return;

@@ -1,4 +1,4 @@
-//! *settled*, the last step in the life of a delivery: the conditions under which the message may be acked.
+//! *settled*, the last step in the life of a delivery: what must be true before the message may be acked.
 
 mod retry;
 mod store;
@@ -11,7 +11,7 @@ use super::channel_alive::ChannelGone;
 use super::life::Life;
 use crate::publish::{PublishError, new_message_id};
 
-/// The instruction of a finished life to the channel's task: what to tell the broker.
+/// What the channel's task is to tell the broker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Settled {
     /// The message is done with, or its copy is confirmed in its new place.
@@ -63,8 +63,8 @@ impl<A, B> Life<A, B> {
         }
     }
 
-    /// The channel is gone before the message could be settled. The broker redelivers the message. The
-    /// result of the attempt is remembered, so that its handler need not run again.
+    /// The channel is gone before the message could be settled. The broker redelivers it. The result of the
+    /// attempt is remembered, so that its handler need not run again.
     fn leave(&self, result: AttemptResult) -> Settled {
         let recall = &self.worker.recall;
         if result.is_attempt() {
@@ -75,7 +75,7 @@ impl<A, B> Life<A, B> {
         Settled::Nothing
     }
 
-    /// The id for copies of the message: the message's own id, if it has one.
+    /// The id for copies of the message: its own id, if it has one.
     fn message_id(&self) -> String {
         let own = self.meta.message_id();
         own.map_or_else(new_message_id, str::to_owned)

@@ -1,4 +1,4 @@
-//! The parts of a worker that it keeps across its channels.
+//! The parts of a worker that outlive its channels.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -52,9 +52,9 @@ where
 
     /// How cautiously the worker's next subscription begins.
     ///
-    /// A subscription's prefetch cannot be changed, so caution ends with a new subscription. Where a new
-    /// subscription would hand the queue to another consumer there is no caution. But on a quorum queue,
-    /// whose limit counts every return, the worker holds no more messages than its handlers work on.
+    /// A subscription's prefetch cannot be changed, so caution ends with a new subscription. Where that
+    /// would hand the queue to another consumer there is no caution. But on a quorum queue, whose limit
+    /// counts every return, the worker holds no more messages than its handlers work on.
     pub(super) fn caution(&self, cautious: bool) -> Caution {
         let Settings {
             prefetch,

@@ -1,4 +1,4 @@
-//! The messages that a handler wants sent when it has succeeded, collected while it runs.
+//! The messages that a handler wants sent if it succeeds, collected while it runs.
 
 use std::mem;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -40,7 +40,7 @@ pub(crate) struct Parcel {
 pub(crate) enum Way {
     /// To the address that the handler gives.
     Now,
-    /// To that address, but later.
+    /// To the same address, but later.
     After(Duration),
     /// To this queue, which the sender of a request has named.
     Reply(String),
@@ -66,7 +66,7 @@ impl Outbox {
         collected.parcels.push(Parcel { message, way });
     }
 
-    /// The messages that the current run wants sent so far, each with its delay.
+    /// The messages that the current run wants sent so far, with their delays.
     pub(crate) fn so_far(&self) -> Vec<(Outgoing, Option<Duration>)> {
         let parcels = &self.lock().parcels;
         let parts = |parcel: &Parcel| {
@@ -79,7 +79,7 @@ impl Outbox {
         parcels.iter().map(parts).collect()
     }
 
-    /// Takes the messages that the run collected; nothing can be added to it any more.
+    /// Takes the run's messages; nothing can be added any more.
     pub(crate) fn close(&self) -> Vec<Parcel> {
         let mut collected = self.lock();
         collected.run = RunId(collected.run.0.wrapping_add(1));
@@ -91,8 +91,8 @@ impl Outbox {
     }
 }
 
-/// The id of the message at a position among the messages that the handling of another message sends. It is
-/// the same in every run. `None`: the other message has no id.
+/// The id of the message at a position among the messages that the handling of another message sends: the
+/// same in every run. `None`: the other message has no id.
 pub(crate) fn derived_id(meta: &Meta, position: usize) -> Option<String> {
     // Several queues may get the same message id, and the handler of each sends other messages.
     let name = format!("{}\n{}\n{position}", meta.queue, meta.message_id()?);

@@ -31,7 +31,7 @@ const PREFIX: &str = "GARENNE_";
 /// An unknown variable with this prefix is a fault, because the user relies on its setting.
 const TLS: &str = "GARENNE_TLS_";
 
-/// The longest name that is looked at; garenne's names are shorter.
+/// The longest name that is looked at; garenne's are shorter.
 const LONGEST: usize = 64;
 
 /// The faults in the names of variables.
@@ -39,7 +39,7 @@ const LONGEST: usize = 64;
 pub(super) struct Unknown {
     /// Misspelled names: their settings are lost, and a lost setting may be a protection.
     pub(super) faults: Vec<Fault>,
-    /// Names that begin like garenne's names and resemble none of them: others may share the environment.
+    /// Names that begin like garenne's and resemble none of them: others may share the environment.
     pub(super) strange: Vec<String>,
 }
 

@@ -67,8 +67,7 @@ impl Caller {
     /// time.
     ///
     /// It must be a swap, not a store: a second call that finds the first not yet heard does nothing
-    /// itself. With a store, the poll that follows could miss the data that were written before that second
-    /// call.
+    /// itself. With a store, the next poll could miss data that were written before that second call.
     pub(super) fn is_heard(&self) {
         self.has_called.swap(false, Ordering::AcqRel);
     }

@@ -88,7 +88,7 @@ fn tidied(text: &str) -> String {
     parts.join(",")
 }
 
-/// The fault in the module of a directive; without a report, the user would wait for its lines in vain.
+/// The fault in the module of a directive: without a report, its lines would just be missing.
 fn no_module(directive: &str) -> Option<String> {
     // Fields of spans may have any text.
     if directive.contains(['[', '{', ']', '}', '"']) {

@@ -9,8 +9,8 @@ use tracing::error;
 use super::stderr::{self, Patience};
 use crate::panics::panic_text;
 
-/// A panic may be the last event of the process, so its thread waits until the log has it. If the log has
-/// no reader, that delays a single panic for a moment, and later panics not at all.
+/// A panic may be the last event of the process, so it waits until it is in the log. If the log has no
+/// reader, a single panic waits for a moment, and later panics not at all.
 const AT_A_PANIC: Patience = Patience {
     whole: Duration::from_secs(1),
     stalled: Duration::from_millis(100),

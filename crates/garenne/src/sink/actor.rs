@@ -1,5 +1,4 @@
-//! The actor that sees to it that a failed message is stored: in the user's sink, or else in the parking
-//! queue.
+//! The actor that has a failed message stored: in the user's sink, or else in the parking queue.
 
 use std::io;
 use std::rc::Rc;

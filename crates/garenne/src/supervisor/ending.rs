@@ -1,4 +1,4 @@
-//! The end of a system: why, how far it is, and the work that has to be over first.
+//! The end of a system: why, how far it is, and the work that comes first.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -23,7 +23,7 @@ pub(crate) struct Plan {
     pub(crate) identity: Arc<Identity>,
     pub(crate) replies: Arc<Replies>,
     pub(crate) queues: Vec<Registration>,
-    /// The topology that is declared besides these queues.
+    /// The topology that is declared besides the queues.
     pub(crate) topology: Topology,
     pub(crate) sinks: Sinks,
     /// How long an outage lasts before the alerts tell of it.

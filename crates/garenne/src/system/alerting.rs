@@ -5,8 +5,8 @@ use std::time::Duration;
 use super::SystemBuilder;
 use crate::alert::AlertSetup;
 
-/// How long an outage lasts before the alerts tell of it: longer than a broker's restart takes, well below
-/// the default window.
+/// How long an outage lasts before the alerts tell of it: longer than a broker's restart, well below the
+/// default window.
 pub(super) const OUTAGE_ALERT_AFTER: Duration = Duration::from_secs(30);
 
 impl SystemBuilder {

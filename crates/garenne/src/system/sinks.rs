@@ -6,9 +6,9 @@ use super::SystemBuilder;
 use crate::sink::FailSinkSetup;
 
 impl SystemBuilder {
-    /// Replaces the fail sink, the single place that stores failed messages. Give the factory of an actor
-    /// of yours, or a ready-made sink. The default is the parking queue `<queue>.failed` on the broker,
-    /// which also takes the messages that another sink cannot store.
+    /// Replaces the fail sink, the place that stores failed messages, by the factory of an actor of yours
+    /// or by a ready-made sink. The default is the parking queue `<queue>.failed` on the broker, which also
+    /// takes the messages that another sink cannot store.
     ///
     /// The actor is started with the system, on a thread of its own; an actor that panicked is dropped and
     /// made again.
@@ -33,9 +33,9 @@ impl SystemBuilder {
         self
     }
 
-    /// How long a fail sink may take to store a message; after that the message is parked on the broker
-    /// instead. 10 s by default, above zero. After three such messages in a row garenne does not ask the
-    /// sink for a growing pause of 0.5 to 30 s, and parks messages at once.
+    /// How long a fail sink may take to store a message before it is parked on the broker instead: 10 s by
+    /// default, above zero. After three such messages in a row garenne does not ask the sink for a growing
+    /// pause of 0.5 to 30 s, and parks messages at once.
     ///
     /// Too short: messages are parked that a slow store takes nevertheless, so they are in both places. Too
     /// long: messages that wait for a hanging store fill the prefetch.
