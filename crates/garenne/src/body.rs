@@ -14,9 +14,8 @@ pub use bytes::Bytes;
 
 /// How the bytes of a message become a value.
 ///
-/// A body that cannot be decoded never reaches the handler and never comes back: its message goes
-/// to the fail sink once, with the reason `undecodable`. A decoder that panics counts as one that
-/// could not decode.
+/// A body that cannot be decoded never reaches the handler and never comes back: its message goes to the
+/// fail sink once, with the reason `undecodable`. A panic of the decoder counts as a failure to decode.
 ///
 /// ```
 /// use garenne::prelude::*;
@@ -44,16 +43,17 @@ pub use bytes::Bytes;
     note = "use `Json<{Self}>` for a type that derives `serde::Deserialize`, `Text` for a string, `Bytes` for raw bytes, or implement `garenne::Body`"
 )]
 pub trait Body: Sized + 'static {
-    /// Decodes the bytes of a message; `content_type` is the message's own property, if it has one.
+    /// Decodes the bytes of a message; `content_type` is the message's own property, if it has that
+    /// property.
     ///
     /// # Errors
     ///
-    /// [`Undecodable`], with a text that tells the operator what is wrong with the body. Any
-    /// `std::error::Error` becomes one through `?`.
+    /// [`Undecodable`], with a text that tells the operator the fault of the body. `?` turns any
+    /// `std::error::Error` into an `Undecodable`.
     fn decode(bytes: &Bytes, content_type: Option<&str>) -> Result<Self, Undecodable>;
 }
 
-/// Why a body could not be decoded; the text ends up in the failure record.
+/// Why a body could not be decoded; the text goes into the failure record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Undecodable(String);
 
@@ -70,15 +70,15 @@ impl Undecodable {
     }
 }
 
-// Like `Failure`, this type does not implement `Error` itself, so that everything that does can
-// become one through `?`.
+// Like `Failure`, this type does not implement `Error` itself, so that every type that does can be turned
+// into it through `?`.
 impl<E: std::error::Error> From<E> for Undecodable {
     fn from(error: E) -> Self {
         Self(with_causes(&error))
     }
 }
 
-/// A body of JSON, decoded into `T` with `serde_json`. The content type is not looked at.
+/// A body of JSON, decoded into `T` with `serde_json`. The content type is ignored.
 ///
 /// In a delivery, the fields of `T` are reached directly: `order.order_id`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -92,9 +92,9 @@ impl<T: DeserializeOwned + 'static> Body for Json<T> {
     }
 }
 
-/// Why a body is not the JSON that was expected: what it is instead, or where it goes wrong.
+/// Why a body is not the expected JSON: its real form, or the place of the fault.
 fn no_json(bytes: &[u8], content_type: Option<&str>, error: &serde_json::Error) -> Undecodable {
-    // It is JSON, and of another form.
+    // It is JSON, but of another form.
     if error.classify() == Category::Data {
         return Undecodable(format!("not the expected JSON: {error}"));
     }

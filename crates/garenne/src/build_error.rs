@@ -4,7 +4,7 @@ use std::fmt;
 
 use garenne_core::{Fault, StopReason, readable};
 
-/// All that is wrong with the configuration of a system, or of a publisher.
+/// All faults of the configuration of a system, or of a publisher.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BuildError {
     pub(crate) faults: Vec<Fault>,
@@ -32,7 +32,7 @@ impl fmt::Display for BuildError {
             if index > 0 {
                 f.write_str("; ")?;
             }
-            // A value may be anything, and `main` prints it.
+            // A value may contain any characters, and `main` prints it.
             f.write_str(&readable(fault.to_string().as_bytes()))?;
         }
         Ok(())

@@ -1,4 +1,4 @@
-//! Work that is done once for each message, although messages come twice.
+//! Does work once for each message, although messages may come twice.
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
@@ -10,8 +10,8 @@ use tokio::time::Instant;
 
 use crate::delivery::Delivery;
 
-/// Remembers in memory which messages were handled, so that a message that comes twice is worked on
-/// once. Cheap to clone; clones share what is remembered. Nothing uses it unless a handler does.
+/// Remembers in memory which messages were handled, so that the work for a message is done once. Cloning is
+/// cheap; clones share the memory. Only a handler that calls it uses it.
 ///
 /// ```
 /// use garenne::prelude::*;
@@ -31,19 +31,18 @@ use crate::delivery::Delivery;
 /// # }
 /// ```
 ///
-/// # What it protects from, and what not
+/// # Protection and limits
 ///
-/// It recognises a message by the queue it came from and its message id: copies that a producer sent
-/// twice, and redeliveries after a lost ack. An id must name one message; a message without an id is
-/// worked on each time. Work that failed is not remembered: a retry does it again.
+/// It recognises a message by its queue and its message id: copies that a producer sent twice, and
+/// redeliveries after a lost ack. An id must belong to a single message; without an id, the work is done
+/// each time. Failed work is not remembered: a retry does it again.
 ///
-/// It knows nothing of other processes, and nothing of a time before this process, so it is an
-/// economy and no guarantee. Where doing something twice does harm, let the database say so: an inbox
-/// row in the transaction of the work itself (`Inbox` in `garenne-sinks`).
+/// It knows nothing of other processes, nor of the time before this process, so it saves work and
+/// guarantees nothing. Where doing the work twice does harm, let the database decide: an inbox row in the
+/// transaction of the work itself (`Inbox` in `garenne-sinks`).
 ///
-/// What was done is remembered as soon as it is done, not when its message is acked. If the handler
-/// fails after it, the next attempt does not do it again; so whatever else an attempt must do belongs
-/// outside.
+/// Work is remembered as soon as it is done, not when its message is acked. If the handler fails after it,
+/// the next attempt does not do it again. So anything else that an attempt must do belongs outside.
 #[derive(Clone)]
 pub struct Dedup {
     capacity: usize,
@@ -51,23 +50,23 @@ pub struct Dedup {
     memory: Arc<Mutex<Memory>>,
 }
 
-/// A message, as it is recognised.
+/// The key by which a message is recognised.
 type Key = (Arc<str>, String);
 
 #[derive(Default)]
 struct Memory {
     known: HashMap<Key, State>,
-    /// Whatever is done, in the order in which it was.
+    /// Finished work, in the order in which it finished.
     oldest_first: VecDeque<(Instant, Key)>,
 }
 
 enum State {
-    /// Somebody works on it. The sender is theirs: when it is gone, the work has ended.
+    /// Another call does the work; when the sender is gone, the work has ended.
     Running(watch::Receiver<()>),
     Done,
 }
 
-/// What somebody finds who wants to begin.
+/// The state that a call finds when it wants to begin.
 enum Found {
     Nothing(Work),
     Running(watch::Receiver<()>),
@@ -75,13 +74,12 @@ enum Found {
 }
 
 impl Dedup {
-    /// Remembers at most `capacity` messages, for at most `max_age` each; the oldest are forgotten
-    /// first. What is being worked on is known besides; there is no more of that than the prefetch
-    /// allows.
+    /// Remembers at most `capacity` messages, for at most `max_age` each; the oldest are forgotten first.
+    /// Messages whose work is under way are known besides; the prefetch limits their number.
     ///
-    /// A message takes about 200 bytes. Too little of either, and a message that comes again late is
-    /// worked on again; too much of either costs memory only. With a capacity of 0, only copies are
-    /// recognised that come while the first is worked on.
+    /// A message takes about 200 bytes. If either value is too low, work is repeated for a message that
+    /// comes again late; too high a value costs memory only. With a capacity of 0, only copies that come
+    /// during the work for the first message are recognised.
     #[must_use]
     pub fn new(capacity: usize, max_age: Duration) -> Self {
         let memory = Arc::default();
@@ -94,13 +92,12 @@ impl Dedup {
 
     /// Does the work unless it was done for the same message before; `None` says that it was.
     ///
-    /// While another copy of the message is worked on, it waits: when that work succeeds there is
-    /// nothing to do, when it fails this one begins. Do not call it within the work for the same
-    /// message; it would wait for itself.
+    /// During the work for another copy of the message, the call waits: if that work fails, this work
+    /// begins. Do not call it within the work for the same message; it would wait for itself.
     ///
     /// # Errors
     ///
-    /// Those of the work.
+    /// The errors of the work.
     ///
     /// # Cancel safety
     ///
@@ -118,7 +115,7 @@ impl Dedup {
             match self.begin(&key) {
                 Found::Nothing(claim) => break claim,
                 Found::Done => return Ok(None),
-                // An error: the sender is gone, which is what is waited for.
+                // An error means that the sender is gone, as awaited.
                 Found::Running(mut end) => while end.changed().await.is_ok() {},
             }
         };
@@ -172,7 +169,7 @@ impl Memory {
     }
 }
 
-/// Work that is under way. However it ends, whoever waits for it goes on.
+/// Work that is under way. However it ends, the calls that wait for it go on.
 struct Work {
     dedup: Dedup,
     key: Key,
@@ -192,7 +189,7 @@ impl Work {
     }
 }
 
-/// Failed, panicked or dropped: then it is as if it had not begun.
+/// If it failed, panicked or was dropped, it counts as not begun.
 impl Drop for Work {
     fn drop(&mut self) {
         if !self.is_done {
@@ -290,7 +287,7 @@ mod tests {
             let second = async {
                 let works = works(&dedup, &second);
                 tokio::pin!(works);
-                // It has looked, and found the first one at work.
+                // This call has found the first call at work.
                 let look = |cx: &mut Context<'_>| Poll::Ready(works.as_mut().poll(cx).is_pending());
                 assert!(poll_fn(look).await);
                 finish.send(()).unwrap();
@@ -335,7 +332,7 @@ mod tests {
             let (dedup, done) = (dedup.clone(), Arc::clone(&done));
             tokio::spawn(async move {
                 let order = order(&(n % MESSAGES).to_string());
-                // Every other first try fails: somebody else must take over.
+                // Every other first try fails: another call must take over.
                 let work = async {
                     tokio::task::yield_now().await;
                     if n < MESSAGES && n % 2 == 0 {

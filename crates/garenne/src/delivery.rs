@@ -1,4 +1,4 @@
-//! A message as it is handed to a handler.
+//! A message as a handler receives it.
 
 mod meta;
 mod outbox;
@@ -26,11 +26,10 @@ use meta::text;
 use outbox::{RunId, derived_id};
 use witness::Witness;
 
-/// A message as it is handed to a handler: a typed body, what the broker said about it, and the
-/// number of this attempt.
+/// A message as a handler receives it: a typed body, the broker's metadata, and the number of this attempt.
 ///
-/// It dereferences to its body. Dropping it settles nothing: what the handler *returns* decides
-/// what happens to the message. It may be moved to another thread when `B` can.
+/// A delivery dereferences to its body. Dropping it settles nothing: the handler's *return value* decides
+/// how the message is settled. A delivery may be moved to another thread when `B` can.
 pub struct Delivery<B> {
     body: B,
     run: RunId,
@@ -52,8 +51,8 @@ impl<B> Delivery<B> {
         }
     }
 
-    /// Accuses this call if a panic tears the delivery down, so that its handler actor is known to be lost
-    /// over it.
+    /// Marks this call as the culprit if a panic drops the delivery, so that garenne knows which message
+    /// its handler actor was lost over.
     pub(crate) fn seen_by(&mut self, culprit: &Arc<Culprit>, call: CallNumber) {
         let culprit = Arc::clone(culprit);
         self.witness = Some(Witness { culprit, call });
@@ -63,25 +62,25 @@ impl<B> Delivery<B> {
         &self.meta
     }
 
-    /// Adds to what this run wants sent.
+    /// Adds a message that this run wants sent.
     fn put(&self, way: Way, finish: impl FnOnce(usize) -> Outgoing) {
         self.meta().outbox.put(self.run, way, finish);
     }
 
-    /// Sees what the handler of a fabricated delivery wants sent, after the delivery was handed over: for
-    /// test kits. Each comes with the delay that it is to be sent after.
+    /// For test kits: shows the messages that the handler of a fabricated delivery wants sent, after the
+    /// delivery was handed over. Each message comes with its delay.
     #[doc(hidden)]
     pub fn watch_outgoing(&self) -> impl Fn() -> Vec<(Outgoing, Option<Duration>)> + use<B> {
         let meta = Arc::clone(self.meta());
         move || meta.outbox.so_far()
     }
 
-    /// A delivery made by hand, to test a handler without a broker. The body is decoded from the
-    /// bytes, as it would be in a running system.
+    /// Makes a delivery by hand, to test a handler without a broker. The body is decoded from the bytes, as
+    /// in a running system.
     ///
     /// # Errors
     ///
-    /// [`Undecodable`] as the body's decoder says it; no handler would have seen this message.
+    /// [`Undecodable`] from the body's decoder; no handler would have seen this message.
     pub fn fabricate(
         queue: &str,
         attempt: Attempt,
@@ -115,7 +114,7 @@ impl<B> Delivery<B> {
         self.body
     }
 
-    /// The number of this run of a handler on this message; the first is 1.
+    /// The number of this run of a handler on this message; the first run is 1.
     #[must_use]
     pub fn attempt(&self) -> Attempt {
         self.meta().attempt
@@ -127,13 +126,13 @@ impl<B> Delivery<B> {
         &self.meta().queue
     }
 
-    /// The exchange that the message was published to; `""` is the default exchange. A retried
-    /// message comes back through the default exchange; this still names the original one, and so it does
-    /// on a replay. Bytes that are not UTF-8 are shown as `\xe9`.
+    /// The exchange that the message was published to; `""` is the default exchange. A retried or replayed
+    /// message comes through the default exchange, but this still names the original exchange. Bytes that
+    /// are not UTF-8 are shown as `\xe9`.
     ///
-    /// What a message says about its original counts only if it came by garenne's own way: see
-    /// [`is_copy`](garenne_core::is_copy). It takes a right to write to the default exchange to be on that
-    /// way, and with it a producer can say here what he likes; without it he cannot.
+    /// A message's own statement of its original exchange counts only if the message came as garenne sends
+    /// its copies: see [`is_copy`](garenne_core::is_copy). Only a producer that may write to the default
+    /// exchange can send such a message; that producer can state any exchange here.
     #[must_use]
     pub fn exchange(&self) -> &str {
         self.meta().exchange()
@@ -146,15 +145,15 @@ impl<B> Delivery<B> {
         self.meta().routing_key()
     }
 
-    /// Whether the broker has handed out this message before without having seen it settled. It
-    /// says nothing about retries: those are new messages (see [`Delivery::attempt`]).
+    /// Whether the broker has delivered this message before and has not seen it settled. It says nothing
+    /// about retries: a retry is a new message (see [`Delivery::attempt`]).
     #[must_use]
     pub fn redelivered(&self) -> bool {
         self.meta().redelivered
     }
 
-    /// The message id, if the producer gave one. A message without one gets one at its first retry;
-    /// from then on it stays the same, so a handler can use it to recognise what it has done.
+    /// The message id, if the producer gave an id. A message without an id gets an id at its first retry
+    /// and keeps it from then on, so a handler can recognise a message that it has handled before.
     ///
     /// Bytes that are not UTF-8 are shown as `\xe9`.
     #[must_use]
@@ -162,25 +161,25 @@ impl<B> Delivery<B> {
         self.meta().message_id()
     }
 
-    /// One header of the message. `None` also for one that cannot be read: see [`Delivery::unread`].
+    /// A header of the message. `None` also for a header that cannot be read: see [`Delivery::unread`].
     #[must_use]
     pub fn header(&self, name: &str) -> Option<Value> {
         self.meta().list().header(name)?.decode().ok()
     }
 
-    /// All AMQP properties and headers of the message. They are read on every call; for a
-    /// single header [`Delivery::header`] is cheaper.
+    /// All AMQP properties and headers of the message. Every call reads them anew; for a single header
+    /// [`Delivery::header`] is cheaper.
     #[must_use]
     pub fn properties(&self) -> Properties {
         self.meta().properties()
     }
 
-    /// The parts of the properties and headers that cannot be read, each with its bytes as they came: a
-    /// text that is not UTF-8, a header that is nested deeper than 100 or comes twice. Nearly always there
-    /// are none. A handler gets its messages whatever is in them. Retry copies and parked messages carry
-    /// these parts untouched.
+    /// The parts of the properties and headers that cannot be read, each with its original bytes: a text
+    /// that is not UTF-8, a header that is nested deeper than 100 levels, a header that comes twice. Nearly
+    /// always there are none. A handler gets its messages even with such parts. Retry copies and parked
+    /// messages carry these parts untouched.
     ///
-    /// Printed, a part says what it is and why it cannot be read.
+    /// A printed part says which part it is and why it cannot be read.
     ///
     /// ```
     /// # use garenne::prelude::*;
@@ -202,8 +201,8 @@ impl<B> Delivery<B> {
         &self.meta().bytes
     }
 
-    /// Has a message sent if the handler succeeds: after it has returned `Ok`, and before the
-    /// delivery is acked.
+    /// Sends a message if the handler succeeds: after it has returned `Ok`, and before the delivery is
+    /// acked.
     ///
     /// ```
     /// # use garenne::prelude::*;
@@ -213,20 +212,20 @@ impl<B> Delivery<B> {
     /// }
     /// ```
     ///
-    /// The delivery is acked when every message is confirmed. What is not confirmed is sent again,
-    /// with back-off and the same id, for as long as it takes; the delivery is held meanwhile, like
-    /// one whose retry copy is not stored yet. So for each delivery that is acked all its messages
-    /// were stored, some perhaps more than once. When the handler does not return `Ok`, none is sent.
+    /// The delivery is acked when every message is confirmed. A message that is not confirmed is sent
+    /// again, with back-off and the same id, for as long as it takes; the delivery is held meanwhile, like
+    /// a delivery whose retry copy is not stored yet. So for each acked delivery all its messages were
+    /// stored, some perhaps more than once. When the handler does not return `Ok`, no message is sent.
     ///
-    /// A message that no queue takes makes this a failed attempt, retried by the queue's policy; one
-    /// that can never be sent (too large, refused) a permanent failure. Messages that were confirmed
-    /// before are then sent again by the next attempt.
+    /// A message that reaches no queue makes this a failed attempt, retried by the queue's policy. A
+    /// message that can never be sent (too large, refused) makes it a permanent failure. The next attempt
+    /// then sends again the messages that were confirmed before.
     ///
-    /// What is given after the handler has returned, by a task that it left behind, is not sent and
-    /// is logged (`outgoing_too_late`).
+    /// A message that is given after the handler has returned, by a task that the handler left behind, is
+    /// not sent; this is logged (`outgoing_too_late`).
     ///
-    /// [`Outgoing::after`] has it sent later, and [`Outgoing::derived`] gives it an id by which it is
-    /// recognised when it is sent more than once. Both may be said:
+    /// [`Outgoing::after`] sends the message later. [`Outgoing::derived`] gives the message an id by which
+    /// a receiver recognises it when it is sent more than once. Both can be combined:
     ///
     /// ```
     /// # use garenne::prelude::*;
@@ -256,14 +255,15 @@ impl<B> Delivery<B> {
         });
     }
 
-    /// The queue that a reply is expected in, if the message is a request and names it in UTF-8.
+    /// The queue that the sender expects the reply in, if the message is a request and names that queue in
+    /// UTF-8.
     #[must_use]
     pub fn reply_to(&self) -> Option<&str> {
         text(self.meta().list().reply_to()?)
     }
 
-    /// Replies to a request: to the queue that it names, with its correlation id (or, if it has none,
-    /// its message id). For a message that asks for no reply it does nothing.
+    /// Replies to a request: to the queue that the request names, with its correlation id (or, without a
+    /// correlation id, its message id). For a message that asks for no reply it does nothing.
     ///
     /// ```
     /// # use garenne::prelude::*;
@@ -273,22 +273,22 @@ impl<B> Delivery<B> {
     /// }
     /// ```
     ///
-    /// The sender of the request decides where its reply goes, and the service's rights count there. So
-    /// only an address that a broker has given is taken: one for direct replies (`amq.rabbitmq.reply-to…`),
-    /// or a queue that it has named (`amq.gen-…`).
-    /// [`SystemBuilder::allow_replies_to`](crate::SystemBuilder::allow_replies_to) allows more. With any other
-    /// the reply is not sent, and the request fails for good, with an error that says so.
+    /// The sender of the request decides where its reply goes, but the reply is sent with the service's
+    /// rights. So garenne accepts only an address that a broker has given: an address for direct replies
+    /// (`amq.rabbitmq.reply-to…`), or a queue that the broker has named (`amq.gen-…`).
+    /// [`SystemBuilder::allow_replies_to`](crate::SystemBuilder::allow_replies_to) allows more. To any
+    /// other address the reply is not sent, and the request fails permanently, with an error that says so.
     ///
-    /// Like [`Delivery::publish`], it is sent when the handler has returned `Ok`, and before the
-    /// request is acked; a request that is retried is answered when an attempt succeeds, perhaps
-    /// too late for its sender. A reply that nobody waits for any more is dropped by the broker, and
-    /// that is no failure. A run that is repeated sends it with the same message id.
+    /// Like a message of [`Delivery::publish`], the reply is sent when the handler has returned `Ok`, and
+    /// before the request is acked. A retried request is answered when an attempt succeeds, perhaps too
+    /// late for its sender. The broker drops a reply whose sender no longer waits for it; that is no
+    /// failure. A repeated run sends the reply with the same message id.
     pub fn reply(&self, payload: impl Payload) {
         let Some(reply_to) = self.reply_to() else {
             return;
         };
-        // Nothing says that an address for direct replies has a queue behind it: a mandatory reply
-        // would come back as unroutable even where it was taken.
+        // The broker counts no queue behind an address for direct replies: a mandatory reply would be
+        // returned as unroutable even when it was delivered.
         let mut reply = Outgoing::to_queue(reply_to, payload).not_mandatory();
         let id = self.meta().list().correlation_id();
         if let Some(id) = id.or(self.message_id().map(str::as_bytes)) {

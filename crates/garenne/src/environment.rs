@@ -9,13 +9,13 @@ use garenne_core::Fault;
 
 use crate::link::{BrokerUrl, Tls, is_contents};
 
-/// What the environment says about the way to the broker.
+/// The environment's settings for the way to the broker.
 pub(crate) struct BrokerSettings {
-    /// None where nothing is said.
+    /// None if the environment does not set it.
     pub(crate) brokers: Option<Vec<BrokerUrl>>,
     pub(crate) tls: Tls,
     pub(crate) faults: Vec<Fault>,
-    /// Variables that begin like ours and that nobody reads.
+    /// Variables that begin like garenne's and are never read.
     pub(crate) strange: Vec<String>,
 }
 
@@ -71,7 +71,7 @@ fn tls(faults: &mut Vec<Fault>) -> Tls {
     }
 }
 
-/// The value of a variable; one that is empty counts as not set.
+/// The value of a variable; an empty value counts as not set.
 pub(crate) fn read(faults: &mut Vec<Fault>, name: &str) -> Option<String> {
     match var(name) {
         Ok(value) if value.trim().is_empty() => None,
@@ -98,7 +98,7 @@ pub(crate) fn program_name() -> String {
     )
 }
 
-/// The name of this host: in a container, the container's.
+/// The name of this host: in a container, the container's name.
 pub(crate) fn host_name() -> String {
     let kernel = std::fs::read_to_string("/proc/sys/kernel/hostname").ok();
     let name = kernel

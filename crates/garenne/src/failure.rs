@@ -1,4 +1,4 @@
-//! What a handler returns when it did not succeed.
+//! The value that a handler returns when it did not succeed.
 
 mod error;
 mod or_fail;
@@ -16,16 +16,16 @@ use error::Marker;
 pub use error::FailureError;
 pub use or_fail::OrFail;
 
-/// The most causes of an error that are kept: an error whose sources never end must not end us.
+/// The most causes of an error that are kept: an error's sources may never end.
 const MOST_CAUSES: usize = 16;
 
-/// How many sources of an error are looked at for a [`FailureError`] among them.
+/// At most this many sources of an error are searched for a [`FailureError`].
 const MOST_SOURCES: usize = 64;
 
 /// The boxed future of `Result<(), Failure>` that a handler actor returns.
 ///
-/// It is the same type as actix's `ResponseFuture<Result<(), Failure>>`. garenne polls it itself,
-/// so a panic in it costs this one message an attempt, and at the handler's deadline it is dropped.
+/// It is the same type as actix's `ResponseFuture<Result<(), Failure>>`. garenne polls it itself: so its
+/// panic costs only this message an attempt, and it is dropped at the handler's deadline.
 pub type HandlerFuture = Pin<Box<dyn Future<Output = Result<(), Failure>>>>;
 
 /// Why a handler did not succeed, and what should happen to the message next.
@@ -35,10 +35,10 @@ pub type HandlerFuture = Pin<Box<dyn Future<Output = Result<(), Failure>>>>;
 /// | `?` on any error, [`Failure::transient`] | retry, as the queue's policy says; the fail sink when the attempts are used up |
 /// | [`Failure::retry_after`], [`OrFail::or_retry_after`] | the same, with a delay of its own |
 /// | [`Failure::permanent`], [`OrFail::or_permanent`] | the fail sink now: no further attempt can succeed |
-/// | [`Failure::discard`], [`OrFail::or_discard`] | acked and counted: nobody needs this message |
+/// | [`Failure::discard`], [`OrFail::or_discard`] | acked and counted: the message is not needed |
 ///
-/// It keeps the error's text and those of its sources, which go into the failure record. Do not put
-/// secrets into errors.
+/// A failure keeps the text of its error and the texts of the error's sources. Both go into the failure
+/// record, so do not put secrets into errors.
 ///
 /// ```
 /// use garenne::prelude::*;
@@ -56,12 +56,12 @@ pub type HandlerFuture = Pin<Box<dyn Future<Output = Result<(), Failure>>>>;
 /// # Which errors become a `Failure`
 ///
 /// `?` takes every [`std::error::Error`] that is `Send`, `Sync` and `'static`. It also takes
-/// `anyhow::Error`, `eyre::Report`, `Box<dyn Error + Send + Sync>` and texts. What it takes, a handler
-/// may return by itself: `Result<(), anyhow::Error>`, for example.
+/// `anyhow::Error`, `eyre::Report`, `Box<dyn Error + Send + Sync>` and texts. A handler may also return
+/// each of these errors directly: `Result<(), anyhow::Error>`, for example.
 ///
-/// # Errors that say themselves what should happen
+/// # Errors that decide what happens
 ///
-/// An error type of your own that does not implement [`std::error::Error`] is converted as you say:
+/// For an error type of your own that does not implement [`std::error::Error`], write the conversion:
 ///
 /// ```
 /// use garenne::prelude::*;
@@ -87,9 +87,9 @@ pub type HandlerFuture = Pin<Box<dyn Future<Output = Result<(), Failure>>>>;
 /// SystemBuilder::from_env().consume_fn(Queue::quorum("orders"), charge);
 /// ```
 ///
-/// If the type implements [`std::error::Error`], the compiler refuses that (E0119), because
-/// such an error is converted already. Then let a [`FailureError`] be the source of the error: it is found
-/// wherever it stands among the sources, also below the context that `anyhow` or `eyre` puts around it.
+/// If the type implements [`std::error::Error`], the compiler refuses that conversion (E0119), because
+/// garenne converts such an error already. Then make a [`FailureError`] a source of the error. garenne
+/// finds it at any depth among the sources, also below the context that `anyhow` or `eyre` adds.
 ///
 /// ```
 /// use std::error::Error;
@@ -122,13 +122,13 @@ pub type HandlerFuture = Pin<Box<dyn Future<Output = Result<(), Failure>>>>;
 /// assert_eq!(failure.chain(), ["it was never placed"]);
 /// ```
 ///
-/// # It is no error
+/// # A `Failure` is not an error
 ///
-/// A `Failure` implements neither [`std::error::Error`], so that `?` can take every type that does, nor
-/// [`Display`](fmt::Display): as a text it would lose its causes, and what should happen to the message.
-/// [`Failure::error`] has the text. [`FailureError`] is the same as an error. The
-/// features `anyhow` and `eyre` let `?` and `bail!` make their errors of a `Failure`; it comes out of them
-/// again as it went in.
+/// `Failure` does not implement [`std::error::Error`], so that `?` can take every type that does. It does
+/// not implement [`Display`](fmt::Display) either: as a text it would lose its causes and its wish for the
+/// message. [`Failure::error`] has the text. [`FailureError`] is the same value as an error. With the
+/// features `anyhow` and `eyre`, `?` and `bail!` turn a `Failure` into an error of those crates; the
+/// `Failure` comes out of that error unchanged.
 pub struct Failure {
     wish: Wish,
     error: String,
@@ -136,23 +136,23 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// A failure that may pass: retried as the queue's policy says.
+    /// A failure that may pass: the message is retried as the queue's policy says.
     pub fn transient(why: impl fmt::Display) -> Self {
         Self::new(Wish::Retry, &why)
     }
 
     /// A failure that no further attempt can mend: the message goes to the fail sink now.
     ///
-    /// Of an error it keeps the text alone; [`OrFail::or_permanent`] keeps the causes, too.
+    /// It keeps only the text of an error; [`OrFail::or_permanent`] keeps the causes, too.
     pub fn permanent(why: impl fmt::Display) -> Self {
         Self::new(Wish::Permanent, &why)
     }
 
-    /// A failure that says itself when to try again. It counts as an attempt.
+    /// A failure that sets the delay until the next attempt. It counts as an attempt.
     ///
-    /// A delay that is one of the policy's own is taken exactly; any other is rounded up to the
-    /// next step of a fixed ladder (1, 2, 5, 10, 15, 20, 30 s, 1, 2, 5 min …), because every delay
-    /// needs a queue of its own and their number must stay bounded.
+    /// A delay of the queue's policy is taken exactly. Any other delay is rounded up to the next step of a
+    /// fixed ladder (1, 2, 5, 10, 15, 20, 30 s, 1, 2, 5 min …), because every delay needs a queue of its
+    /// own and the number of queues must stay bounded.
     pub fn retry_after(delay: Duration, why: impl fmt::Display) -> Self {
         Self::new(Wish::RetryAfter(delay), &why)
     }
@@ -162,14 +162,14 @@ impl Failure {
         Self::new(Wish::Discard, &why)
     }
 
-    /// Makes a permanent failure out of an error, keeping the texts of its sources. Of a result,
-    /// [`OrFail::or_permanent`] makes one.
+    /// Makes a permanent failure out of an error and keeps the texts of its sources. For a `Result`, use
+    /// [`OrFail::or_permanent`].
     #[must_use]
     pub fn permanent_error(error: &dyn Error) -> Self {
         Self::from_error(error).wishing(Wish::Permanent)
     }
 
-    /// The same failure, with something else that should happen to the message.
+    /// The same failure, with another wish for the message.
     #[must_use]
     pub fn wishing(self, wish: Wish) -> Self {
         Self { wish, ..self }
@@ -187,7 +187,7 @@ impl Failure {
         &self.chain
     }
 
-    /// What should happen to the message next.
+    /// The handler's wish for the message.
     #[must_use]
     pub fn wish(&self) -> Wish {
         self.wish
@@ -201,7 +201,7 @@ impl Failure {
         }
     }
 
-    /// The outermost source that says what should happen counts.
+    /// The outermost source that carries a wish decides.
     fn from_error(error: &dyn Error) -> Self {
         let mut wish = None;
         let mut chain = Vec::new();
@@ -224,12 +224,12 @@ fn sources(error: &dyn Error) -> impl Iterator<Item = &(dyn Error + 'static)> {
     std::iter::successors(error.source(), |error| (*error).source())
 }
 
-/// The errors that `?` makes a [`Failure`] of. It is implemented for all of them.
+/// The errors that `?` turns into a [`Failure`]. It is implemented for all of them.
 ///
-/// They are all that a `Box<dyn Error + Send + Sync>` can be made of: every [`std::error::Error`] that is
-/// `Send`, `Sync` and `'static`, `anyhow::Error`, `eyre::Report`, such a box itself, and texts.
+/// They are all types that a `Box<dyn Error + Send + Sync>` can be made of: every [`std::error::Error`]
+/// that is `Send`, `Sync` and `'static`, `anyhow::Error`, `eyre::Report`, that box itself, and texts.
 ///
-/// A conversion of your own for one of them is refused (E0119): [`Failure`] has another way.
+/// The compiler refuses a conversion of your own for these types (E0119): [`Failure`] shows another way.
 pub trait AnyError: Into<Box<dyn Error + Send + Sync>> {}
 
 impl<E: Into<Box<dyn Error + Send + Sync>>> AnyError for E {}
@@ -241,8 +241,8 @@ impl<E: AnyError> From<E> for Failure {
     }
 }
 
-/// The error of a handler's `Result<(), E>`: whatever becomes a [`Failure`]. It is implemented for all
-/// of that.
+/// The error of a handler's `Result<(), E>`: every type that becomes a [`Failure`]. It is implemented for
+/// all of these types.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be the error of a handler",
     label = "no `Failure` can be made of this error",
@@ -252,7 +252,7 @@ impl<E: AnyError> From<E> for Failure {
             `std::error::Error`; then it is retried"
 )]
 pub trait IntoFailure {
-    /// The failure that is made of the error.
+    /// The failure that the error becomes.
     fn into_failure(self) -> Failure;
 }
 
@@ -263,11 +263,11 @@ impl<E: Into<Failure>> IntoFailure for E {
     }
 }
 
-/// The text of an error with those of its sources, for whoever keeps one text only.
+/// The text of an error with the texts of its sources, for a caller that keeps a single text.
 pub(crate) fn with_causes(error: &dyn Error) -> String {
     let mut text = error.to_string();
     for cause in sources(error).take(MOST_CAUSES).map(ToString::to_string) {
-        // Some errors repeat their sources' texts in their own.
+        // Some errors repeat the texts of their sources.
         if !text.contains(&cause) {
             text.push_str(": ");
             text.push_str(&cause);

@@ -1,4 +1,4 @@
-//! Many futures of one kind in one task, in memory that is used again.
+//! Many futures of the same type in a task, in memory that is used again.
 
 mod woken;
 
@@ -8,16 +8,16 @@ use std::task::{Context, Poll, Waker};
 
 use woken::{Caller, Woken};
 
-/// Futures that run at the same time, each with what it belongs to.
+/// Futures that run at the same time, each with its owner.
 ///
-/// Each has a place, and a place is used again with all that it has, the memory of the future and its
-/// waker: as many are made as ever run at once, and none per message. In `FuturesUnordered` every
-/// future is an allocation or two, which was a fifth of what a worker does for a message.
+/// Each has a place, which is used again with the memory of its future and its waker. So there are as many
+/// places as futures ever run at once, and no allocation per message. In `FuturesUnordered` every future
+/// costs an allocation or two, which was a fifth of a worker's time per message.
 pub(crate) struct Futures<T, F> {
     places: Vec<Place<T, F>>,
     free: Vec<usize>,
     woken: Arc<Woken>,
-    /// The places to be polled now, the last one first.
+    /// The places to be polled now, the last place first.
     due: Vec<usize>,
 }
 
@@ -38,7 +38,7 @@ impl<T, F: Future> Futures<T, F> {
         }
     }
 
-    /// Adds one. It is polled for the first time behind those that are woken already.
+    /// Adds a future. It is polled for the first time behind the futures that are woken already.
     pub(crate) fn push(&mut self, owner: T, future: F) {
         let number = self.free.pop().unwrap_or_else(|| self.make_place());
         let place = &mut self.places[number];
@@ -59,10 +59,10 @@ impl<T, F: Future> Futures<T, F> {
         number
     }
 
-    /// Moves futures on, in the order in which they were woken, until one has ended. Pending when none can
-    /// be moved on; without any, too.
+    /// Moves futures on, in the order in which they were woken, until a future has ended. Pending when no
+    /// future can be moved on, and when there is none.
     pub(crate) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<(T, F::Output)> {
-        // What wakes itself while it is polled waits for the next turn of the task, which it wakes.
+        // A future that wakes itself while it is polled waits for the next turn of the task.
         let mut has_looked = false;
         loop {
             while let Some(number) = self.due.pop() {
@@ -99,7 +99,7 @@ impl<T, F: Future> Futures<T, F> {
         self.len() == 0
     }
 
-    /// Whom the futures belong to that have not ended.
+    /// The owners of the futures that have not ended.
     pub(crate) fn owners(&self) -> impl Iterator<Item = &T> {
         self.places.iter().filter_map(|place| place.owner.as_ref())
     }
@@ -128,7 +128,7 @@ mod tests {
         }
     }
 
-    /// The owners of those that have ended.
+    /// The owners of the futures that have ended.
     fn ended(futures: &mut Futures<u8, Boxed>, waker: &Waker) -> Vec<u8> {
         let mut cx = Context::from_waker(waker);
         let mut ended = Vec::new();

@@ -1,16 +1,16 @@
-//! Who this service is.
+//! The identity of a service.
 
-/// Who we are, for failure records and connection names.
+/// The service's identity, for failure records and connection names.
 #[derive(Clone, Debug)]
 pub(crate) struct Identity {
     pub(crate) service: String,
     pub(crate) host: String,
-    /// Empty unless the program says it.
+    /// Empty unless the program sets it.
     pub(crate) version: String,
 }
 
 impl Identity {
-    /// What the broker's operator sees of a link.
+    /// The name of a link that the broker's operator sees.
     pub(crate) fn link_name(&self, purpose: &str) -> String {
         format!("{} on {} ({purpose})", self.service, self.host)
     }

@@ -30,9 +30,9 @@
 //! }
 //! ```
 //!
-//! What happens to a message is decided by what its handler returns ([`Failure`]). What is decided
-//! is computed in `garenne-core`, a crate without I/O; this one does it. It must not know SQL or
-//! HTTP: stores and alerts that need them live elsewhere.
+//! The value that a handler returns decides how its message is settled ([`Failure`]). The crate
+//! `garenne-core`, which does no I/O, computes each decision; this crate carries it out. It must not know
+//! SQL or HTTP: stores and alerts that need them live in other crates.
 
 pub mod admin;
 mod alert;
@@ -83,7 +83,8 @@ pub use publish::{
 pub use sink::{FailSinkSetup, FailedMessage, LogSink, SinkError};
 pub use system::{System, SystemBuilder, SystemHandle};
 
-// What the guide shows compiles. So does what the README shows, in `garenne-sinks`, which it shows too.
+// The examples of the guides compile here. The README's examples compile in `garenne-sinks`, which they
+// use.
 #[cfg(doctest)]
 #[doc = include_str!("../../../MIGRATING.md")]
 mod migrating {}

@@ -19,7 +19,7 @@ use filter::filter;
 use stderr::Patience;
 pub(crate) use stderr::lost;
 
-/// How long the end of the process waits for whoever reads standard error.
+/// How long the end of the process waits for the reader of standard error.
 const AT_THE_END: Patience = Patience {
     whole: Duration::from_secs(1),
     stalled: Duration::from_millis(500),
@@ -43,19 +43,20 @@ impl Format {
 }
 
 /// Sets up logging on standard error as `GARENNE_LOG` (`text`, the default, or `json`) and `RUST_LOG`
-/// (`info` by default) say, panics included. Does nothing when the program has set up its own.
+/// (`info` by default) say, panics included. Does nothing when the program has set up its own logging.
 ///
 /// - Text is coloured on a terminal, unless `NO_COLOR` is set.
-/// - Values are escaped, whoever wrote them: none ends a line or steers a terminal.
-/// - **Nobody waits for the log**, but a panic: for 1 s at most, and 0.1 s while nothing is taken. A line that standard
-///   error cannot take at once goes into a queue of 4 MiB, which a thread of its own empties. Without room, lines are lost;
+/// - Every value is escaped: no value ends a line or steers a terminal.
+/// - **Only a panic waits for the log**: for 1 s at most, and 0.1 s while standard error takes nothing. A
+///   line that standard error cannot take at once goes into a queue of 4 MiB, which a thread of its own
+///   empties. When the queue is full, lines are lost;
 ///   [`Status::log_lines_lost`](crate::status::Status::log_lines_lost) counts them, and the event
-///   `log_lines_lost` tells of them when lines go through again.
-/// - A system that ends waits for its last lines, for 1 s at most. A program that ends without one calls
-///   [`flush_logging`].
-/// - The client library is silenced unless `RUST_LOG` names it: it reports every loss once more, and
-///   writes returned messages with their bodies into the log.
-/// - A `RUST_LOG` that cannot be used is told (`log_filter`), and counts as not set.
+///   `log_lines_lost` reports them when lines go through again.
+/// - A system that ends waits for its last lines, for 1 s at most. A program that ends without a system
+///   calls [`flush_logging`].
+/// - The client library is silenced unless `RUST_LOG` names it: it reports every loss once more, and writes
+///   returned messages with their bodies into the log.
+/// - A faulty `RUST_LOG` is reported (`log_filter`), and counts as not set.
 pub fn init() {
     let (filter, fault) = filter(var_os("RUST_LOG"));
     let lines = tracing_subscriber::fmt()
@@ -92,8 +93,8 @@ pub fn init() {
     }
 }
 
-/// Waits until standard error has taken what was logged before, for 1 s at most, and less if it takes
-/// nothing for 0.5 s. For programs that end without a system, or do more after their system has stopped.
+/// Waits until standard error has taken all earlier lines, for 1 s at most, and at most 0.5 s while it
+/// takes nothing. For programs that end without a system, or do more after their system has stopped.
 ///
 /// It blocks the thread.
 pub fn flush_logging() {
@@ -108,14 +109,14 @@ fn format() -> Format {
         .unwrap_or(Format::Text)
 }
 
-/// Whether a person looks who has not asked for plain text: <https://no-color.org>.
+/// Whether to colour: a person reads a terminal and has not asked for plain text: <https://no-color.org>.
 fn is_colourful(is_terminal: bool, no_color: Option<OsString>, term: Option<OsString>) -> bool {
     let is_plain =
         no_color.is_some_and(|set| !set.is_empty()) || term.is_some_and(|name| name == "dumb");
     is_terminal && !is_plain
 }
 
-/// The last words of a process, even where logs are off.
+/// Prints the last words of a process, even when logs are off.
 pub(crate) fn last_words(text: &str, exit_code: u8) {
     let line = match format() {
         Format::Text => format!("garenne: {}\n", readable(text.as_bytes())),

@@ -2,7 +2,7 @@
 
 use std::any::Any;
 
-/// The text of a panic, as far as it has one.
+/// The text of a panic, if it has a text.
 pub(crate) fn panic_text(panic: &dyn Any) -> String {
     let text = panic
         .downcast_ref::<&str>()

@@ -1,4 +1,4 @@
-//! What a service needs: `use garenne::prelude::*;`.
+//! The names that a service needs: `use garenne::prelude::*;`.
 
 pub use actix::{Actor, AsyncContext, Context, Handler};
 pub use garenne_core::alert::Pace;

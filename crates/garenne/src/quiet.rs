@@ -1,15 +1,15 @@
-//! What may happen again and again is logged now and then, with a count.
+//! Limits the log of repeated events: they are logged from time to time, with a count.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use garenne_core::{Moment, Throttle};
 
-/// So many events of one kind are logged as they come, and two more for each of those whom the thing has:
-/// all of what a start makes, and a loss soon after it.
+/// This many events of one kind are logged as they come, and two more for each of the workers behind them.
+/// That covers all events of a start, and a loss soon after it.
 const BURST: u32 = 5;
 
-/// Events of one kind about one thing: a link, a queue.
+/// Events of one kind about the same subject: a link, a queue.
 #[derive(Debug)]
 pub(crate) struct Quiet {
     began: Instant,
@@ -17,7 +17,7 @@ pub(crate) struct Quiet {
 }
 
 impl Quiet {
-    /// For events that so many make together (the workers of a queue).
+    /// For events that `many` workers (of a queue) cause together.
     pub(crate) fn of(many: u16) -> Self {
         Self {
             began: Instant::now(),
@@ -25,8 +25,8 @@ impl Quiet {
         }
     }
 
-    /// Something happened. `log` is called unless it happens too often, with the number of those that
-    /// were left out since the last one was logged, if any were: the event's field `repeated`.
+    /// Something happened. Calls `log` unless it happens too often. `log` gets the number of the events
+    /// that were left out since the last logged event, if there are any: the event's field `repeated`.
     pub(crate) fn log(&self, log: impl FnOnce(Option<u64>)) {
         let now = Moment::from_origin(self.began.elapsed());
         let mut throttle = self.throttle.lock().unwrap_or_else(PoisonError::into_inner);
@@ -49,7 +49,7 @@ pub(crate) fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// What is logged of a queue's subscriptions, by all of its workers together.
+/// The limits for the log of a queue's subscriptions, shared by all of its workers.
 #[derive(Debug)]
 pub(crate) struct QueueLog {
     pub(crate) consuming: Quiet,

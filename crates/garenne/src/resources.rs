@@ -1,15 +1,15 @@
-//! What this process ran out of, and who can give it more.
+//! The resources that this process ran out of, and where to get more.
 
 use std::io;
 
-/// Error numbers of Linux: the library that names them is `unsafe`'s.
+/// Error numbers of Linux: the library that names them needs `unsafe`.
 const EAGAIN: i32 = 11;
 const ENOMEM: i32 = 12;
 const ENFILE: i32 = 23;
 const EMFILE: i32 = 24;
 const EADDRNOTAVAIL: i32 = 99;
 
-/// What to do about an error of the operating system that no broker is to blame for.
+/// The remedy for an error of the operating system that no broker is to blame for.
 pub(crate) fn remedy(error: &io::Error) -> Option<&'static str> {
     match error.raw_os_error()? {
         EMFILE => Some(
@@ -28,7 +28,7 @@ pub(crate) fn remedy(error: &io::Error) -> Option<&'static str> {
     }
 }
 
-/// Why a thread, or what it waits with, cannot be made, and what to do.
+/// Why a thread, or its runtime, cannot be made, and the remedy.
 pub(crate) fn no_thread(what: &str, error: &io::Error) -> String {
     let remedy = match error.raw_os_error() {
         Some(EAGAIN) => Some(

@@ -1,7 +1,7 @@
-//! How far a word is from one that was meant.
+//! The distance between a word and a known word.
 
-/// How many slips of a hand are between two words: a letter too many, too few, another one, or two that
-/// changed places.
+/// The number of typing errors between two words: a letter too many, a letter too few, another letter, or
+/// two letters that changed places.
 pub(crate) fn distance(a: &str, b: &str) -> usize {
     let (a, b): (Vec<_>, Vec<_>) = (a.chars().collect(), b.chars().collect());
     let mut before = vec![0; b.len() + 1];

@@ -1,4 +1,4 @@
-//! What is going on, for people and programs that look from outside.
+//! The state of the system, for people and programs that look from outside.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,7 +10,7 @@ pub use crate::link::LinkState;
 use crate::logging::lost as log_lines_lost;
 pub use crate::publish::PublisherStatus;
 
-/// What the system does as a whole.
+/// The phase of the whole system.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Phase {
@@ -27,15 +27,15 @@ pub enum Phase {
     Stopped,
 }
 
-/// The outage that is going on.
+/// The current outage.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct OutageStatus {
-    /// Since the first loss, or the start.
+    /// The time since the first loss, or since the start.
     pub lasting: Duration,
     /// Attempts that failed in it.
     pub attempts: u32,
-    /// What went wrong last.
+    /// The last error.
     pub last_error: Option<String>,
 }
 
@@ -43,20 +43,20 @@ pub struct OutageStatus {
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Status {
-    /// What the system does as a whole.
+    /// The phase of the whole system.
     pub phase: Phase,
     /// The link that consumes.
     pub consume: LinkState,
     /// The link that publishes.
     pub publish: LinkState,
-    /// The outage that is going on, if there is one.
+    /// The current outage, if there is an outage.
     pub outage: Option<OutageStatus>,
-    /// One entry per registered queue, in their order.
+    /// The queues, in the order of their registration.
     pub queues: Vec<QueueStatus>,
-    /// One entry per registered alert, in their order.
+    /// The alerts, in the order of their registration.
     pub alerts: Vec<AlertStatus>,
-    /// Lines of the log that standard error did not take in time, since the start of this process:
-    /// whoever reads it stalls or is gone. Zero where the program has set up its own logging.
+    /// Lines of the log that standard error did not take in time, since the start of this process: its
+    /// reader stalls or is gone. Zero if the program has set up its own logging.
     pub log_lines_lost: u64,
 }
 
@@ -67,7 +67,7 @@ impl Status {
         self.phase == Phase::Consuming
     }
 
-    /// What happened to the messages of this queue; `None`: no such queue is registered.
+    /// The counters of this queue; `None`: no such queue is registered.
     #[must_use]
     pub fn queue(&self, name: &str) -> Option<&QueueStatus> {
         self.queues.iter().find(|queue| queue.queue == name)
@@ -82,20 +82,20 @@ impl Status {
 
 macro_rules! counters {
     ($($(#[$doc:meta])* $name:ident),* $(,)?) => {
-        /// What happened to the messages of one queue since the start of this process.
+        /// The counters of a queue's messages since the start of this process.
         #[derive(Clone, Debug, Default, PartialEq, Eq)]
         #[non_exhaustive]
         pub struct QueueStatus {
             /// The name of the queue.
             pub queue: String,
-            /// Messages in the hands of its workers: waiting, being handled, or being settled, until
-            /// their ack is written or their link is lost and their handler has ended. At zero, the
-            /// other counters tell all of what was delivered.
+            /// Messages in the hands of its workers: waiting, being handled, or being settled, until their
+            /// ack is written or their link is lost and their handler has ended. At zero, the other
+            /// counters account for every delivery.
             pub in_flight: u64,
             $($(#[$doc])* pub $name: u64,)*
         }
 
-        /// The counters behind [`QueueStatus`], shared by the workers of one queue.
+        /// The counters behind [`QueueStatus`], shared by the workers of a queue.
         #[derive(Debug, Default)]
         pub(crate) struct QueueCounters {
             ended: AtomicU64,
@@ -104,7 +104,7 @@ macro_rules! counters {
 
         impl QueueCounters {
             pub(crate) fn snapshot(&self, queue: &str) -> QueueStatus {
-                // Read in this order, what ended was delivered before.
+                // This order of reading guarantees that every ended delivery is also counted as delivered.
                 let ended = self.ended.load(Ordering::Acquire);
                 let delivered = self.delivered.load(Ordering::Acquire);
                 QueueStatus {
@@ -122,18 +122,17 @@ counters! {
     delivered,
     /// Handler runs that succeeded.
     handled,
-    /// Handler runs that did not: a failure, a panic, the deadline, or an undecodable body.
+    /// Handler runs that did not succeed: a failure, a panic, the deadline, or an undecodable body.
     failed_attempts,
     /// Copies confirmed by a retry lane.
     retried,
-    /// Messages that failed for good and were stored by the fail sink.
+    /// Messages that failed permanently and were stored by the fail sink.
     failed,
     /// Messages that their handler wanted discarded.
     discarded,
-    /// Messages requeued: nacked before a handler had begun with them, so that the broker hands them out
-    /// again.
+    /// Messages requeued: nacked before a handler had begun with them, so that the broker redelivers them.
     requeued,
-    /// Redeliveries settled by what an earlier run had ended with, without running again.
+    /// Redeliveries settled by the result of an earlier run, without running again.
     recalled,
     /// Messages whose ack was written.
     acked,
@@ -144,7 +143,7 @@ impl QueueCounters {
         self.delivered.fetch_add(1, Ordering::AcqRel);
     }
 
-    /// After what they ended with is counted, so that who sees them ended sees that too.
+    /// Counts the ends last, so that a reader that sees a message ended also sees its result counted.
     pub(crate) fn on_ended(&self, count: u64) {
         self.ended.fetch_add(count, Ordering::AcqRel);
     }
@@ -183,7 +182,7 @@ impl QueueCounters {
     }
 }
 
-/// Where the supervisor writes and everybody else reads.
+/// The board that the supervisor writes and all others read.
 #[derive(Debug, Default)]
 pub(crate) struct Board {
     shared: Mutex<Status>,

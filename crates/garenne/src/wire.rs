@@ -1,4 +1,4 @@
-//! The core's values as the client wants them, for the arguments of declares.
+//! The core's values in the client's types, for the arguments of declares.
 
 pub(crate) use garenne_core::wire::SHORT_STRING_MAX;
 use garenne_core::{Headers, Value};
@@ -6,7 +6,7 @@ use lapin::types::{
     AMQPValue, ByteArray, DecimalValue, FieldArray, FieldTable, LongString, ShortString,
 };
 
-/// What of a text fits into a short string, cut at a character's border.
+/// The part of a text that fits into a short string, cut at a character's border.
 pub(crate) fn cut(text: &str) -> &str {
     let mut end = text.len().min(SHORT_STRING_MAX);
     while !text.is_char_boundary(end) {
@@ -15,7 +15,7 @@ pub(crate) fn cut(text: &str) -> &str {
     &text[..end]
 }
 
-/// A short string; what does not fit is cut, never a panic.
+/// A short string; a longer text is cut, never a panic.
 pub(crate) fn short(text: &str) -> ShortString {
     ShortString::try_new(cut(text)).unwrap_or_default()
 }

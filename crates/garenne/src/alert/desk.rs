@@ -1,4 +1,4 @@
-//! Where news are handed in.
+//! The entry point for news.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use super::voice::Voice;
 use super::{AlertSetup, AlertStatus};
 use crate::identity::Identity;
 
-/// Takes news for every alert of the system. Nothing here waits: handing in news is counting them.
+/// Takes news for every alert of the system. Nothing here waits: the desk only counts the news.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Desk(Arc<[Arc<Line>]>);
 
@@ -30,16 +30,16 @@ impl Desk {
         (Self(lines.into()), Tellers::new(voices))
     }
 
-    /// Something happened.
+    /// Counts news for every alert.
     pub(crate) fn tell(&self, news: &News) {
         for line in &*self.0 {
             line.note(news);
         }
     }
 
-    /// A message failed for good.
+    /// A message failed permanently.
     pub(crate) fn failed(&self, queue: &str, reason: FailReason, error: &str) {
-        // Where nobody listens, thousands of failures a second need not be put in words.
+        // Without an alert, the text of thousands of failures a second need not be made.
         if !self.0.is_empty() {
             self.tell(&News::failure(queue, reason, error));
         }

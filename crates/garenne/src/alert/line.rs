@@ -1,4 +1,4 @@
-//! The line to one alert: its pager, behind a lock that is held for microseconds.
+//! The line to an alert: its pager, behind a lock that is held for microseconds.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -9,13 +9,13 @@ use tokio::sync::Notify;
 
 use super::{AlertError, AlertStatus};
 
-/// What whoever has news and the task that calls the alert share.
+/// The state that the sources of news share with the task that calls the alert.
 #[derive(Debug)]
 pub(super) struct Line {
     pub(super) name: String,
     origin: Instant,
     state: Mutex<State>,
-    /// Wakes the task that calls: there is something to tell, or to end.
+    /// Wakes the task that calls: there is news to tell, or the system ends.
     news: Notify,
 }
 
@@ -26,7 +26,7 @@ struct State {
     last_error: Option<String>,
 }
 
-/// What the task that calls shall do.
+/// The next action of the task that calls.
 pub(super) enum Next {
     Tell(Digest),
     Wait(Option<Instant>),
@@ -68,7 +68,7 @@ impl Line {
         }
     }
 
-    /// Waits until then, or until there is something new.
+    /// Waits until then, or until there is more news.
     pub(super) async fn wait(&self, until: Option<Instant>) {
         match until {
             None => self.news.notified().await,
@@ -100,7 +100,7 @@ impl Line {
         self.news.notify_one();
     }
 
-    /// Lets go of what is untold, and says how many news that were.
+    /// Drops the untold news, and returns how many items of news that was.
     pub(super) fn give_up(&self) -> u64 {
         self.state().pager.give_up()
     }

@@ -1,4 +1,4 @@
-//! What an alert receives and answers.
+//! The message that an alert receives, and its answer.
 
 use std::fmt;
 use std::ops::Deref;
@@ -10,13 +10,13 @@ use garenne_core::alert::Digest;
 
 use crate::failure::with_causes;
 
-/// What people shall be told, as an alert receives it: everything since the last call. It
-/// dereferences to the [`Digest`]; cloning it is cheap.
+/// The news for people, as an alert receives it: everything since the last call. It dereferences to the
+/// [`Digest`]; cloning it is cheap.
 ///
-/// An alert is an actor that handles this message and answers `Ok` once the news are out. It has a
-/// thread of its own, is called by nobody else, and by one call at a time. On an error, a panic, or
-/// no answer within the timeout of its [`Pace`](garenne_core::alert::Pace), the same news are told
-/// again later, together with what came since; so news may be told twice.
+/// An alert is an actor that handles this message and answers `Ok` once the news is out. It has a thread of
+/// its own. Only its own task calls it, and waits for the answer before the next call. On an error, a
+/// panic, or no answer within the timeout of its [`Pace`](garenne_core::alert::Pace), the same news is told
+/// again later, together with any news since; so news may be told twice.
 ///
 /// ```
 /// use garenne::prelude::*;
@@ -75,7 +75,7 @@ impl Message for Alert {
     type Result = Result<(), AlertError>;
 }
 
-/// Why an alert could not be told. Any `std::error::Error` becomes one through `?`.
+/// Why an alert could not be told. `?` turns any `std::error::Error` into an `AlertError`.
 ///
 /// Its text goes to the log and the status: keep credentials out of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -93,8 +93,8 @@ impl AlertError {
         }
     }
 
-    /// No call shall be made before this much time has passed: the other side said so. Without it,
-    /// calls that fail are repeated with back-off from 1 s to 5 min.
+    /// No call is made before this much time has passed, because the other side said so. Without it, failed
+    /// calls are repeated with back-off from 1 s to 5 min.
     #[must_use]
     pub fn with_retry_after(self, wait: Duration) -> Self {
         Self {

@@ -1,7 +1,7 @@
-//! Telling people: alerts of the user's, called by tasks that nothing waits for.
+//! Telling people: the user's alerts, called by tasks that nothing waits for.
 //!
-//! Whoever has news tells the [`Desk`], which counts them and returns at once. One task per alert
-//! calls the user's actor when its pager says so.
+//! Code that has news tells the [`Desk`], which counts it and returns at once. A task per alert calls the
+//! user's actor when its pager says so.
 
 mod desk;
 mod line;

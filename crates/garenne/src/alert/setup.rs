@@ -1,4 +1,4 @@
-//! An alert as it is registered: who is called, under which name, how often.
+//! An alert as it is registered: its actor, its name, its pace.
 
 use std::fmt;
 use std::sync::Arc;
@@ -13,8 +13,8 @@ use super::Alert;
 /// Starts the user's alert on a thread.
 pub(super) type Start = Arc<dyn Fn(&ArbiterHandle) -> Recipient<Alert> + Send + Sync>;
 
-/// An alert for [`SystemBuilder::alert`](crate::SystemBuilder::alert): who is called, under which
-/// name, how often. A factory of an actor becomes one by itself.
+/// An alert for [`SystemBuilder::alert`](crate::SystemBuilder::alert): its actor, its name, its pace. The
+/// factory of an actor converts into it.
 ///
 /// ```
 /// use garenne::prelude::*;
@@ -56,7 +56,8 @@ impl AlertSetup {
         }
     }
 
-    /// How often it is called, what it gathers, how long it keeps trying. [`Pace`] has the defaults.
+    /// How often the alert is called, how it gathers news, how long it keeps trying. [`Pace`] has the
+    /// defaults.
     pub fn pace(self, pace: Pace) -> Self {
         Self { pace, ..self }
     }

@@ -1,18 +1,18 @@
 //! An alert, seen from outside.
 
-/// What one alert told, and what it could not, since the start of this process.
+/// The news that an alert told and could not tell, since the start of this process.
 ///
-/// News are counted one by one: ten thousand failures told in one call are ten thousand.
+/// News is counted in items: ten thousand failures told in a single call count as ten thousand.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct AlertStatus {
     /// The name of the alert.
     pub name: String,
-    /// News that were told.
+    /// Items of news that were told.
     pub told: u64,
-    /// News that wait to be told.
+    /// Items of news that wait to be told.
     pub pending: u64,
-    /// News that were dropped, because they could not be told in time.
+    /// Items of news that were dropped, because they could not be told in time.
     pub dropped: u64,
     /// Calls made.
     pub calls: u64,

@@ -10,8 +10,8 @@ use tracing::{info, warn};
 use super::line::{Line, Next};
 use super::voice::Voice;
 
-/// One task per alert, on the thread of the supervisor. Nobody waits for them but the end of the
-/// system, and that for a limited time.
+/// A task per alert, on the thread of the supervisor. Only the end of the system waits for them, for a
+/// limited time.
 #[derive(Default)]
 pub(crate) struct Tellers {
     idle: Vec<(Arc<Line>, Voice)>,
@@ -26,7 +26,7 @@ impl Tellers {
         }
     }
 
-    /// Starts them; to be called on a thread of actix.
+    /// Starts the tasks; run it on a thread of actix.
     pub(crate) fn start(&mut self) {
         for (line, voice) in self.idle.drain(..) {
             let task = actix_rt::spawn(tell(Arc::clone(&line), voice));
@@ -34,7 +34,7 @@ impl Tellers {
         }
     }
 
-    /// Tells what is left, until then at most; without a time, nothing more is told.
+    /// Tells the remaining news, until then at most; without a time, tells nothing more.
     pub(crate) async fn finish(self, until: Option<Instant>) {
         for (line, _) in &self.running {
             line.close();

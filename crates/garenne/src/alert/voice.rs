@@ -1,4 +1,4 @@
-//! The way into the user's alert.
+//! Calls the user's alert.
 
 use std::io;
 use std::sync::Weak;
@@ -13,12 +13,12 @@ use super::setup::Start;
 use super::{Alert, AlertError};
 use crate::resources::no_thread;
 
-/// How many calls may hang at a time. What hangs keeps its memory, in the alert's mailbox or in a
+/// How many calls may hang at a time. A hanging call keeps its memory, in the alert's mailbox or in a
 /// future of its own.
 const MOST_HANGING: usize = 8;
 
-/// The user's alert on a thread of its own, which is made when there is something to tell. An actor
-/// that panicked or hung is dropped and made again.
+/// The user's alert on a thread of its own, which is made when there is news to tell. An actor that
+/// panicked or hung is dropped and made again.
 pub(super) struct Voice {
     start: Start,
     timeout: Duration,
@@ -39,7 +39,7 @@ impl Voice {
         }
     }
 
-    /// One call.
+    /// Makes a call.
     pub(super) async fn call(&mut self, digest: Digest) -> Result<(), AlertError> {
         self.hanging.retain(|call| call.strong_count() > 0);
         if self.hanging.len() >= MOST_HANGING {
@@ -88,7 +88,7 @@ mod tests {
 
     use super::*;
 
-    /// Answers when it is let go.
+    /// Answers when it is released.
     struct Hangs(watch::Receiver<bool>);
 
     impl Actor for Hangs {
@@ -127,7 +127,7 @@ mod tests {
         });
         actix::System::new().block_on(async {
             let mut voice = Voice::new(start, Duration::from_millis(50));
-            // A call that its actor did not even begin in time hangs nowhere, and leaves its room.
+            // A call that its actor did not even begin in time does not count as hanging.
             let error = loop {
                 let error = voice.call(digest()).await.unwrap_err().to_string();
                 assert!(voice.hanging.len() <= MOST_HANGING);

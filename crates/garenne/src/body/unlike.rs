@@ -1,4 +1,4 @@
-//! What a body is that is not what it should be: told to the operator in place of a parser's words.
+//! Recognises a body that is not in the expected form: the operator reads this instead of a parser's error.
 
 /// Bodies that begin like this are compressed.
 const COMPRESSED: [(&[u8], &str); 10] = [
@@ -14,7 +14,7 @@ const COMPRESSED: [(&[u8], &str); 10] = [
     (b"PK\x03\x04", "zip"),
 ];
 
-/// Bodies that begin like this are what a language writes for itself.
+/// Bodies that begin like this are in the serialization format of a programming language.
 const OF_A_LANGUAGE: [(&[u8], &str); 5] = [
     (b"\xac\xed\x00\x05", "a serialized Java object"),
     (b"\x80\x02", "a Python pickle"),
@@ -25,7 +25,7 @@ const OF_A_LANGUAGE: [(&[u8], &str); 5] = [
 
 const UTF_8_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// What a body is that is not JSON, and what to do; `None` when a parser's words say more.
+/// The real form of a body that is not JSON, and the remedy; `None` when a parser's error says more.
 pub(super) fn json(body: &[u8]) -> Option<String> {
     if body.is_empty() {
         return Some("the body is empty; send a value, such as `null`".to_owned());
@@ -50,7 +50,7 @@ pub(super) fn json(body: &[u8]) -> Option<String> {
     text(body)
 }
 
-/// What a body is that is not UTF-8 text.
+/// The real form of a body that is not UTF-8 text.
 pub(super) fn text(body: &[u8]) -> Option<String> {
     let begins = |known: &[(&[u8], &'static str)]| {
         let known = known.iter().find(|(magic, _)| body.starts_with(magic))?;
@@ -70,7 +70,7 @@ pub(super) fn text(body: &[u8]) -> Option<String> {
     wide(body).map(|how| format!("the body is {how} text; have the sender write UTF-8"))
 }
 
-/// Texts of two or four bytes a character. JSON begins with a character of ASCII, and so does most text.
+/// Texts with two or four bytes a character. JSON begins with an ASCII character, and so does most text.
 fn wide(body: &[u8]) -> Option<&'static str> {
     match *body {
         [0xff, 0xfe, 0, 0, ..] | [0, 0, 0xfe, 0xff, ..] => Some("UTF-32"),

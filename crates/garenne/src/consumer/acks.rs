@@ -1,9 +1,9 @@
 //! From the ledger to the broker: the only place that acks.
 //!
-//! While messages come fast, acks wait for more of them, a millisecond at most, so that they coalesce the
-//! busier the channel is: each write costs a call of the system, and the broker about as much for one ack as
-//! for many. They do not wait when the last one was written longer ago than that, nor when so many wait that
-//! the broker may run out of messages to send. While the socket takes nothing, they wait too.
+//! While messages come fast, an ack waits at most a millisecond for further acks, so that acks coalesce.
+//! Each write costs a system call, and the broker spends about as much on a single ack as on many. An ack
+//! does not wait when the last write was more than a millisecond ago, nor when so many acks wait that the
+//! broker may have no more messages to send. While the socket takes nothing, acks wait too.
 
 use std::collections::VecDeque;
 use std::pin::Pin;
@@ -20,13 +20,13 @@ use crate::delivery::Meta;
 use crate::link::Writer;
 use crate::status::QueueCounters;
 
-/// How long an ack may wait for more of them, and how far apart acks are while messages come fast, unless
+/// How long an ack may wait for further acks, and the time between acks while messages come fast, unless
 /// many wait.
 const MOMENT: Duration = Duration::from_millis(1);
-/// Messages come fast when so many are done with in a [`MOMENT`].
+/// Messages come fast when this many are done with in a [`MOMENT`].
 const FAST: f64 = 8.0;
 
-/// Which deliveries of a channel are settled, and which of them the broker has been told of.
+/// Which deliveries of a channel are settled, and which of these the broker has been told of.
 pub(super) struct Acks {
     ledger: Ledger,
     requeue: Vec<u64>,
@@ -36,13 +36,13 @@ pub(super) struct Acks {
     /// When this many finished messages wait, they are acked without waiting for more: the broker sends
     /// no more than a prefetch ahead of the acks.
     many: usize,
-    /// Since when an ack waits for more of them.
+    /// Since when an ack waits for further acks.
     waiting_since: Option<Instant>,
-    /// When the broker was told of something last.
+    /// When the broker was last told of a settlement.
     written: Option<Instant>,
-    /// Messages came fast before that.
+    /// Whether messages came fast before that.
     is_fast: bool,
-    /// Ends the wait for more.
+    /// Ends the wait for further acks.
     timer: Option<Pin<Box<Sleep>>>,
     stragglers: Stragglers,
 }
@@ -64,7 +64,8 @@ impl Acks {
         }
     }
 
-    /// Takes a delivery in. `false` when it has a tag that no broker would send; it is dropped then.
+    /// Takes a delivery in. `false` when its tag is impossible for a correct broker; the delivery is
+    /// dropped then.
     pub(super) fn admit(&mut self, tag: u64) -> bool {
         let admitted = self.ledger.admit(tag);
         if let Err(error) = &admitted {
@@ -81,8 +82,8 @@ impl Acks {
         self.unacked.push_back(meta);
     }
 
-    /// The broker shall hand the message out again. It is told so with `nack`: a `reject` would say that
-    /// the message failed, and count against a quorum queue's delivery limit.
+    /// The broker is to redeliver the message. It is told so with `nack`: a `reject` would say that the
+    /// message failed, and count against a quorum queue's delivery limit.
     pub(super) fn requeue(&mut self, tag: u64) {
         match self.ledger.requeue(tag) {
             Ok(()) => self.requeue.push(tag),
@@ -105,9 +106,9 @@ impl Acks {
         (self.ledger.waiting() + self.requeue.len()) as u64
     }
 
-    /// Tells the broker of what is settled, and gives the number of messages whose acks were written.
-    /// Pending when there is nothing to tell. It may also wait when `more` is about to be settled; then the
-    /// caller polls again.
+    /// Tells the broker of settled messages, and returns the number of messages whose acks were written.
+    /// Pending when there is nothing to tell. It may also wait while `more` says that further messages are
+    /// about to be settled; then the caller polls again.
     pub(super) fn poll(
         &mut self,
         cx: &mut Context<'_>,
@@ -132,15 +133,15 @@ impl Acks {
         self.requeue.clear();
         self.has_written(acked);
         if !is_written {
-            // The channel is gone, and its end is about to be heard of. These come again, and are known by
-            // then, because they stay among the unacked.
+            // The channel is gone, and the task is about to hear of it. These messages come again and will
+            // be recognised, because they stay among the unacked.
             self.counters.on_ended(settled);
             return Poll::Ready(0);
         }
         self.counters.on_acked(acked);
         self.counters.on_ended(settled);
-        // Stragglers are acked out of order; then this keeps the wrong ones for a moment, which costs
-        // no more than a second run.
+        // Stragglers are acked out of order; then this keeps the wrong messages for a moment. That costs at
+        // most a second run.
         let written = self.unacked.len().saturating_sub(self.ledger.waiting());
         self.unacked.drain(..written);
         Poll::Ready(acked)
@@ -167,8 +168,8 @@ impl Acks {
         }
     }
 
-    /// Where messages come one by one, an ack is written at once: a late one would meet the next message at
-    /// the broker's disk.
+    /// When messages come singly, an ack is written at once: a late ack would compete with the next message
+    /// for the broker's disk.
     fn has_written(&mut self, acked: u64) {
         let now = Instant::now();
         let before = self.written.replace(now);
@@ -186,8 +187,8 @@ impl Acks {
         timer.as_mut().poll(cx)
     }
 
-    /// The contiguous finished prefix as one ack; what finished behind an unfinished message joins it
-    /// when it has waited enough.
+    /// A single ack for the contiguous finished prefix; messages that finished behind an unfinished message
+    /// join it when they have waited long enough.
     fn due(&mut self, cx: &mut Context<'_>, find: Find<'_>) -> Vec<Ack> {
         let mut acks: Vec<Ack> = self.ledger.next_ack().into_iter().collect();
         let stragglers = self.stragglers.poll_due(cx, &self.ledger, find);

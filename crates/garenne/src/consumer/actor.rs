@@ -1,5 +1,4 @@
-//! The actor of one worker: subscribes, restarts, drains and reports. The messages themselves are
-//! its channel task's.
+//! The actor of a worker: subscribes, restarts, drains and reports. Its channel task handles the messages.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -22,18 +21,18 @@ use crate::body::Body;
 use crate::delivery::Delivery;
 use crate::link::{Link, LinkError, declare_queue, find_out};
 
-/// A subscription that lasted this long on a link that lives was a good one: the next may follow at
+/// A subscription that lasted this long while its link lived was good: the next subscription may follow at
 /// once.
 const GOOD: Duration = Duration::from_secs(10);
 
-/// One worker. actix's `Supervisor` restarts it whenever its channel or link is gone: same value,
-/// same handler, new subscription.
+/// A worker. actix's `Supervisor` restarts it whenever its channel or link is gone: same value, same
+/// handler, new subscription.
 pub(crate) struct ConsumerActor<A, B> {
     worker: Rc<Worker<A, B>>,
-    /// What it finds may have killed the process before it, or its own link or channel.
+    /// The waiting messages may have killed the previous process, or this worker's own link or channel.
     cautious: bool,
     backoff: Backoff,
-    /// Since when no subscription was a good one.
+    /// Since when no subscription was good.
     in_trouble: Option<Instant>,
     pause: Duration,
     redeclare: bool,
@@ -43,15 +42,15 @@ pub(crate) struct ConsumerActor<A, B> {
     _watch: Watch,
 }
 
-/// Drop the subscription and make a new one: nothing comes through this one although it should.
+/// Drops the subscription and makes a new subscription: the old one gets no messages although it should.
 pub(crate) struct Resubscribe;
 
 impl actix::Message for Resubscribe {
     type Result = ();
 }
 
-/// Tells the supervisor when the actor is gone, which only a panic can cause: actix's `Supervisor`
-/// does not survive one.
+/// Tells the supervisor when the actor is gone, which only a panic can cause: actix's `Supervisor` does not
+/// survive a panic.
 struct Watch(actix::Recipient<WorkerReport>, super::WorkerId);
 
 impl Drop for Watch {
@@ -121,7 +120,7 @@ where
         );
     }
 
-    /// What follows from how this start has ended, after it lasted so long.
+    /// Acts on the end of this start, after it lasted this long.
     fn ended(&mut self, end: End, lasted: Duration, ctx: &mut Context<Self>) {
         self.redeclare = matches!(end, End::Cancelled | End::Refused(_));
         let news = match end {
@@ -157,7 +156,7 @@ where
             self.in_trouble = None;
             self.pause = Duration::ZERO;
         } else {
-            // As for links: the outage window is not to be overrun by a long pause.
+            // As for links: a long pause must not overrun the outage window.
             let since = self.in_trouble.get_or_insert_with(Instant::now);
             let lasting = since.elapsed();
             self.pause = self.backoff.next_within(fastrand::f64(), lasting);
@@ -202,8 +201,8 @@ where
 {
 }
 
-/// One start of a worker: waits for a link, subscribes, consumes. Returns how that has ended, and how long
-/// it lasted.
+/// Runs a start of a worker: waits for a link, subscribes, consumes. Returns how the start ended, and how
+/// long it lasted.
 async fn serve<A, B>(
     worker: Rc<Worker<A, B>>,
     lingering: Rc<Lingering>,
@@ -236,13 +235,13 @@ where
         Err(error) => return refused(&link, error),
     };
     worker.report(WorkerNews::Consuming(link.epoch));
-    // The task keeps the channel; the link is the supervisor's to keep.
+    // The task keeps the channel; the supervisor keeps the link.
     let link = Arc::downgrade(&link);
     let since = Instant::now();
     let end = task.run().await;
-    // With the link gone, the next start waits for a new one: the supervisor's back-off is enough.
+    // If the link is gone, the next start waits for a new link: the supervisor's back-off is enough.
     let link_lives = link.upgrade().is_some_and(|link| link.is_up());
-    // A queue that is deleted now and then is no trouble while its messages are handled in between.
+    // A queue that is deleted from time to time is no trouble if its messages are handled in between.
     let was_good = matches!(end, End::Cancelled) && task.progressed;
     let lasted = if link_lives && !was_good {
         since.elapsed()
@@ -261,7 +260,7 @@ where
     (end, lasted)
 }
 
-/// Finds out what must be known of the queue before it is consumed.
+/// Learns the facts about the queue that are needed before it is consumed.
 async fn get_to_know<A, B>(
     worker: &Worker<A, B>,
     link: &Link,
@@ -270,7 +269,7 @@ async fn get_to_know<A, B>(
     let Worker { queue, sharing, .. } = worker;
     if redeclare {
         let consumers = declare_queue(link, queue).await?;
-        // It may have been deleted and made anew.
+        // The queue may have been deleted and made anew.
         sharing.forget();
         sharing.learn(consumers);
     }
@@ -280,8 +279,8 @@ async fn get_to_know<A, B>(
     Ok(())
 }
 
-/// There is no subscription. Where the link went, that is the link's loss and not the queue's fault; and
-/// something may have been delivered already.
+/// There is no subscription. If the link was lost, that is the link's loss and not the queue's fault; and a
+/// message may have been delivered already.
 fn refused(link: &Link, error: LinkError) -> (End, Duration) {
     if link.is_up() {
         (End::Refused(error), Duration::ZERO)
@@ -290,7 +289,7 @@ fn refused(link: &Link, error: LinkError) -> (End, Duration) {
     }
 }
 
-/// The link of the current epoch, as soon as there is one. `None`: there will be none any more.
+/// The link of the current epoch, as soon as there is a link. `None`: there will be no link any more.
 async fn next_link<A, B>(worker: &Worker<A, B>, pause: Duration) -> Option<Arc<Link>> {
     tokio::time::sleep(pause).await;
     let mut links = worker.hub.consume.clone();

@@ -1,4 +1,4 @@
-//! Answers between the tasks of one thread, whose places are used again.
+//! Answers between the tasks of a thread, whose memory is used again.
 
 use std::cell::RefCell;
 use std::mem;
@@ -8,27 +8,26 @@ use std::task::{Context, Poll, Waker};
 
 use slab::Slab;
 
-/// The places of answers that somebody waits for. Like a oneshot channel each, but without memory of
-/// its own for each.
+/// The places of pending answers. Each is like a oneshot channel, but without an allocation of its own.
 pub(super) struct Answers<T>(Rc<RefCell<Slab<State<T>>>>);
 
 enum State<T> {
     Awaited(Option<Waker>),
     Given(T),
-    /// There will be none, or it was taken.
+    /// There will be no answer, or it was taken.
     Over,
-    /// Nobody waits for it any more.
+    /// The receiver does not wait for it any more.
     Left,
 }
 
-/// Gives one answer. Dropped without, there will be none.
+/// Gives an answer. If it is dropped without, there will be no answer.
 pub(super) struct Reply<T> {
     answers: Answers<T>,
     /// `None` once it was given.
     place: Option<usize>,
 }
 
-/// Waits for one answer. `None`: there will be none.
+/// Waits for an answer. `None`: there will be no answer.
 pub(super) struct Answer<T> {
     answers: Answers<T>,
     place: usize,
@@ -53,8 +52,8 @@ impl<T> Answers<T> {
         let mut places = self.0.borrow_mut();
         let waker = match mem::replace(&mut places[place], end) {
             State::Awaited(waker) => waker,
-            // Whoever waited left this half to clear up. An answer is user code: it is dropped when
-            // nothing is borrowed any more.
+            // The receiver left this half to clear up. An answer is user code: it is dropped when nothing
+            // is borrowed any more.
             _ => {
                 let unwanted = places.remove(place);
                 drop(places);

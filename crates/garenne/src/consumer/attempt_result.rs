@@ -1,4 +1,4 @@
-//! How one attempt on a message has ended.
+//! The result of an attempt on a message.
 
 use std::time::Duration;
 
@@ -8,14 +8,14 @@ use crate::body::Undecodable;
 use crate::delivery::Parcel;
 use crate::failure::Failure;
 
-/// How one attempt on a message has ended: its outcome, the words for it, and what is to be sent.
+/// The result of an attempt on a message: its outcome, its text, and the messages to send.
 #[derive(Clone, Debug)]
 pub(super) struct AttemptResult {
     pub(super) outcome: Outcome,
     pub(super) error: String,
     /// The texts of the error's sources, outermost first.
     pub(super) causes: Vec<String>,
-    /// What the handler wants sent if it has succeeded.
+    /// The messages that the handler wants sent if it has succeeded.
     pub(super) outgoing: Vec<Parcel>,
     /// It is part of the counters already.
     pub(super) counted: bool,
@@ -32,7 +32,7 @@ impl AttemptResult {
         }
     }
 
-    /// What the handler has returned.
+    /// The handler has returned.
     pub(super) fn returned(result: Result<(), Failure>) -> Self {
         match result {
             Ok(()) => Self::of(Outcome::Done, String::new()),
@@ -65,7 +65,7 @@ impl AttemptResult {
         Self::of(Outcome::Requeued, String::new())
     }
 
-    /// The message was settled before: nothing is left to do but to ack it.
+    /// The message was settled before: only its ack is left to do.
     pub(super) fn settled() -> Self {
         Self {
             counted: true,

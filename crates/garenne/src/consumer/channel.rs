@@ -1,7 +1,7 @@
-//! The task of one channel: the only one that acks on it.
+//! The task of a channel: the only task that acks on it.
 //!
-//! It takes messages as they come, drives the lives of their deliveries, and passes on to [`Acks`] how
-//! these have ended.
+//! It takes messages as they come, drives the lives of their deliveries, and passes the end of each life on
+//! to [`Acks`].
 
 mod ending;
 
@@ -29,7 +29,7 @@ use crate::link::{Incoming, Link, LinkError, Loss, Port, Subscription};
 
 /// How many deliveries are taken before the handlers get their turn on this thread.
 const BATCH: usize = 64;
-/// How often the handler is looked after.
+/// How often the task checks whether the handler hangs.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 pub(super) struct ChannelTask<A, B, L> {
@@ -39,7 +39,7 @@ pub(super) struct ChannelTask<A, B, L> {
     epoch: Epoch,
     loss: Loss,
     port: Port,
-    /// `None` once nothing comes for it any more.
+    /// `None` once no more messages come through it.
     subscription: Option<Subscription>,
     caution: Caution,
     acks: Acks,
@@ -47,13 +47,13 @@ pub(super) struct ChannelTask<A, B, L> {
     cancelling: Option<LocalBoxFuture<'static, Result<(), LinkError>>>,
     draining: bool,
     reminder: Reminder,
-    /// It drains, and must not end its subscription before it is done.
+    /// The task drains, and must not end its subscription before it is done.
     keeps_the_queue: bool,
     /// An ack got through.
     pub(super) progressed: bool,
 }
 
-/// Why a turn ended, other than that nothing more could be moved on.
+/// Why a turn ended although there may be more to move on.
 enum Turn {
     Lost(String),
     Cancelled,
@@ -110,7 +110,8 @@ where
         })
     }
 
-    /// Consumes until the subscription ends. What is still in hand then is for [`Self::linger`].
+    /// Consumes until the subscription ends. [`Self::linger`] takes care of the messages that are in hand
+    /// then.
     pub(super) async fn run(&mut self) -> End {
         let mut mode = self.worker.hub.mode.clone();
         let mut look = tokio::time::interval(LOOK_EVERY);
@@ -152,8 +153,8 @@ where
         }
     }
 
-    /// Sees what is in hand to its end after the subscription is gone: acks it while the channel
-    /// lives, else lets the handlers finish and remembers how.
+    /// Takes the messages in hand to their end after the subscription is gone: acks them while the channel
+    /// lives, otherwise lets the handlers finish and remembers their results.
     pub(super) async fn linger(mut self) {
         if self.in_hand.is_empty() && (self.acks.is_empty() || !self.channel.is_alive()) {
             return;
@@ -190,8 +191,8 @@ where
         }
     }
 
-    /// Moves everything on that can be moved: from the broker into hands, from hands into the
-    /// ledger, from the ledger to the broker. Then the handlers get the thread.
+    /// Moves on everything that can be moved: from the broker into hands, from hands into the ledger, from
+    /// the ledger to the broker. Then the handlers get the thread.
     fn poll_turn(&mut self, cx: &mut TaskContext<'_>) -> Poll<Turn> {
         let mut moved = false;
         for _ in 0..BATCH {
@@ -275,11 +276,11 @@ where
         self.caution.delivered(redelivered)
     }
 
-    /// Takes how a life has ended into the ledger. Returns the new prefetch when it ends the caution.
+    /// Enters the end of a life into the ledger. Returns the new prefetch when this ends the caution.
     fn finish(&mut self, meta: Arc<Meta>, settled: Settled) -> Option<u16> {
         if !self.channel.is_alive() {
             self.worker.counters.on_ended(1);
-            // Settled too late for the broker to be told; its redelivery waits to hear of it.
+            // It is too late to tell the broker; the redelivery waits for this result.
             self.worker.recall.settled(&meta, settled);
             return None;
         }
@@ -295,7 +296,7 @@ where
         None
     }
 
-    /// The broker has been told of what was settled, and of so many acks.
+    /// The broker has been told of settled messages, and `acked` acks were written.
     fn wrote(&mut self, acked: u64) {
         if acked > 0 && !self.progressed {
             self.progressed = true;
@@ -303,7 +304,7 @@ where
         }
     }
 
-    /// During a stop, now and then.
+    /// Logs from time to time during a stop.
     fn say_what_is_awaited(&mut self) {
         if self.reminder.is_due() && !self.in_hand.is_empty() {
             let queue = self.worker.queue.name();
@@ -313,7 +314,8 @@ where
 
     /// Subscribes again with the full prefetch: `basic.qos` holds for new consumers only.
     async fn promote(&mut self, full: u16) -> Result<(), LinkError> {
-        // A task that drains takes nothing new: a new subscription would fetch what was just requeued.
+        // A task that drains takes nothing new: a new subscription would fetch the messages that were just
+        // requeued.
         if self.draining {
             return Ok(());
         }

@@ -1,18 +1,18 @@
-//! Whether anything can still be settled on a worker's channel, as the lives of its deliveries see it.
+//! Whether messages can still be settled on a worker's channel, as the lives of its deliveries see it.
 
 use std::cell::Cell;
 use std::rc::Rc;
 
 use tokio::sync::Notify;
 
-/// True until nothing can be settled any more on one channel. The channel's task and the lives of its
+/// True until nothing can be settled any more on its channel. The channel's task and the lives of its
 /// deliveries share it.
 pub(super) struct ChannelAlive {
     alive: Cell<bool>,
     gone: Notify,
 }
 
-/// The channel is gone: nothing can be settled on it, and the broker hands its messages out again.
+/// The channel is gone: nothing can be settled on it, and the broker redelivers its messages.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ChannelGone;
 
@@ -37,7 +37,7 @@ impl ChannelAlive {
         ChannelGone
     }
 
-    /// What a future gives.
+    /// The output of a future.
     ///
     /// # Errors
     ///

@@ -1,9 +1,9 @@
 //! Addresses for direct replies, tried before a reply goes there.
 //!
-//! RabbitMQ writes into such an address who waits for the reply, and believes what it reads in one. An address that
-//! somebody has made up may end the whole connection of whoever sends a reply to it (541 in 3.10.8 and in 4.0.5).
-//! Which ones do is nothing that can be seen in them. A passive declare fails in the same way as a reply. So the
-//! address of a requester that is new is declared passively first, over a link that carries nothing else.
+//! RabbitMQ encodes the requester in a direct address, and trusts every address that it gets. A made-up
+//! address may end the whole connection of the service that replies to it (541 in 3.10.8 and in 4.0.5). A
+//! dangerous address cannot be recognised by its form. A passive declare fails in the same way as a reply.
+//! So the address of a new requester is first declared passively, over a link that carries nothing else.
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -11,19 +11,19 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::link::{Access, Destination, LinkError, Visit, message_count};
 
-/// What such an address begins with. Behind it are two parts with a dot between: the requester, and its key.
+/// The prefix of a direct address. Two parts with a dot between follow: the requester, and its key.
 const DIRECT: &str = "amq.rabbitmq.reply-to.";
 
 /// How many requesters are remembered. Each is a channel of another program.
 const REMEMBERED: usize = 1024;
 
-/// Says which addresses may be sent to.
+/// Decides which addresses replies may be sent to.
 pub(crate) struct DirectReplies {
     destination: Arc<Destination>,
     known: Mutex<Known>,
-    /// One address is tried at a time: which one ends the link is known then.
+    /// Addresses are tried one at a time, so that garenne knows which address ended the link.
     link: tokio::sync::Mutex<Option<Visit>>,
-    /// How many addresses wait for their turn, the one that has it included.
+    /// How many addresses wait for their turn, including the address that is being tried.
     waiting: AtomicUsize,
 }
 
@@ -43,8 +43,8 @@ impl DirectReplies {
         }
     }
 
-    /// Whether a reply may be sent to this address. A broker that cannot be asked is an error; it says
-    /// nothing of the address.
+    /// Whether a reply may be sent to this address. If the broker cannot be asked, that is an error; it
+    /// says nothing of the address.
     ///
     /// # Cancel safety
     ///
@@ -63,7 +63,7 @@ impl DirectReplies {
         }
         let _waits = Waits::new(&self.waiting);
         let mut place = self.link.lock().await;
-        // It may have been tried while this one waited for its turn.
+        // The address may have been tried while this call waited for its turn.
         if self.known().contains(requester) {
             return Ok(true);
         }
@@ -74,7 +74,7 @@ impl DirectReplies {
         let link = &visit.link;
         match link.while_up(message_count(link, address)).await {
             Ok(_) => self.known().remember(requester),
-            // It is well formed, and nobody waits any more: the broker drops the reply.
+            // The address is well formed, and its requester is gone: the broker drops the reply.
             Err(error) if error.is_missing() => {}
             Err(error) if error.accuses() => return Ok(false),
             Err(error) => return Err(error),
@@ -92,7 +92,7 @@ impl DirectReplies {
     }
 }
 
-/// One that waits, until it is dropped.
+/// An address that waits, until this is dropped.
 struct Waits<'a>(&'a AtomicUsize);
 
 impl<'a> Waits<'a> {

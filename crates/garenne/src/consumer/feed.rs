@@ -24,7 +24,7 @@ pub(super) struct Inbox<B> {
     jobs: RefCell<VecDeque<Job<B>>>,
     answers: Answers<Running>,
     waker: Cell<Option<Waker>>,
-    /// The actor is gone, or shall go.
+    /// The actor is gone, or is to go.
     closed: Cell<bool>,
     /// Takes no further message.
     retired: Cell<bool>,
@@ -32,7 +32,7 @@ pub(super) struct Inbox<B> {
     began: Cell<bool>,
     last_begun: Cell<Instant>,
     last_call: Cell<CallNumber>,
-    /// Over which call the actor was lost. The others in its hands begin anew.
+    /// The call that the actor was lost over. The other calls in its hands begin anew.
     culprit: Arc<Culprit>,
 }
 
@@ -58,8 +58,8 @@ impl<B> Inbox<B> {
         }
     }
 
-    /// Puts a delivery behind those that wait. The answer comes when the handler begins with it; `None`:
-    /// it never will.
+    /// Puts a delivery behind the waiting deliveries. The answer comes when the handler begins with it;
+    /// `None`: the handler never will.
     pub(super) fn push(
         &self,
         mut delivery: Delivery<B>,
@@ -72,7 +72,7 @@ impl<B> Inbox<B> {
         if self.is_open() {
             let mut jobs = self.jobs.borrow_mut();
             if jobs.is_empty() {
-                // From now on the actor owes a beginning.
+                // From now on the handler's time to begin is counted.
                 self.last_begun.set(Instant::now());
             }
             jobs.push_back(Job {
@@ -122,13 +122,13 @@ impl<B> Inbox<B> {
         self.began.get()
     }
 
-    /// Lets go of what the handler has not begun with.
+    /// Drops the messages that the handler has not begun with.
     pub(super) fn requeue(&self) {
         self.jobs.borrow_mut().clear();
     }
 
-    /// A call was lost because the actor died. If it is known that this was over another call, this one
-    /// begins anew. If it is not known over which, this call has failed like all others.
+    /// A call was lost because the actor died. If the actor is known to have died over another call, this
+    /// call begins anew. If the culprit is not known, this call has failed like all others.
     pub(super) fn whose_fault(&self, call: CallNumber) -> Result<AttemptResult, HandlerLost> {
         if self.culprit.is_another_than(call) {
             return Err(HandlerLost::OverAnother);
@@ -138,7 +138,7 @@ impl<B> Inbox<B> {
         ))
     }
 
-    /// The actor stops itself over this call: it gets no further one.
+    /// The actor stops itself over this call: it gets no further call.
     pub(super) fn stopped_by(&self, call: CallNumber) {
         self.retire();
         self.culprit.accuse(call);
@@ -168,8 +168,8 @@ where
                 ctx.terminate();
                 return Poll::Ready(());
             }
-            // A handler that holds its context (`ctx.wait`, `AtomicResponse`) gets nothing meanwhile;
-            // whatever ends the wait polls this again.
+            // A handler that holds its context (`ctx.wait`, `AtomicResponse`) gets nothing meanwhile; the
+            // end of that wait polls this again.
             if ctx.waiting() {
                 return Poll::Pending;
             }
@@ -188,7 +188,7 @@ where
             let running = match handled {
                 Ok(response) => begin(response, ctx, inbox, call, span),
                 Err(panic) => {
-                    // What is left of its state is not to be trusted with another message.
+                    // After a panic the actor's state cannot be trusted with another message.
                     inbox.retire();
                     Running::Panicked(panic_text(&*panic))
                 }

@@ -1,4 +1,4 @@
-//! Handlers with state: a struct with an async method is enough, and the actor around it.
+//! Handlers with state: a struct with an async method, and the actor around it.
 
 use std::future::Future;
 use std::marker::PhantomData;
@@ -10,7 +10,7 @@ use crate::body::Body;
 use crate::delivery::Delivery;
 use crate::failure::{Failure, HandlerFuture, IntoFailure};
 
-/// A handler with state: a struct that handles one message in an async method.
+/// A handler with state: a struct that handles a message in an async method.
 ///
 /// ```no_run
 /// use garenne::prelude::*;
@@ -32,23 +32,23 @@ use crate::failure::{Failure, HandlerFuture, IntoFailure};
 /// }
 /// ```
 ///
-/// `B` is the [body](Body) of the messages. `E` is the error of the method's result, for example
-/// `impl Handle<Text, anyhow::Error> for Charge`; [`Failure`] says which types it may be. By default it is
-/// `Failure` itself, of which `?` makes every error.
+/// `B` is the [body](Body) of the messages. `E` is the error of the method's result, for example `impl
+/// Handle<Text, anyhow::Error> for Charge`; [`Failure`] says which types are allowed. By default `E` is
+/// `Failure` itself, and `?` turns every error into it.
 ///
-/// Many messages are handled at once, on one thread: all that wait in an `await` of the method. So state
-/// that changes lives in a `Cell`, a `RefCell` or an async mutex. Neither the struct nor the future need be
-/// `Send`.
+/// Many messages are handled at once, on a single thread: a message that waits in an `await` lets others
+/// run. So state that changes lives in a `Cell`, a `RefCell` or an async mutex. Neither the struct nor the
+/// future need be `Send`.
 ///
 /// [`SystemBuilder::consume`](crate::SystemBuilder::consume) takes a factory. Each worker gets a struct of
-/// its own, on its own thread, in an actor that garenne supervises. After a panic it is dropped, when the
-/// messages in its hands have ended, and the factory makes the next one.
+/// its own, on its own thread, in an actor that garenne supervises. After a panic the struct is dropped
+/// when the messages in its hands have ended, and the factory makes the next struct.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not handle `Delivery<{B}>`",
     label = "does not implement `Handle<{B}, {E}>`"
 )]
 pub trait Handle<B: Body, E: IntoFailure = Failure>: 'static {
-    /// Handles one message. What it returns decides what happens to the message, as [`Failure`] says.
+    /// Handles a message. The return value decides how the message is settled, as [`Failure`] says.
     ///
     /// A panic costs the message an attempt. At the queue's deadline the future is dropped; until then
     /// it may borrow from `self`.
@@ -58,7 +58,7 @@ pub trait Handle<B: Body, E: IntoFailure = Failure>: 'static {
 /// A handler as [`SystemBuilder::consume`](crate::SystemBuilder::consume) takes it: a struct that implements
 /// [`Handle`], or an actix actor that handles [`Delivery`].
 ///
-/// It is implemented for all of them. `Kind` only keeps the two apart; no program needs to name it.
+/// It is implemented for all of them. `Kind` only keeps the two kinds apart; no program needs to name it.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a handler",
     label = "neither implements `Handle<B>` nor is an actor that handles `Delivery<B>`",

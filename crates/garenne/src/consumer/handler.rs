@@ -1,10 +1,9 @@
 //! A handler actor, and the way into it.
 //!
-//! The user's actor runs in an actix context of its own, on the thread of its consumer. Deliveries
-//! do not come through its mailbox but through a [`Feed`] that is spawned into its context: so a
-//! panic is known to belong to the one message that caused it, a message is known to have begun or
-//! not, and the boxed future of a `HandlerFuture` is polled (and at the deadline dropped) by the
-//! life of its delivery instead of being let loose on the thread.
+//! The user's actor runs in an actix context of its own, on the thread of its consumer. Deliveries do not
+//! come through its mailbox but through a [`Feed`] that is spawned into its context. So garenne knows which
+//! message caused a panic, and whether a message has begun. The life of a delivery polls the boxed future
+//! of a `HandlerFuture`, and drops it at the deadline; the future does not run freely on the thread.
 
 use std::cell::RefCell;
 use std::future::poll_fn;
@@ -26,18 +25,18 @@ use super::stage::Stage;
 use crate::delivery::Delivery;
 use crate::panics::panic_text;
 
-/// The handler was lost, and not over this message: there was no attempt.
+/// The handler was lost, but not over this message: there was no attempt.
 pub(super) enum HandlerLost {
     /// It was lost before it began with this message.
     BeforeItBegan,
-    /// It had begun with this message when it was lost over another one.
+    /// It had begun with this message when it was lost over another message.
     OverAnother,
     /// It cannot be started, because it dies again and again before it begins with a message.
     ForGood(String),
 }
 
-/// The handler actor of one worker. It is made by its factory when the first delivery comes, and
-/// again after a panic.
+/// The handler actor of a worker. Its factory makes it when the first delivery comes, and again after a
+/// panic.
 pub(crate) struct HandlerCell<A, B> {
     factory: Arc<dyn Fn() -> A + Send + Sync>,
     running: RefCell<Option<Rc<Instance<B>>>>,
@@ -60,7 +59,7 @@ where
         }
     }
 
-    /// Runs the handler on one message.
+    /// Runs the handler on a message.
     ///
     /// # Errors
     ///
@@ -90,7 +89,7 @@ where
                 instance.inbox.whose_fault(call)
             }
             None => {
-                // Otherwise it is dropped now, so nothing of it hangs on in the actor.
+                // Otherwise the run is dropped now, so nothing of it stays in the actor.
                 if running.is_beyond_reach() {
                     self.retire(&instance);
                 }
@@ -99,15 +98,15 @@ where
         }
     }
 
-    /// Lets go of what the handler has not begun with: it is requeued.
+    /// Drops the messages that the handler has not begun with: they are requeued.
     pub(super) fn requeue(&self) {
         if let Some(instance) = &*self.running.borrow() {
             instance.inbox.requeue();
         }
     }
 
-    /// Replaces a handler that has not begun with any waiting message for this long: it hangs in its
-    /// own start, or holds its context.
+    /// Replaces a handler that has messages waiting and has begun with none of them for this long: it hangs
+    /// in its own start, or holds its context.
     pub(crate) fn replace_if_stuck(&self, patience: Duration) -> bool {
         let stuck = self
             .running
@@ -145,7 +144,7 @@ where
             })
         }));
         if let Err(panic) = started {
-            // Counted like an actor that dies at once, when the next message asks for it.
+            // This is counted like an actor that dies at once, when the next message asks for the handler.
             tracing::error!(
                 event = "handler_factory_panicked",
                 "the factory of the handler actor {}",
@@ -169,8 +168,8 @@ where
     }
 }
 
-/// What a handler gives by a deadline, which is counted from when it first has to wait: a handler that
-/// never waits needs no timer.
+/// The output of the handler's future by a deadline. The deadline counts from the handler's first wait: a
+/// handler that never waits needs no timer.
 async fn within<F: Future + Unpin>(
     deadline: Duration,
     stage: &Stage,
@@ -194,7 +193,7 @@ async fn within<F: Future + Unpin>(
     .await
 }
 
-/// A handler actor as its callers hold it: the last of them ends it.
+/// A handler actor as its callers hold it: dropping the last reference ends the actor.
 struct Instance<B> {
     inbox: Rc<Inbox<B>>,
 }

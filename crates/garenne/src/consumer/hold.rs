@@ -1,4 +1,4 @@
-//! Holding a message until what must be stored before its ack is stored.
+//! Holds a message until everything that must be stored before its ack is stored.
 
 use std::time::{Duration, Instant};
 
@@ -31,7 +31,7 @@ impl<A, B> Life<A, B> {
         loop {
             let stored = tokio::select! {
                 biased;
-                // What is stored is stored, even if the channel goes in the same moment.
+                // A stored copy counts, even if the channel goes in the same moment.
                 stored = store() => stored,
                 gone = self.channel.gone() => return Err(gone),
             };
@@ -50,14 +50,14 @@ impl<A, B> Life<A, B> {
                     "the {what} is not stored yet; holding the message and trying again"
                 );
             });
-            // Boxed, because few messages come to it and each has room for it.
+            // Boxed, because few messages reach it and otherwise every future would have room for it.
             let pause = pause_or_link(&self.worker.hub, &error, pause);
             Box::pin(self.channel.while_alive(pause)).await?;
         }
     }
 }
 
-/// With the publish link down, waiting for it beats any back-off.
+/// While the publish link is down, waits for the link instead of the back-off.
 async fn pause_or_link(hub: &Hub, error: &PublishError, pause: Duration) {
     let mut publish = hub.publish.clone();
     let is_down = publish.borrow_and_update().is_none();

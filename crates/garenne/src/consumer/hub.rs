@@ -1,4 +1,4 @@
-//! What every worker knows of the rest of the system.
+//! The parts of the system that every worker can reach.
 
 use actix::{Addr, Message, Recipient};
 use garenne_core::Epoch;
@@ -11,7 +11,7 @@ use crate::link::{LinkError, LinkWatch};
 use crate::publish::{Publisher, RetryPublisher};
 use crate::sink::FailSink;
 
-/// The ways from a worker to the others.
+/// The ways from a worker to the other parts.
 #[derive(Clone)]
 pub(crate) struct Hub {
     pub(crate) consume: LinkWatch,
@@ -19,7 +19,7 @@ pub(crate) struct Hub {
     pub(crate) mode: watch::Receiver<Mode>,
     pub(crate) supervisor: Recipient<WorkerReport>,
     pub(crate) retry: Addr<RetryPublisher>,
-    /// The system's own, for what handlers send with their acks.
+    /// The system's own publisher, for messages that handlers send with their acks.
     pub(crate) publisher: Publisher,
     pub(crate) sink: Addr<FailSink>,
     pub(crate) desk: Desk,
@@ -28,18 +28,18 @@ pub(crate) struct Hub {
     pub(crate) direct_replies: std::sync::Arc<DirectReplies>,
 }
 
-/// What the workers shall do.
+/// The mode of all workers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mode {
     Run,
-    /// Take nothing new, requeue what has not begun, finish the rest.
+    /// Take nothing new, requeue the messages that were not begun, finish the rest.
     Drain,
     /// The drain deadline has passed: let go of everything.
     Abandon,
 }
 
 impl Mode {
-    /// The next one.
+    /// The next mode.
     pub(super) async fn changed(mode: &mut watch::Receiver<Self>) -> Self {
         match mode.changed().await {
             Ok(()) => *mode.borrow_and_update(),
@@ -53,7 +53,7 @@ impl Mode {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct WorkerId(pub(crate) usize);
 
-/// What a worker tells the supervisor.
+/// A worker's news for the supervisor.
 #[derive(Debug)]
 pub(crate) struct WorkerReport {
     pub(crate) worker: WorkerId,

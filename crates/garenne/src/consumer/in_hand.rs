@@ -1,5 +1,4 @@
-//! The deliveries that a channel's task holds, each with its life; and what is logged of them when the
-//! task's time is over.
+//! The deliveries that a channel's task holds, each with its life; and their log when the task ends.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -15,17 +14,17 @@ use crate::delivery::Meta;
 use crate::futures::Futures;
 use crate::quiet::Quiet;
 
-/// Everything that was admitted and is not settled.
+/// All deliveries that were admitted and are not settled.
 pub(super) struct InHand<L> {
     lives: Futures<Watched, L>,
-    /// Stages of lives that have ended, for those that begin.
+    /// Stages of ended lives, to be used again by new lives.
     unused: Vec<Rc<Stage>>,
 }
 
-/// How often it is said what a stop waits for.
+/// How often the log says which messages a stop waits for.
 const SAY_EVERY: Duration = Duration::from_secs(5);
 
-/// When it is said next what a stop waits for.
+/// When the log says that the next time.
 #[derive(Default)]
 pub(super) struct Reminder(Option<Instant>);
 
@@ -35,7 +34,7 @@ impl Reminder {
         self.0 = Some(Instant::now());
     }
 
-    /// Whether it is to be said now.
+    /// Whether the log should say it now.
     pub(super) fn is_due(&mut self) -> bool {
         let now = Instant::now();
         let due = self.0.is_some_and(|at| at <= now);
@@ -46,7 +45,7 @@ impl Reminder {
     }
 }
 
-/// A delivery, as others than its life see it.
+/// A delivery, as the code outside its life sees it.
 pub(super) struct Watched {
     pub(super) meta: Arc<Meta>,
     pub(super) stage: Rc<Stage>,
@@ -69,8 +68,8 @@ impl<L: Future<Output = Settled>> InHand<L> {
         self.lives.push(delivery, life);
     }
 
-    /// Moves lives on until one has ended. Pending when none can be moved on; with nothing in hand,
-    /// too.
+    /// Moves lives on until a life has ended. Pending when none can be moved on, and when nothing is in
+    /// hand.
     pub(super) fn poll_ended(&mut self, cx: &mut Context<'_>) -> Poll<(Arc<Meta>, Settled)> {
         self.lives.poll_next(cx).map(|(delivery, settled)| {
             let Watched { meta, stage } = delivery;
@@ -90,7 +89,7 @@ impl<L: Future<Output = Settled>> InHand<L> {
         self.lives.is_empty()
     }
 
-    /// The stage of the delivery with this tag. It looks at every one.
+    /// The stage of the delivery with this tag. It searches all deliveries.
     pub(super) fn find(&self, tag: u64) -> Option<Rc<Stage>> {
         let delivery = self.watched().find(|it| it.meta.tag() == tag)?;
         Some(Rc::clone(&delivery.stage))
@@ -100,7 +99,7 @@ impl<L: Future<Output = Settled>> InHand<L> {
         self.lives.owners()
     }
 
-    /// A message that is alone when this happens again and again is the one that causes it.
+    /// If the same message is in hand alone each time, it is the cause.
     pub(super) fn log_cut_off(&self, queue: &str, quiet: &Quiet) {
         let in_hand = self.len();
         let alone = self.watched().next().filter(|_| in_hand == 1);
@@ -117,17 +116,17 @@ impl<L: Future<Output = Settled>> InHand<L> {
         });
     }
 
-    /// What a stop waits for.
+    /// Logs the messages that a stop waits for.
     pub(super) fn log_draining(&self, queue: &str, worker: WorkerId) {
         let running = || {
             self.watched()
                 .filter(|delivery| delivery.stage.is_running())
         };
-        // Without a time it has not waited for anything yet.
+        // A delivery without a time has not waited yet.
         let oldest = running().max_by_key(|delivery| delivery.stage.ran_ms());
         let running = running().count();
         let Some(oldest) = oldest else {
-            // What is left waits for the broker, to be stored or acked.
+            // The remaining messages wait for the broker, to be stored or acked.
             return info!(
                 event = "draining",
                 queue,
@@ -149,7 +148,7 @@ impl<L: Future<Output = Settled>> InHand<L> {
         );
     }
 
-    /// The drain deadline has passed, or nobody wanted to wait.
+    /// The drain deadline has passed, or the system ends without waiting.
     pub(super) fn log_abandoned(&self) {
         for Watched { meta, stage } in self.watched() {
             warn!(

@@ -1,8 +1,8 @@
 //! The life of a delivery: received → recalled → decoded → run → sent → decided → settled.
 //!
-//! Everything that garenne promises about one message is decided on this page. The channel's task
-//! makes one [`Life`] of each message and drives [`Life::live`]. It tells the broker what that returns;
-//! nothing else acks. Below, each step is one function, in this order.
+//! This file decides everything that garenne promises about a message. The channel's task makes a [`Life`]
+//! of each message, drives [`Life::live`], and tells the broker its result; nothing else acks. Each step is
+//! a function below, in this order.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
@@ -25,11 +25,11 @@ use crate::body::{Body, Undecodable};
 use crate::delivery::{Delivery, Meta};
 use crate::panics::panic_text;
 
-/// How many times the handler may be lost over other messages while it handles this one, before that
-/// costs this one an attempt.
+/// How many times the handler may be lost over other messages while it handles this message, before that
+/// costs this message an attempt.
 const MOST_LOST: u32 = 3;
 
-/// One delivery, from its message to its settlement.
+/// A delivery, from its message to its settlement.
 pub(super) struct Life<A, B> {
     pub(super) worker: Rc<Worker<A, B>>,
     pub(super) channel: Rc<ChannelAlive>,
@@ -47,8 +47,8 @@ where
     A::Result: 'static,
     B: Body,
 {
-    /// *received*: a life begins with a message as it came. Of its properties nothing is read but the
-    /// number of the attempt.
+    /// *received*: a life begins with a message as it came. Of its properties only the attempt's number is
+    /// read.
     pub(super) fn received(
         worker: &Rc<Worker<A, B>>,
         channel: &Rc<ChannelAlive>,
@@ -71,10 +71,10 @@ where
         }
     }
 
-    /// From the message to what the broker shall be told of it. Calls only go down.
+    /// From the message to the answer for the broker. Calls only go down.
     ///
-    /// Dropping the future abandons the message: the broker hands it out again. Steps that few messages
-    /// come to are boxed. So the future, which is made and moved for each message, stays small.
+    /// Dropping the future abandons the message: the broker redelivers it. Steps that few messages reach
+    /// are boxed, so that the future, which is made and moved for each message, stays small.
     pub(super) async fn live(self) -> Settled {
         let Ok(mut result) = self.attempted().await else {
             // The next redelivery asks again.
@@ -88,7 +88,8 @@ where
         self.settled(result, settlement).await
     }
 
-    /// The result of an attempt: of an earlier one that is recalled, or else of one that is made now.
+    /// The result of an attempt: a recalled result of an earlier attempt, or else the result of a new
+    /// attempt.
     async fn attempted(&self) -> Result<AttemptResult, ChannelGone> {
         if let Some(earlier) = self.recalled().await? {
             return Ok(earlier);
@@ -100,7 +101,7 @@ where
         Ok(self.run(body).await)
     }
 
-    /// *recalled*: how an earlier attempt on this very message has ended, if its ack was lost with its
+    /// *recalled*: the result of an earlier attempt on this same message, if its ack was lost with its
     /// channel.
     async fn recalled(&self) -> Result<Option<AttemptResult>, ChannelGone> {
         let Some(earlier) = self.worker.recall.earlier(&self.meta) else {
@@ -123,10 +124,10 @@ where
         .map_err(|why| AttemptResult::undecodable(&encoded(&self.meta, why)))
     }
 
-    /// *run*: what the handler returns, its panic, its deadline; or that no handler has begun.
+    /// *run*: the handler's result, its panic or its deadline; or requeue, when no handler has begun.
     async fn run(&self, mut body: B) -> AttemptResult {
         // The permit is held until the handler has ended, not until the message is settled: a message that
-        // waits for the broker to take its copy must not keep the next handler from beginning.
+        // waits until its copy is stored must not keep the next handler from beginning.
         let Some(_permit) = self.permit().await else {
             return AttemptResult::requeued();
         };
@@ -145,7 +146,7 @@ where
                     }
                     return result;
                 }
-                // Whichever messages the handler is lost over, it cannot go on for ever.
+                // Over whichever messages the handler is lost, this must not go on for ever.
                 Err(HandlerLost::OverAnother) if lost_over_others == MOST_LOST => {
                     return AttemptResult::panicked(
                         "the handler actor was lost again and again while it handled this message",
@@ -158,8 +159,8 @@ where
                     return AttemptResult::requeued();
                 }
             }
-            // The handler was lost, which is not this message's fault: it begins again with a new handler,
-            // unless the worker requeues what has not begun.
+            // The handler was lost, which is not this message's fault: the message begins again with a new
+            // handler, unless the worker requeues messages that were not begun.
             if self.worker.permits.is_closed() || !self.channel.is_alive() {
                 return AttemptResult::requeued();
             }
@@ -170,8 +171,8 @@ where
         }
     }
 
-    /// The right to run a handler, of which the worker has as many as its concurrency. `None`: the worker
-    /// stops or its channel is gone, and what has not begun shall not begin.
+    /// The right to run a handler; the worker has as many permits as its concurrency. `None`: the worker
+    /// stops or its channel is gone, and a message that was not begun must not begin.
     async fn permit(&self) -> Option<SemaphorePermit<'_>> {
         let permits = &self.worker.permits;
         match permits.try_acquire() {
@@ -184,13 +185,13 @@ where
         }
     }
 
-    /// *decided*: what the attempt's result means for the message, as the queue's retry policy says.
+    /// *decided*: the settlement that follows from the attempt's result by the queue's retry policy.
     fn decided(&self, result: &AttemptResult) -> Settlement {
         decide(&result.outcome, self.meta.attempt, &self.worker.queue.retry)
     }
 }
 
-/// A body may be unreadable because it is encoded, and its message says so. garenne decodes nothing.
+/// A body may be unreadable because it is encoded, and its message says so. garenne decodes no encoding.
 fn encoded(meta: &Meta, why: Undecodable) -> Undecodable {
     let encoding = meta.list().text(TextProperty::ContentEncoding);
     let encoding = readable(encoding.unwrap_or_default());
@@ -209,7 +210,7 @@ mod tests {
     use crate::consumer::FnHandler;
     use crate::{Failure, Text};
 
-    /// It is made and moved for each message. It was 1,000 once.
+    /// It is made and moved for each message. It once had 1,000 bytes.
     const SMALL: usize = 700;
 
     async fn charge(_: Delivery<Text>) -> Result<(), Failure> {

@@ -1,4 +1,4 @@
-//! Consuming: an actor per worker, a task per channel, one file with the life of a delivery.
+//! Consuming: an actor per worker, a task per channel, a single file with the life of a delivery.
 
 mod acks;
 mod actor;

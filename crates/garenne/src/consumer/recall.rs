@@ -1,9 +1,9 @@
-//! How attempts have ended on messages that the broker will hand out again.
+//! The results of attempts on messages that the broker will redeliver.
 //!
-//! When a link is lost, the deliveries in hand can no longer be settled, and the broker redelivers
-//! them. Their handlers run on nevertheless. This remembers how they ended, so that a redelivery is
-//! settled by that, and its handler does not run a second time. Only messages with a message id can
-//! be recognised. It is an economy, not a promise: another process may get the redelivery.
+//! When a link is lost, the deliveries in hand can no longer be settled, and the broker redelivers them.
+//! Their handlers run on nevertheless. A `Recall` remembers their results, so that a redelivery is settled
+//! by the earlier result and its handler does not run a second time. Only messages with a message id can be
+//! recognised. This saves work but promises nothing: another process may get the redelivery.
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::{DefaultHasher, Hasher};
@@ -25,15 +25,15 @@ const CAPACITY: usize = 10_000;
 /// not come by then was settled, or went to another process.
 const MEMORY: Duration = Duration::from_secs(600);
 
-/// The attempts on one queue's messages whose settlement could not be sent.
+/// The attempts on a queue's messages whose settlement could not be sent.
 #[derive(Default)]
 pub(crate) struct Recall(Mutex<Inner>);
 
 #[derive(Default)]
 struct Inner {
     attempts: HashMap<Fingerprint, Remembered>,
-    /// With the numbers that they had when they came: an attempt that was taken and has come again is
-    /// younger than its first place here.
+    /// The attempts with their numbers at the time they came: an attempt that was taken and has come again
+    /// is younger than its first place here.
     oldest_first: VecDeque<(u64, Fingerprint)>,
     number: u64,
 }
@@ -52,9 +52,9 @@ impl Inner {
     }
 }
 
-/// What a message is recognised by: its id, the number of this attempt, and what its body and the name
-/// of its replay look like. Some producers use an id for several messages, and a message that is
-/// replayed has its own again; those must not be taken for one another.
+/// The features by which a message is recognised: its id, the number of this attempt, and fingerprints of
+/// its body and of the name of its replay. Some producers use an id for several messages, and a replayed
+/// message has its old id again; these messages must not be confused.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Fingerprint {
     message_id: String,
@@ -88,12 +88,12 @@ struct Remembered {
     number: u64,
 }
 
-/// How an earlier attempt goes, as the redelivery of its message sees it.
+/// The state of an earlier attempt, as the redelivery of its message sees it.
 #[derive(Clone, Debug)]
 enum Earlier {
     Running,
     Ended(AttemptResult),
-    /// It was none, because no handler had begun: the redelivery is the first attempt.
+    /// It was no attempt, because no handler had begun: the redelivery is the first attempt.
     Requeued,
 }
 
@@ -113,7 +113,7 @@ impl Recall {
         match how {
             Settled::Ack => self.ended(meta, AttemptResult::settled()),
             Settled::Requeue => self.requeued(meta),
-            // The step that said so saw the loss, and has said what there is to say.
+            // The step that returned this saw the loss and has already reported the attempt.
             Settled::Nothing => {}
         }
     }
@@ -128,10 +128,10 @@ impl Recall {
         }
     }
 
-    /// How an earlier attempt on this message ends, if one is remembered. The future gives `None` if that
-    /// was no attempt.
+    /// The result of an earlier attempt on this message, if an attempt is remembered. The future gives
+    /// `None` if that was no attempt.
     ///
-    /// The result is handed out once: a later redelivery is a new story.
+    /// The result is handed out once: for a later redelivery it must be remembered again.
     pub(super) fn earlier(
         &self,
         meta: &Meta,

@@ -2,11 +2,11 @@
 
 use garenne_core::Fault;
 
-/// The names that a broker gives: a producer cannot declare a queue that is called like that.
+/// The names that a broker gives: a producer cannot declare a queue with such a name.
 const BY_DEFAULT: [&str; 2] = ["amq.rabbitmq.reply-to*", "amq.gen-*"];
 
-/// What the sender of a request may name as the queue for its reply. He need not have a right to write to
-/// that queue, and the service often has.
+/// The queues that the sender of a request may name for its reply. The sender need not have a right to
+/// write to the queue, and the service often has that right.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Replies(Vec<String>);
 

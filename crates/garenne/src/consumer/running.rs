@@ -1,4 +1,4 @@
-//! A handler's run on one message, from when the handler has begun with it.
+//! A handler's run on a message, from the moment the handler has begun with it.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -36,7 +36,7 @@ pub(super) enum Running {
 }
 
 impl Running {
-    /// Whether its handler goes on when it is dropped.
+    /// Whether its handler goes on when the run is dropped.
     pub(super) fn is_beyond_reach(&self) -> bool {
         matches!(self, Self::OfActix(_))
     }
@@ -65,8 +65,7 @@ impl Future for Running {
     }
 }
 
-/// Takes the response types that are boxed futures as what they are; any other one goes its actix
-/// way.
+/// Polls the response types that are boxed futures directly; actix handles any other type.
 pub(super) fn begin<A, B>(
     response: A::Result,
     ctx: &mut Context<A>,
@@ -112,8 +111,8 @@ fn taken<T: 'static>(response: &mut dyn Any) -> Option<T> {
     response.downcast_mut::<Option<T>>().and_then(Option::take)
 }
 
-/// A handler's future that borrows its actor. actix would let a panic of it take the actor down,
-/// and with it every other message in its hands; and it would poll it on after its deadline.
+/// A handler's future that borrows its actor. actix would let its panic take the actor down, and with it
+/// every other message in the actor's hands; and actix would poll the future on after its deadline.
 struct OfActor<A: Actor, B> {
     future: ResponseActFuture<A, Result<(), Failure>>,
     reply: Option<oneshot::Sender<AttemptResult>>,

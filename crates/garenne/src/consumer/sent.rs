@@ -1,4 +1,4 @@
-//! *sent*: what a handler that succeeded wants sent is confirmed before its message is acked.
+//! *sent*: the messages that a successful handler wants sent are confirmed before its own message is acked.
 
 use std::mem;
 
@@ -14,12 +14,13 @@ use crate::delivery::{Parcel, Way};
 use crate::publish::PublishError;
 
 impl<A, B> Life<A, B> {
-    /// *sent*: what a handler that succeeded wants sent is confirmed, or it has not succeeded.
+    /// *sent*: waits until the messages of a successful handler are confirmed. If any cannot be sent, the
+    /// handler has failed.
     ///
-    /// If the channel goes before that, what is not confirmed yet stays in the result.
+    /// If the channel goes first, the unconfirmed messages stay in the result.
     pub(super) async fn sent(&self, mut result: AttemptResult) -> AttemptResult {
         let parcels = mem::take(&mut result.outgoing);
-        // Of an attempt that has failed meanwhile, the rest is left.
+        // If the attempt has failed meanwhile, its remaining messages are not sent.
         if parcels.is_empty() || result.outcome != Outcome::Done {
             return result;
         }
@@ -40,7 +41,7 @@ impl<A, B> Life<A, B> {
 }
 
 impl Parcel {
-    /// Sends it. An error inside is an answer: trying again by itself cannot help.
+    /// Sends it. An inner error is final: trying again by itself cannot help.
     async fn send(&self, hub: &Hub) -> Result<Result<(), PublishError>, PublishError> {
         let message = self.message.clone();
         let sent = match &self.way {
@@ -78,8 +79,8 @@ fn is_unroutable(error: &PublishError) -> bool {
 }
 
 impl AttemptResult {
-    /// What the handler wanted sent cannot be, so it has failed: for good, unless somebody may yet
-    /// make a queue for it.
+    /// A message of the handler cannot be sent, so the attempt has failed: permanently, unless a queue for
+    /// the message may still be made.
     fn fail_to_send(&mut self, parcel: &Parcel, error: &PublishError) {
         if self.outcome == Outcome::Failed(Wish::Permanent) {
             return;

@@ -1,5 +1,4 @@
-//! *settled*, the last step in the life of a delivery: what must be true before the message may be
-//! acked.
+//! *settled*, the last step in the life of a delivery: what must be true before the message may be acked.
 
 mod retry;
 mod store;
@@ -12,20 +11,20 @@ use super::channel_alive::ChannelGone;
 use super::life::Life;
 use crate::publish::{PublishError, new_message_id};
 
-/// What the channel's task shall tell the broker.
+/// What the channel's task is to tell the broker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Settled {
-    /// The message is done with, or its copy is confirmed by whoever stores it.
+    /// The message is done with, or its copy is confirmed in its new place.
     Ack,
-    /// No handler has begun with it: nack with requeue, which is not an attempt.
+    /// No handler has begun with the message: nack with requeue, which is not an attempt.
     Requeue,
-    /// The channel is gone; the broker hands the message out again.
+    /// The channel is gone; the broker redelivers the message.
     Nothing,
 }
 
 impl<A, B> Life<A, B> {
-    /// *settled*: does what was decided, in this order: make the copy, see it confirmed, then allow the
-    /// ack.
+    /// *settled*: carries out the decision, in this order: make the copy, wait for its confirm, then allow
+    /// the ack.
     pub(super) async fn settled(
         &self,
         mut result: AttemptResult,
@@ -53,7 +52,8 @@ impl<A, B> Life<A, B> {
                 counters.on_requeued();
                 return Settled::Requeue;
             }
-            // These are boxed, because few messages come to them and each would have room for them.
+            // These are boxed, because few messages need them, and otherwise every future would have room
+            // for them.
             Settlement::Retry(delay) => Box::pin(self.retry(&result, delay)).await,
             Settlement::Fail(reason) => Box::pin(self.store(&result, reason)).await,
         };
@@ -63,8 +63,8 @@ impl<A, B> Life<A, B> {
         }
     }
 
-    /// The channel is gone before the message could be settled. The broker hands it out again. How the
-    /// attempt has ended is remembered, so that its handler need not run again.
+    /// The channel is gone before the message could be settled. The broker redelivers it. The result of the
+    /// attempt is remembered, so that its handler need not run again.
     fn leave(&self, result: AttemptResult) -> Settled {
         let recall = &self.worker.recall;
         if result.is_attempt() {
@@ -75,7 +75,7 @@ impl<A, B> Life<A, B> {
         Settled::Nothing
     }
 
-    /// The id for copies of the message: its own, if it has one.
+    /// The id for copies of the message: its own id, if it has one.
     fn message_id(&self) -> String {
         let own = self.meta.message_id();
         own.map_or_else(new_message_id, str::to_owned)

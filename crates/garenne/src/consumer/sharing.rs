@@ -1,10 +1,10 @@
-//! Who of its queue's consumers gets messages, as far as this process knows.
+//! Which consumers of a queue get messages, as far as this process knows.
 
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use crate::link::Consumers;
 
-/// What is known of one queue. Its workers share it, and every declare may know better.
+/// What this process knows of a queue. The queue's workers share it, and every declare may update it.
 #[derive(Debug, Default)]
 pub(crate) struct Sharing(AtomicU8);
 
@@ -13,7 +13,7 @@ const ALL: u8 = 1;
 const SINGLE_ACTIVE: u8 = 2;
 
 impl Sharing {
-    /// Takes in what somebody has seen. Who has seen nothing does not know better.
+    /// Takes in what a declare has shown. A declare that has shown nothing changes nothing.
     pub(crate) fn learn(&self, consumers: Consumers) {
         let seen = match consumers {
             Consumers::All => ALL,
@@ -23,7 +23,7 @@ impl Sharing {
         self.0.store(seen, Ordering::Relaxed);
     }
 
-    /// The queue may be another one now.
+    /// The queue may have been replaced.
     pub(crate) fn forget(&self) {
         self.0.store(UNKNOWN, Ordering::Relaxed);
     }
@@ -32,8 +32,9 @@ impl Sharing {
         self.0.load(Ordering::Relaxed) == UNKNOWN
     }
 
-    /// Whether only one consumer may get messages. Then its subscription is not ended while it holds
-    /// messages: that would hand the queue to another one, which would begin before this one is done.
+    /// Whether perhaps only a single consumer gets messages. Then its subscription is not ended while it
+    /// holds messages: that would hand the queue to another consumer, which would begin before this
+    /// consumer is done.
     pub(crate) fn may_be_single(&self) -> bool {
         self.0.load(Ordering::Relaxed) != ALL
     }

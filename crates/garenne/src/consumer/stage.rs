@@ -1,9 +1,9 @@
-//! How far the life of a delivery has come, for those who watch it.
+//! How far the life of a delivery has come, for the tasks that watch it.
 
 use std::cell::Cell;
 use std::time::Instant;
 
-/// How far the life of one delivery has come. The life writes it; the task of its channel reads it.
+/// How far the life of a delivery has come. The life writes it; the task of its channel reads it.
 #[derive(Default)]
 pub(super) struct Stage {
     reached: Cell<Reached>,
@@ -17,7 +17,7 @@ enum Reached {
     Received,
     /// A handler has the message.
     Running,
-    /// No handler has it any more: what is left is to store it somewhere, if it is not done with.
+    /// No handler has the message any more: it may only have to be stored or acked.
     Ended,
 }
 
@@ -27,7 +27,7 @@ impl Stage {
         self.reached.set(Reached::Running);
     }
 
-    /// The handler waits for something since then. A handler that never waits is done at once.
+    /// The handler has been waiting since `then`. A handler that never waits is done at once.
     pub(super) fn wait_since(&self, then: Instant) {
         // If the handler begins again with the message, its time counts from the first run.
         if self.waiting_since.get().is_none() {
@@ -56,12 +56,12 @@ impl Stage {
         self.reached.get() == Reached::Running
     }
 
-    /// Whether what is left is to store the message, or to ack it.
+    /// Whether the message only has to be stored or acked.
     pub(super) fn has_ended(&self) -> bool {
         self.reached.get() == Reached::Ended
     }
 
-    /// For how long the handler has run, in milliseconds. `None`: it has not waited for anything.
+    /// For how long the handler has run, in milliseconds. `None`: it has not waited yet.
     pub(super) fn ran_ms(&self) -> Option<u64> {
         let since = self.waiting_since.get()?;
         u64::try_from(since.elapsed().as_millis()).ok()

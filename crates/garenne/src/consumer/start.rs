@@ -1,4 +1,4 @@
-//! Where types of handlers and bodies end: from here on a worker is a worker.
+//! Hides the types of handlers and bodies: the code beyond this file knows only workers.
 
 use std::sync::Arc;
 
@@ -15,11 +15,11 @@ use crate::delivery::{Delivery, Source};
 use crate::quiet::QueueLog;
 use crate::status::QueueCounters;
 
-/// Starts one worker of a queue on a thread. It knows the types of handler and body.
+/// Starts a worker of a queue on a thread. It knows the types of handler and body.
 pub(crate) type StartWorker =
     Arc<dyn Fn(WorkerStart, &ArbiterHandle) -> Recipient<Resubscribe> + Send + Sync>;
 
-/// What a worker is started with.
+/// The values that a worker is started with.
 pub(crate) struct WorkerStart {
     pub(crate) id: WorkerId,
     pub(crate) queue: Arc<Queue>,
@@ -32,7 +32,7 @@ pub(crate) struct WorkerStart {
     pub(crate) cautious: bool,
 }
 
-/// What starts a worker of this handler.
+/// The function that starts a worker of this handler.
 pub(crate) fn start_worker<A, B>(factory: Arc<dyn Fn() -> A + Send + Sync>) -> StartWorker
 where
     A: Actor<Context = Context<A>> + Handler<Delivery<B>>,

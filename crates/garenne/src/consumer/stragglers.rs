@@ -1,4 +1,4 @@
-//! How long what has finished behind an unfinished message waits for it.
+//! How long finished messages behind an unfinished message wait for it.
 
 use std::pin::Pin;
 use std::rc::Rc;
@@ -10,29 +10,29 @@ use tokio::time::{Sleep, sleep};
 
 use super::stage::Stage;
 
-/// How long a finished message may wait behind an unfinished one before it is acked by itself.
+/// How long a finished message may wait behind an unfinished message before it is acked by itself.
 const PATIENCE: Duration = Duration::from_millis(20);
 
-/// Finds how far a message in hand has come, by its tag.
+/// Finds by its tag how far a message in hand has come.
 pub(super) type Find<'a> = &'a dyn Fn(u64) -> Option<Rc<Stage>>;
 
-/// The wait of the messages that finished behind an unfinished one.
+/// The wait of the messages that finished behind an unfinished message.
 ///
-/// One ack takes them all once that one is done with; each by itself costs an ack, for the broker too.
-/// But a broker sends no more than a prefetch ahead of the acks. So they do not wait long, and for a
-/// message whose handler still runs, which may take any time, only until there are `many` of them.
-/// Where only its copy is to be confirmed, that is soon.
+/// A single ack takes them all once the unfinished message is done with; acked by themselves, each costs an
+/// ack, for the broker too. But a broker sends no more than a prefetch ahead of the acks. So they do not
+/// wait long. If the handler of the unfinished message still runs, which may take any time, they wait only
+/// until there are `many` of them. If only its copy is to be confirmed, they wait on, because it ends soon.
 pub(super) struct Stragglers {
     many: usize,
     due: Option<Pin<Box<Sleep>>>,
     awaited: Option<Awaited>,
 }
 
-/// The unfinished message that was first when somebody last waited.
+/// The unfinished message that was the first at the last wait.
 struct Awaited {
     tag: u64,
     stage: Rc<Stage>,
-    /// It has been waited for as long as may be.
+    /// The wait for it has reached its limit.
     in_vain: bool,
 }
 
@@ -45,8 +45,8 @@ impl Stragglers {
         }
     }
 
-    /// Ready when they shall be acked by themselves. Pending also when there are none; the caller
-    /// polls again when there may be.
+    /// Ready when the stragglers are to be acked by themselves. Pending also when there are none; the
+    /// caller polls again when there may be stragglers.
     pub(super) fn poll_due(
         &mut self,
         cx: &mut Context<'_>,
@@ -54,7 +54,7 @@ impl Stragglers {
         find: Find<'_>,
     ) -> Poll<()> {
         let first = ledger.unfinished().next();
-        // The stage of a message that is done with is let go, to be used again.
+        // The stage of a message that is done with is released, to be used again.
         self.awaited.take_if(|it| Some(it.tag) != first);
         let waiting = ledger.stragglers();
         let Some(first) = first.filter(|_| waiting > 0) else {
@@ -97,7 +97,7 @@ mod tests {
 
     const MANY: usize = 10;
 
-    /// Messages 1 and 2 with handlers, and so many that have finished behind them.
+    /// Messages 1 and 2 with handlers, and finished messages behind them.
     struct World {
         stragglers: Stragglers,
         ledger: Ledger,

@@ -1,8 +1,8 @@
-//! How one start of a worker can end.
+//! The ways in which a start of a worker can end.
 
 use crate::link::LinkError;
 
-/// How one start of a worker has ended, with its subscription or before there was one.
+/// How a start of a worker has ended, with its subscription or without a subscription.
 #[derive(Debug)]
 pub(super) enum End {
     /// There was no subscription: a channel could not be opened, or the queue not be consumed.

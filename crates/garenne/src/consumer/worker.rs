@@ -1,4 +1,4 @@
-//! What a worker keeps across its channels.
+//! The parts of a worker that outlive its channels.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use crate::delivery::{Delivery, Source};
 use crate::quiet::QueueLog;
 use crate::status::QueueCounters;
 
-/// The settings of one worker, with the system's defaults filled in.
+/// The settings of a worker, with the system's defaults filled in.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Settings {
     pub(crate) prefetch: u16,
@@ -22,7 +22,7 @@ pub(crate) struct Settings {
     pub(crate) deadline: Duration,
 }
 
-/// One worker: what outlives its channels.
+/// A worker: the parts that outlive its channels.
 pub(crate) struct Worker<A, B> {
     pub(crate) id: WorkerId,
     pub(crate) queue: Arc<Queue>,
@@ -34,8 +34,8 @@ pub(crate) struct Worker<A, B> {
     pub(crate) log: Arc<QueueLog>,
     pub(crate) sharing: Arc<Sharing>,
     pub(crate) handler: HandlerCell<A, B>,
-    /// One for each handler that may run at once. Closed when the worker drains: what waits for one
-    /// has not begun.
+    /// A permit for each handler that may run at once. Closed when the worker drains: a message that waits
+    /// for a permit has not begun.
     pub(crate) permits: Semaphore,
 }
 
@@ -50,11 +50,11 @@ where
         self.hub.desk.handler_died(&self.name, why);
     }
 
-    /// How carefully its next subscription begins.
+    /// How cautiously the worker's next subscription begins.
     ///
-    /// A subscription's prefetch cannot be changed, so caution ends with a new subscription. Where that would
-    /// hand the queue to another consumer there is no caution; but on a quorum queue, whose limit
-    /// counts every return, the worker holds no more than its handlers work on.
+    /// A subscription's prefetch cannot be changed, so caution ends with a new subscription. Where that
+    /// would hand the queue to another consumer there is no caution. But on a quorum queue, whose limit
+    /// counts every return, the worker holds no more messages than its handlers work on.
     pub(super) fn caution(&self, cautious: bool) -> Caution {
         let Settings {
             prefetch,

@@ -1,4 +1,4 @@
-//! What is known of a message besides its decoded body.
+//! The data of a message besides its decoded body.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -14,7 +14,7 @@ use garenne_core::{Attempt, Origin, Properties, Queue, is_copy};
 
 use super::Outbox;
 
-/// What is known of a message besides its decoded body.
+/// The data of a message besides its decoded body.
 pub(crate) struct Meta {
     pub(crate) queue: Arc<Source>,
     pub(crate) redelivered: bool,
@@ -22,9 +22,9 @@ pub(crate) struct Meta {
     /// The message as it came, without its body.
     received: Message,
     pub(crate) bytes: Bytes,
-    /// Its texts in a readable form, once somebody has asked for one that is not UTF-8.
+    /// Its texts in a readable form, once a text that is not UTF-8 was asked for.
     shown: OnceLock<Box<Shown>>,
-    /// What its handler wants sent.
+    /// The messages that its handler wants sent.
     pub(crate) outbox: Outbox,
 }
 
@@ -88,7 +88,7 @@ impl Meta {
         self.received.tag
     }
 
-    /// The properties, to look one up.
+    /// The properties, to look up a single property.
     pub(crate) fn list(&self) -> PropertyList<'_> {
         PropertyList::new(self.received.properties())
     }
@@ -103,7 +103,7 @@ impl Meta {
         Some(text(id).unwrap_or_else(|| &self.shown().message_id))
     }
 
-    /// The message id for a log: nothing in it does more than be read.
+    /// The message id for a log: escaped, so that it cannot steer a terminal.
     pub(crate) fn id_to_show(&self) -> Cow<'_, str> {
         readable(self.list().message_id().unwrap_or_default())
     }
@@ -112,8 +112,7 @@ impl Meta {
         text(self.list().content_type()?)
     }
 
-    /// Exchange and routing key of the delivery; of a message that was delayed, those that it was on
-    /// its way to.
+    /// Exchange and routing key of the delivery; for a delayed message, those of its destination.
     fn address(&self) -> (&str, &str) {
         let Origin {
             exchange,
@@ -123,7 +122,7 @@ impl Meta {
         arrived(exchange, routing_key).unwrap_or((exchange, routing_key))
     }
 
-    /// Where the delivery came from, as the broker says it.
+    /// Where the delivery came from, according to the broker.
     pub(crate) fn origin(&self) -> Origin<'_> {
         let exchange = text(self.received.exchange());
         let routing_key = text(self.received.routing_key());
@@ -141,13 +140,13 @@ impl Meta {
             .unwrap_or_else(|| self.address().0)
     }
 
-    /// And its routing key.
+    /// The routing key that the original of this message was published with.
     pub(super) fn routing_key(&self) -> &str {
         self.of_original(ORIG_ROUTING_KEY)
             .unwrap_or_else(|| self.address().1)
     }
 
-    /// What a copy says about its original. Any producer can write that, so it counts on copies only.
+    /// A copy's header about its original. Any producer can write that header, so it counts on copies only.
     fn of_original(&self, name: &str) -> Option<&str> {
         let said = self.list().header(name)?;
         is_copy(self.list(), self.origin())
@@ -167,7 +166,7 @@ impl Meta {
     }
 }
 
-/// The text, if these bytes are one.
+/// The text, if these bytes are UTF-8.
 pub(super) fn text(bytes: &[u8]) -> Option<&str> {
     std::str::from_utf8(bytes).ok()
 }

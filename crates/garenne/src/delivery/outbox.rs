@@ -1,4 +1,4 @@
-//! What a handler wants sent when it has succeeded, collected while it runs.
+//! The messages that a handler wants sent if it succeeds, collected while it runs.
 
 use std::mem;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::Meta;
 use crate::publish::Outgoing;
 
-/// Under which ids are derived: any fixed UUID does, as long as it never changes.
+/// The namespace of derived ids: any fixed UUID works, as long as it never changes.
 const NAMESPACE: Uuid = Uuid::from_u128(0x6c6f_28ae_4d1b_4c5e_9a07_b1d4_7e52_90c3);
 
 /// The messages that the current run of a handler wants sent.
@@ -20,15 +20,15 @@ pub(crate) struct Outbox(Mutex<Collected>);
 #[derive(Default)]
 struct Collected {
     parcels: Vec<Parcel>,
-    /// Which run's they are; when a run is over, the next one's.
+    /// The run that the messages belong to; when a run is over, the next run.
     run: RunId,
 }
 
-/// The number of a handler's run on one delivery.
+/// The number of a handler's run on a delivery.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct RunId(u32);
 
-/// One message of an outbox.
+/// A message of an outbox.
 #[derive(Clone, Debug)]
 pub(crate) struct Parcel {
     pub(crate) message: Outgoing,
@@ -38,9 +38,9 @@ pub(crate) struct Parcel {
 /// How a message is sent.
 #[derive(Clone, Debug)]
 pub(crate) enum Way {
-    /// To where the handler says.
+    /// To the address that the handler gives.
     Now,
-    /// There, but later.
+    /// To the same address, but later.
     After(Duration),
     /// To this queue, which the sender of a request has named.
     Reply(String),
@@ -52,7 +52,7 @@ impl Outbox {
         self.lock().run
     }
 
-    /// Adds a message of a run, which `finish` may still change, knowing its position.
+    /// Adds a message of a run. `finish` makes the message from its position.
     pub(crate) fn put(&self, run: RunId, way: Way, finish: impl FnOnce(usize) -> Outgoing) {
         let mut collected = self.lock();
         let message = finish(collected.parcels.len());
@@ -66,7 +66,7 @@ impl Outbox {
         collected.parcels.push(Parcel { message, way });
     }
 
-    /// What the current run wants sent so far, each with its delay.
+    /// The messages that the current run wants sent so far, with their delays.
     pub(crate) fn so_far(&self) -> Vec<(Outgoing, Option<Duration>)> {
         let parcels = &self.lock().parcels;
         let parts = |parcel: &Parcel| {
@@ -79,7 +79,7 @@ impl Outbox {
         parcels.iter().map(parts).collect()
     }
 
-    /// Takes what the run collected; nothing can be added to it any more.
+    /// Takes the run's messages; nothing can be added any more.
     pub(crate) fn close(&self) -> Vec<Parcel> {
         let mut collected = self.lock();
         collected.run = RunId(collected.run.0.wrapping_add(1));
@@ -91,10 +91,10 @@ impl Outbox {
     }
 }
 
-/// The id of the message at a position among those that the handling of another one sends: the same
-/// in every run. `None`: the other one has no id.
+/// The id of the message at a position among the messages that the handling of another message sends: the
+/// same in every run. `None`: the other message has no id.
 pub(crate) fn derived_id(meta: &Meta, position: usize) -> Option<String> {
-    // A message id may go to several queues, and each of their handlers sends other messages.
+    // Several queues may get the same message id, and the handler of each sends other messages.
     let name = format!("{}\n{}\n{position}", meta.queue, meta.message_id()?);
     Some(Uuid::new_v5(&NAMESPACE, name.as_bytes()).to_string())
 }

@@ -1,10 +1,9 @@
-//! How a handler actor that is lost with several deliveries in its hands is known to be lost over one of
-//! them.
+//! Finds out over which of its deliveries a handler actor was lost.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// The number of a call among those of one handler actor; the first is 1.
+/// The number of a call on its handler actor; the first call is 1.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct CallNumber(u64);
 
@@ -14,7 +13,8 @@ impl CallNumber {
     }
 }
 
-/// Over which call a handler actor was lost: the first that was accused. It is 0 while that is not known.
+/// The call that a handler actor was lost over: the first accused call. It is 0 while the call is not
+/// known.
 #[derive(Default)]
 pub(crate) struct Culprit(AtomicU64);
 
@@ -32,8 +32,8 @@ impl Culprit {
     }
 }
 
-/// Sees how a delivery ends: dropped in passing, or torn down by a panic. When an actor dies with
-/// several deliveries in its hands, this tells the one that killed it from its neighbours.
+/// Sees how a delivery ends: in the normal way, or dropped by a panic. When an actor dies with several
+/// deliveries in its hands, this distinguishes the delivery that killed it from its neighbours.
 pub(super) struct Witness {
     pub(super) culprit: Arc<Culprit>,
     pub(super) call: CallNumber,
@@ -41,7 +41,8 @@ pub(super) struct Witness {
 
 impl Drop for Witness {
     fn drop(&mut self) {
-        // The delivery whose handler panicked is torn down first; then the actor is, with all the others.
+        // The delivery whose handler panicked is dropped first; then the actor is, with all its other
+        // deliveries.
         if std::thread::panicking() {
             self.culprit.accuse(self.call);
         }

@@ -1,11 +1,11 @@
-//! The names of the variables that garenne reads, and names that somebody may have meant for one of them.
+//! The names of the variables that garenne reads, and similar names that may be misspelled.
 
 use garenne_core::Fault;
 use garenne_core::wire::readable;
 
 use crate::spelling::distance;
 
-/// What garenne reads in the environment, its command included.
+/// The variables that garenne reads, its command included.
 const KNOWN: [&str; 10] = [
     "GARENNE_ALERT_OUTAGE_AFTER",
     "GARENNE_DATABASE",
@@ -19,7 +19,7 @@ const KNOWN: [&str; 10] = [
     "GARENNE_WORKERS",
 ];
 
-/// What the test kit and the project's own tests read.
+/// The variables that the test kit and the project's own tests read.
 const OF_TESTS: [&str; 4] = [
     "GARENNE_API_TEST_",
     "GARENNE_RABBITMQ",
@@ -28,18 +28,18 @@ const OF_TESTS: [&str; 4] = [
 ];
 
 const PREFIX: &str = "GARENNE_";
-/// Whoever sets something about TLS relies on it.
+/// An unknown variable with this prefix is a fault, because the user relies on its setting.
 const TLS: &str = "GARENNE_TLS_";
 
-/// The longest name that is looked at; ours are shorter.
+/// The longest name that is looked at; garenne's are shorter.
 const LONGEST: usize = 64;
 
-/// What is wrong with the names of variables.
+/// The faults in the names of variables.
 #[derive(Debug, Default)]
 pub(super) struct Unknown {
-    /// Misspelled names: what they set is lost, and it may be a protection.
+    /// Misspelled names: their settings are lost, and a lost setting may be a protection.
     pub(super) faults: Vec<Fault>,
-    /// Names that begin like ours and are like none of them: others may share the environment.
+    /// Names that begin like garenne's and resemble none of them: others may share the environment.
     pub(super) strange: Vec<String>,
 }
 
@@ -78,7 +78,7 @@ fn is_known(name: &str) -> bool {
         || is_of_kubernetes(name)
 }
 
-/// Kubernetes tells every container of every service beside it: one that is called `garenne` makes
+/// Kubernetes sets variables about every service beside a container: a service with the name `garenne` sets
 /// `GARENNE_SERVICE_HOST` and `GARENNE_PORT_5672_TCP_ADDR`.
 fn is_of_kubernetes(name: &str) -> bool {
     name.contains("_SERVICE_HOST") || name.contains("_SERVICE_PORT") || {

@@ -7,11 +7,11 @@ use garenne_core::Wish;
 
 use super::Failure;
 
-/// A [`Failure`] as a [`std::error::Error`]: it says what should happen to the message, wherever it stands
-/// among the sources of the error that a handler returns.
+/// A [`Failure`] as a [`std::error::Error`]: it carries a wish for the message, wherever it stands among
+/// the sources of the error that a handler returns.
 ///
-/// It is made by `Failure::permanent("…").into()`. A type of your own has it as its source, as the page of
-/// [`Failure`] shows. Code that returns other errors can return it, too:
+/// Make it by `Failure::permanent("…").into()`. A type of your own has it as its source: see [`Failure`].
+/// Code that returns other errors can return it, too:
 ///
 /// ```
 /// use std::error::Error;
@@ -36,8 +36,8 @@ pub struct FailureError {
     marker: Marker,
 }
 
-/// Stands between a [`FailureError`] and its causes, and has the wish. Whatever is made of the error itself
-/// (`anyhow` and `eyre` wrap it in a type that nobody can name) still has this one as its source.
+/// Stands between a [`FailureError`] and its causes, and has the wish. `anyhow` and `eyre` wrap an error in
+/// a type that cannot be named; the marker is still a source of that error.
 #[derive(Debug)]
 pub(super) struct Marker {
     pub(super) wish: Wish,
@@ -111,7 +111,7 @@ fn source(cause: Option<&Cause>) -> Option<&(dyn Error + 'static)> {
     cause.map(|cause| cause as &(dyn Error + 'static))
 }
 
-/// What the failure says about the message is kept.
+/// The wish of the failure is kept.
 #[cfg(feature = "anyhow")]
 impl From<Failure> for anyhow::Error {
     fn from(failure: Failure) -> Self {
@@ -119,7 +119,7 @@ impl From<Failure> for anyhow::Error {
     }
 }
 
-/// What the failure says about the message is kept.
+/// The wish of the failure is kept.
 #[cfg(feature = "eyre")]
 impl From<Failure> for eyre::Report {
     fn from(failure: Failure) -> Self {

@@ -1,4 +1,4 @@
-//! `?` that says what should happen, and keeps the causes.
+//! `?` with a wish for the message; the causes of the error are kept.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use garenne_core::Wish;
 
 use super::{Failure, IntoFailure};
 
-/// Says of a result's error what should happen to the message, and keeps the error's causes.
+/// Turns a result's error into a failure with a wish for the message, and keeps the error's causes.
 ///
 /// ```
 /// use garenne::prelude::*;
@@ -18,7 +18,7 @@ use super::{Failure, IntoFailure};
 /// }
 /// ```
 ///
-/// It is implemented for every result whose error becomes a [`Failure`]. What an error said before is
+/// It is implemented for every result whose error becomes a [`Failure`]. The wish of the error itself is
 /// replaced.
 pub trait OrFail<T>: Sized {
     /// The message goes to the fail sink now: see [`Failure::permanent`].

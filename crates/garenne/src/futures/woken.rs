@@ -15,8 +15,8 @@ struct Inner {
 }
 
 impl Woken {
-    /// Moves the places of all that were woken since the last time behind those in `due`. Whoever is
-    /// woken from now on wakes the task.
+    /// Moves the places of all futures that were woken since the last time to the end of `due`. A future
+    /// that is woken from now on wakes the task.
     pub(super) fn take(&self, task: &Waker, due: &mut Vec<usize>) {
         let mut inner = self.lock();
         due.append(&mut inner.places);
@@ -29,7 +29,7 @@ impl Woken {
     pub(super) fn add(&self, place: usize) {
         let mut inner = self.lock();
         inner.places.push(place);
-        // Only the first one since it looked has to.
+        // Only the first wake since the task looked has to wake it.
         let task = if inner.places.len() == 1 {
             inner.task.take()
         } else {
@@ -46,8 +46,8 @@ impl Woken {
     }
 }
 
-/// Wakes the future at one place, from any thread. It outlives that future: whichever is at the place
-/// by then is polled once for nothing.
+/// Wakes the future at its place, from any thread. It outlives that future: another future at the same
+/// place is then polled once for nothing.
 pub(super) struct Caller {
     woken: Arc<Woken>,
     place: usize,
@@ -63,11 +63,11 @@ impl Caller {
         })
     }
 
-    /// To be said before its future is polled: calls that come while it is polled count for the next
+    /// Call it before the future is polled: calls that come while the future is polled count for the next
     /// time.
     ///
-    /// A swap, where a store would let the poll that follows miss what was written before a call that
-    /// found the last one not heard yet, and that call was then for nothing.
+    /// It must be a swap, not a store: a second call that finds the first not yet heard does nothing
+    /// itself. With a store, the next poll could miss data that were written before that second call.
     pub(super) fn is_heard(&self) {
         self.has_called.swap(false, Ordering::AcqRel);
     }

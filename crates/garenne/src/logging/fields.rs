@@ -1,8 +1,8 @@
-//! What others wrote, in a line of the log.
+//! Text from outside in a line of the log.
 //!
-//! Errors' texts, message ids and names of queues may hold what a producer or a broker put there. Every value of
-//! every event and span passes here, so that no caller can forget it: a value ends no line, moves no cursor, and
-//! turns no text.
+//! Errors' texts, message ids and names of queues may hold text from a producer or a broker. Every value of
+//! every event and span passes here, so that no caller can forget it: a value ends no line, moves no
+//! cursor, and turns no text.
 
 use std::fmt::{self, Debug, Write};
 use std::io;
@@ -31,19 +31,19 @@ fn field(writer: &mut Writer<'_>, field: &Field, value: &dyn Debug) -> fmt::Resu
             write!(writer, "{name}=")?;
         }
     }
-    // Only a value can fail here. Its line is worth more than an error that somebody would have to print.
+    // Only a value can fail here. Its line is worth more than an error that a caller would have to print.
     if write!(Safe(writer), "{value:?}").is_err() {
         writer.write_str("(cannot be shown)")?;
     }
     Ok(())
 }
 
-/// Writes nothing that a terminal obeys.
+/// Writes no character that a terminal obeys.
 struct Safe<'a, W>(&'a mut W);
 
 impl<W: Write> Write for Safe<'_, W> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        // Nearly always: each delivery has a span with three values.
+        // The usual case: each delivery has a span with three values.
         if text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
             return self.0.write_str(text);
         }
@@ -57,11 +57,11 @@ impl<W: Write> Write for Safe<'_, W> {
     }
 }
 
-/// Lines on their way to standard error. Whoever formats them writes each at once.
+/// Lines on their way to standard error. Each is written by a single call.
 #[derive(Clone, Copy)]
 pub(super) enum Line {
     Text,
-    /// In JSON, characters that a terminal obeys can be in nothing but strings.
+    /// In JSON, only strings can contain characters that a terminal obeys.
     Json,
 }
 
@@ -114,7 +114,7 @@ mod tests {
         }
     }
 
-    /// What a line looks like in which every value is this one.
+    /// A line in which every value is this text.
     fn line(ansi: bool, hostile: &str) -> String {
         let kept = Kept::default();
         let subscriber = tracing_subscriber::fmt()

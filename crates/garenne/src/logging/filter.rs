@@ -1,4 +1,4 @@
-//! What is logged: `RUST_LOG`, and what is wrong with it.
+//! The filter of the log: `RUST_LOG`, and the faults in it.
 
 use std::ffi::OsString;
 
@@ -8,10 +8,10 @@ use tracing_subscriber::EnvFilter;
 
 use crate::spelling::distance;
 
-/// What is logged where nothing else is said.
+/// The default filter.
 const DEFAULT: &str = "info";
 
-/// What a filter can say about everything.
+/// The levels that a filter can set for everything.
 const LEVELS: [&str; 6] = ["error", "warn", "info", "debug", "trace", "off"];
 /// Other words for a level, which a filter takes for the name of a module.
 const NO_LEVELS: [&str; 13] = [
@@ -30,7 +30,7 @@ const NO_LEVELS: [&str; 13] = [
     "quiet",
 ];
 
-/// The filter that `wanted` asks for, or the default one and what is wrong with the value.
+/// The filter that `wanted` asks for, or the default filter and the fault of the value.
 pub(super) fn filter(wanted: Option<OsString>) -> (EnvFilter, Option<String>) {
     let default = || EnvFilter::new(directives(DEFAULT));
     match wanted.map(OsString::into_string) {
@@ -44,7 +44,7 @@ pub(super) fn filter(wanted: Option<OsString>) -> (EnvFilter, Option<String>) {
     }
 }
 
-/// What is wrong with the value. It may be anything that somebody has put into the wrong variable.
+/// The fault of the value. The value may be any text, because a user may set the wrong variable.
 fn fault(text: &str, why: &str) -> String {
     if secret::may_be_shown(text) {
         return format!("RUST_LOG is `{}`: {why}", readable(text.as_bytes()));
@@ -65,7 +65,7 @@ fn directives(wanted: &str) -> String {
 }
 
 fn read(text: &str) -> Result<EnvFilter, String> {
-    // A word that is no level is a module, and everything else is silent.
+    // A filter takes a word that is no level for a module, and everything else is then silent.
     for word in text.split(',').map(str::trim) {
         let word = word.to_lowercase();
         if let Some(level) = meant(&word) {
@@ -78,17 +78,17 @@ fn read(text: &str) -> Result<EnvFilter, String> {
     if let Some(why) = text.split(',').map(str::trim).find_map(no_module) {
         return Err(why);
     }
-    // The other way to make one leaves out what it cannot read, and prints that.
+    // The other constructor leaves out the parts that it cannot read, and prints that.
     EnvFilter::try_new(directives(&tidied(text))).map_err(|error| error.to_string())
 }
 
-/// Without white space around its parts, which a filter would take for a part of a name.
+/// The text without white space around its parts, which a filter would take for a part of a name.
 fn tidied(text: &str) -> String {
     let parts: Vec<_> = text.split(',').map(str::trim).collect();
     parts.join(",")
 }
 
-/// What is wrong with the module of a directive, which would otherwise be waited for in silence.
+/// The fault in the module of a directive: without a report, its lines would just be missing.
 fn no_module(directive: &str) -> Option<String> {
     // Fields of spans may have any text.
     if directive.contains(['[', '{', ']', '}', '"']) {
@@ -107,7 +107,7 @@ fn no_module(directive: &str) -> Option<String> {
     ))
 }
 
-/// The level that somebody meant who wrote this word.
+/// The level that the user probably meant by this word.
 fn meant(word: &str) -> Option<&'static str> {
     if LEVELS.contains(&word) || word.is_empty() || word.parse::<u8>().is_ok() {
         return None;

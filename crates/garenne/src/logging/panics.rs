@@ -9,8 +9,8 @@ use tracing::error;
 use super::stderr::{self, Patience};
 use crate::panics::panic_text;
 
-/// A panic may be the last that the process does, so it waits until it stands in the log. Where nobody
-/// reads, that costs one panic a moment, and those that follow nothing.
+/// A panic may be the last event of the process, so it waits until it is in the log. If the log has no
+/// reader, a single panic waits for a moment, and later panics not at all.
 const AT_A_PANIC: Patience = Patience {
     whole: Duration::from_secs(1),
     stalled: Duration::from_millis(100),
@@ -21,7 +21,7 @@ pub(super) fn log() {
     std::panic::set_hook(Box::new(on_panic));
 }
 
-/// A panic as one event, so that it fits into the log whatever its format.
+/// Logs a panic as a single event, so that it fits into the log in every format.
 fn on_panic(panic: &PanicHookInfo<'_>) {
     let location = panic
         .location()

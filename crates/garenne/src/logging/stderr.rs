@@ -1,11 +1,11 @@
-//! Standard error, for which nobody waits for long: a line that it cannot take at once goes into a bounded queue,
-//! and a thread of its own writes the queue.
+//! Standard error without long waits: a line that it cannot take at once goes into a bounded queue, and a
+//! thread of its own writes the queue.
 //!
-//! Whoever reads standard error may stall or go away. That must cost lines of the log, not messages: a thread
-//! that writes to a full pipe stops for ever, and one that prints to a closed one panics.
+//! The reader of standard error may stall or go away. That must cost lines of the log, not messages: a
+//! thread that writes to a full pipe stops for ever, and a thread that prints to a closed pipe panics.
 //!
-//! While standard error takes what it is given and the queue is empty, the thread that logs writes the line itself
-//! (up to 4096 bytes). Then the line is there even if the process is killed the next moment.
+//! While standard error takes lines and the queue is empty, the thread that logs writes the line itself (up
+//! to 4096 bytes). Then the line is there even if the process is killed the next moment.
 
 use std::cell::Cell;
 use std::fs::File;
@@ -18,19 +18,19 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tracing::warn;
 
-/// So many bytes wait at most while standard error takes none: some 20,000 lines. As many again are in the
-/// writer's hands.
+/// At most this many bytes wait while standard error takes none: some 20,000 lines. As many again are in
+/// the writer's hands.
 const ROOM: usize = 4 * 1024 * 1024;
 
-/// So many bytes are written at once, in whole lines: a pipe does not mix what is no longer with what others
-/// write to it.
+/// This many bytes are written at once, in whole lines: a pipe does not mix a write of at most this length
+/// with the writes of others.
 const AT_ONCE: usize = 4096;
 
-/// The pause before standard error is tried again that takes nothing at the moment and does not block.
+/// The pause before another try, when a non-blocking standard error takes nothing at the moment.
 const PAUSE: Duration = Duration::from_millis(10);
 
 thread_local! {
-    /// The writer's own words about what was lost always find room.
+    /// The writer's own report of lost lines always finds room.
     static IS_WRITER: Cell<bool> = const { Cell::new(false) };
 }
 
@@ -49,12 +49,12 @@ pub(super) struct Lines(Arc<Shared>);
 
 struct Shared {
     state: Mutex<State>,
-    /// There is something to write.
+    /// There are lines to write.
     more: Condvar,
-    /// Something was written, or lost.
+    /// Lines were written, or lost.
     progress: Condvar,
     room: usize,
-    /// Where lines are written to at once, if it is a file that can be asked whether that would wait.
+    /// Lines are written here at once, if it is a file that can be asked whether a write would wait.
     direct: Option<File>,
 }
 
@@ -62,12 +62,12 @@ struct Shared {
 struct State {
     /// Whole lines.
     waiting: Vec<u8>,
-    /// Bytes that were ever put into the queue, and those of them that were written or lost.
+    /// Bytes that were ever put into the queue, and how many of them were written or lost.
     queued: u64,
     done: u64,
     /// Since when the writer has been at the same few lines.
     writing_since: Option<Instant>,
-    /// Lines that were lost since the start, and those of them that the log has told of.
+    /// Lines that were lost since the start, and how many of them the log has reported.
     lost: u64,
     told: u64,
 }
@@ -89,7 +89,7 @@ impl Lines {
         Ok(lines)
     }
 
-    /// Takes one line, or several, with their ends. Without room they are lost and counted.
+    /// Takes a line, or several, with their ends. Without room they are lost and counted.
     pub(super) fn push(&self, lines: &[u8]) {
         let mut state = self.0.lock();
         let written = self.0.write_at_once(&state, lines);
@@ -112,7 +112,7 @@ impl Lines {
         self.0.more.notify_one();
     }
 
-    /// Waits until all that has been taken is written or lost, or until there is no more patience.
+    /// Waits until all that has been taken is written or lost, or until the patience is over.
     pub(super) fn flush(&self, patience: Patience) {
         let deadline = Instant::now() + patience.whole;
         let mut state = self.0.lock();
@@ -136,11 +136,11 @@ impl Lines {
 }
 
 impl Shared {
-    /// Writes what can be written without waiting, if nothing is before it. How many bytes that was.
+    /// Writes what fits without waiting, if the queue is empty. Returns the number of written bytes.
     fn write_at_once(&self, state: &State, lines: &[u8]) -> usize {
         let is_first = state.waiting.is_empty() && state.queued == state.done;
         match &self.direct {
-            // A pipe that takes anything takes this many bytes.
+            // A pipe that takes any bytes takes this many.
             Some(direct) if is_first && lines.len() <= AT_ONCE && takes_more(direct) => {
                 (&*direct).write(lines).unwrap_or(0)
             }
@@ -152,11 +152,11 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What the thread does, for ever.
+    /// The loop of the writer's thread; it never ends.
     fn write(&self, mut out: impl Write) {
         IS_WRITER.set(true);
         let mut batch = Vec::new();
-        // Whether what was written last is a line without its end.
+        // Whether the last write ended within a line.
         let mut torn = false;
         loop {
             self.take(&mut batch);
@@ -175,9 +175,9 @@ impl Shared {
         }
     }
 
-    /// Waits for lines and takes all that there are.
+    /// Waits for lines and takes all of them.
     fn take(&self, batch: &mut Vec<u8>) {
-        // A burst, or one very long line, must not keep its memory for ever.
+        // A burst, or a very long line, must not keep its memory for ever.
         batch.clear();
         batch.shrink_to(AT_ONCE);
         let mut state = self.lock();
@@ -199,7 +199,7 @@ impl Shared {
         self.progress.notify_all();
     }
 
-    /// Says in the log that lines are missing in it.
+    /// Reports in the log that lines are missing in it.
     fn tell(&self) {
         let mut state = self.lock();
         let untold = state.lost - state.told;
@@ -270,12 +270,12 @@ pub(super) fn push(line: &[u8]) {
     });
     match lines {
         Some(lines) => lines.push(line),
-        // Without a thread there is no system either: these are the last words of a start that failed.
+        // Without a thread there is no system either: these lines are the last words of a failed start.
         None => drop(io::stderr().write_all(line)),
     }
 }
 
-/// Waits until standard error has taken what was put into the queue, within some patience.
+/// Waits until standard error has taken the bytes in the queue, or until the patience is over.
 pub(super) fn flush(patience: Patience) {
     if let Some(Some(lines)) = STANDARD_ERROR.get() {
         lines.flush(patience);
@@ -290,8 +290,8 @@ pub(crate) fn lost() -> u64 {
     }
 }
 
-/// Standard error without the lock of the standard library, which a writer that stalls would keep from
-/// everybody else.
+/// Standard error without the lock of the standard library: a stalled writer would keep that lock from all
+/// others.
 fn standard_error() -> Box<dyn Write + Send> {
     match io::stderr().as_fd().try_clone_to_owned() {
         Ok(own) => Box::new(File::from(own)),

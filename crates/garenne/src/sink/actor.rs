@@ -1,4 +1,4 @@
-//! The actor that sees a failed message stored: in the user's sink, or else in the parking queue.
+//! The actor that has a failed message stored: in the user's sink, or else in the parking queue.
 
 use std::io;
 use std::rc::Rc;
@@ -15,15 +15,15 @@ use super::{FailedMessage, Parking};
 use crate::alert::Desk;
 use crate::publish::PublishError;
 
-/// How long the user's sink may take to store one record, unless told otherwise.
+/// How long the user's sink may take to store a record, by default.
 pub(crate) const SINK_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The sinks of a system, as the builder collects them.
 #[derive(Clone)]
 pub(crate) struct Sinks {
-    /// Who stores; without one, the parking queue does.
+    /// The sink that stores; if `None`, the parking queue stores.
     pub(crate) store: Option<SinkFactory>,
-    /// Who is told of what is stored.
+    /// The sinks that are told of stored messages.
     pub(crate) followers: Vec<SinkFactory>,
     pub(crate) timeout: Duration,
 }
@@ -86,7 +86,7 @@ impl FailSink {
 impl Actor for FailSink {
     type Context = Context<Self>;
 
-    /// A sink that is started before it is needed can say in time that its store is out of reach.
+    /// A sink that is started before it is needed can log early that its store is out of reach.
     fn started(&mut self, _: &mut Self::Context) {
         if let Some(sink) = &self.store {
             sink.start();

@@ -1,5 +1,5 @@
-//! A sink of the user's: started, asked, given up on for a while when it does not answer, and
-//! started again when it is lost.
+//! A sink of the user's: started, asked, left alone for a while when it does not answer, and started again
+//! when it is lost.
 
 use std::cell::RefCell;
 use std::io;
@@ -17,7 +17,7 @@ use super::{FailedMessage, SinkError};
 /// Starts the user's sink on a thread. A sink that panicked is dropped and made again.
 pub(crate) type SinkFactory = Arc<dyn Fn(&ArbiterHandle) -> Recipient<FailedMessage> + Send + Sync>;
 
-/// One sink, on a thread of its own; a panic ends only the actor on it.
+/// A sink, on a thread of its own; a panic ends only the actor on it.
 pub(super) struct AskedSink {
     factory: SinkFactory,
     patience: Duration,
@@ -46,10 +46,10 @@ impl AskedSink {
         self.recipient();
     }
 
-    /// Has a record stored.
+    /// Has the sink store a record.
     ///
-    /// A panic takes everything down that waits in the sink's mailbox. Who was lost so tries again
-    /// alone: then only the record that the sink panics over is left to the parking queue.
+    /// A panic also loses all records that wait in the sink's mailbox. A lost record is tried again alone:
+    /// then only the record that causes the panic is left to the parking queue.
     pub(super) async fn store(&self, failed: &FailedMessage) -> Result<(), SinkError> {
         if let Some(answer) = self.ask(failed).await {
             return answer;
@@ -84,17 +84,17 @@ impl AskedSink {
         Some(Err(SinkError::new(why)))
     }
 
-    /// Waits until whatever runs on the sink's thread has run to its next pause.
+    /// Waits until the sink's thread has finished its current turn.
     ///
-    /// A panic drops the question first and the mailbox last. Who asked again in between would find
-    /// the mailbox open, and be lost with it.
+    /// A panic drops the question first and the mailbox last. A new question in between would find the
+    /// mailbox open, and be lost with it.
     async fn turn_of_its_thread(&self) {
         let (ends, ended) = oneshot::channel();
         self.arbiter.spawn_fn(move || {
-            // Nobody waits for it when the sink's patience has run out.
+            // The receiver is gone when the sink's patience has run out.
             let _ = ends.send(());
         });
-        // Without the thread there is no mailbox either, as the next question will show.
+        // If the thread is gone, so is the mailbox; the next question will show that.
         let _ = ended.await;
     }
 
@@ -122,9 +122,9 @@ mod tests {
 
     use super::*;
 
-    /// Panics over one record, and takes its time to go.
+    /// Panics over a certain record, and delays its end.
     struct Panics {
-        /// So long its mailbox stays open after the question is lost.
+        /// How long its mailbox stays open after the question is lost.
         goes_within: Duration,
     }
 
@@ -171,8 +171,8 @@ mod tests {
     fn only_the_record_that_the_sink_panics_over_is_not_stored() {
         let started = AtomicU64::new(0);
         let factory: SinkFactory = Arc::new(move |thread: &ArbiterHandle| {
-            // The first goes at once, so that the bad record reaches the second and ends it as well
-            // while the good ones wait for their turn.
+            // The first actor ends at once, so that the bad record reaches the second actor and ends it as
+            // well while the good records wait for their turn.
             let before = started.fetch_add(1, Ordering::Relaxed);
             let goes_within = Duration::from_millis(100 * before);
             Panics::start_in_arbiter(thread, move |_| Panics { goes_within }).recipient()

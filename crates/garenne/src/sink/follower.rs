@@ -1,4 +1,4 @@
-//! A sink that is told of what has been stored elsewhere.
+//! A sink that is told of messages that are stored elsewhere.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -9,10 +9,10 @@ use tracing::warn;
 use super::FailedMessage;
 use super::asked::AskedSink;
 
-/// How many records may be on their way to one follower; what comes on top is not told.
+/// How many records may be on their way to a follower; further records are not told.
 const MOST_UNDER_WAY: usize = 1000;
 
-/// Tells a sink, and lets nobody wait for it.
+/// Tells a sink; nothing waits for it.
 pub(super) struct Follower {
     sink: Rc<AskedSink>,
     room: Arc<Semaphore>,

@@ -5,10 +5,9 @@ use tracing::error;
 
 use super::{FailedMessage, SinkError};
 
-/// Writes every failed message to the log and lets it go: for messages that nobody will send again.
+/// Writes every failed message to the log and lets it go: for messages that will never be sent again.
 ///
-/// The message then exists nowhere but in the log, without its body. It is as durable as your logs
-/// are.
+/// The message then exists only in the log, without its body. It is as durable as your logs are.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct LogSink;
 

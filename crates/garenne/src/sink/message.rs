@@ -1,4 +1,4 @@
-//! What a fail sink receives and answers.
+//! The message that a fail sink receives, and its answer.
 
 use std::fmt;
 use std::ops::Deref;
@@ -9,12 +9,12 @@ use garenne_core::FailedMessage as Record;
 
 use crate::failure::with_causes;
 
-/// A message that failed for good, as a fail sink receives it: everything needed to understand it
-/// and to send it again. It dereferences to the record; cloning it is cheap.
+/// A message that failed permanently, as a fail sink receives it: everything needed to understand it and to
+/// send it again. It dereferences to the record; cloning it is cheap.
 ///
-/// A fail sink is an actor that handles this message and answers `Ok` once the record is stored
-/// *durably*: the original is acked right after. On an error, a panic, or no answer in time (10 s) the
-/// message is put into the parking queue instead; nothing is acked before one of the two has it. A
+/// A fail sink is an actor that handles this message and answers `Ok` once the record is stored *durably*:
+/// the original is acked right after. On an error, a panic, or no answer in time (10 s) the message is put
+/// into the parking queue instead. Nothing is acked before the sink or the parking queue has the message. A
 /// record may come more than once.
 ///
 /// ```
@@ -39,7 +39,7 @@ use crate::failure::with_causes;
 #[derive(Clone, Debug)]
 pub struct FailedMessage(Arc<Record>);
 
-/// For tests of a sink, and for whoever hands on a record that comes from a store.
+/// For tests of a sink, and for code that hands on a record from a store.
 impl From<Record> for FailedMessage {
     fn from(record: Record) -> Self {
         Self(Arc::new(record))
@@ -58,7 +58,7 @@ impl Message for FailedMessage {
     type Result = Result<(), SinkError>;
 }
 
-/// Why a fail sink could not store a record. Any `std::error::Error` becomes one through `?`.
+/// Why a fail sink could not store a record. `?` turns any `std::error::Error` into a `SinkError`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SinkError(String);
 

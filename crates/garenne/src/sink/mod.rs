@@ -1,4 +1,4 @@
-//! Where messages go that used up their attempts.
+//! The sinks for messages that used up their attempts.
 
 mod actor;
 mod asked;

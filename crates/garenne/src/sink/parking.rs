@@ -12,10 +12,10 @@ use super::FailedMessage;
 use crate::link::{LinkWatch, restore};
 use crate::publish::{ConfirmChannel, Job, Patience, PublishError};
 
-/// What the properties of a parked message may take of a frame besides the record's headers.
+/// The bytes of a frame that the properties of a parked message may take besides the record's headers.
 const FRAME_RESERVE: usize = 512;
 
-/// How long at most until a message is sent again whose link is gone.
+/// The longest pause before a message whose link is gone is sent again.
 const PAUSE: Duration = Duration::from_millis(500);
 
 /// Puts failed messages into their parking queues.
@@ -35,14 +35,14 @@ impl Parking {
         }
     }
 
-    /// Parks one message and returns when the broker has confirmed it.
+    /// Parks a message and returns when the broker has confirmed it.
     pub(crate) async fn park(
         &self,
         queue: &Queue,
         failed: &FailedMessage,
     ) -> Result<(), PublishError> {
         match self.publish(queue, failed).await {
-            // It was never there, or somebody deleted it: make it, once, and park again.
+            // The queue was never there, or it was deleted: make it, once, and park again.
             Err(PublishError::Unroutable { .. }) => {
                 let parking = queue.parking_name();
                 warn!(event = "parking_queue_missing", queue = %parking, "the parking queue is not there; declaring it");
@@ -72,7 +72,7 @@ impl Parking {
         let properties = failed.parking_properties(max);
         let parked = self.send(queue, properties, body.clone()).await;
         match parked {
-            // Something about it ends links. What is garenne's own can be stored, and the body.
+            // Some part of the message ends links. garenne's own headers and the body can be stored.
             Err(PublishError::Unsendable { what }) => {
                 warn!(event = "parked_without_headers", queue = %failed.queue, message_id = %failed.message_id, %what, "no broker takes this failed message with its headers; parking it without them");
                 let properties = failed.bare_parking_properties(max);
@@ -82,8 +82,8 @@ impl Parking {
         }
     }
 
-    /// Waits for the link that the message has just ended. Whoever tried again from the beginning would end
-    /// the next one with it.
+    /// Waits for the link that the message has just ended. A new try from the beginning would end the next
+    /// link too.
     async fn send_until_it_was_sent(
         &self,
         queue: &Queue,
@@ -93,7 +93,7 @@ impl Parking {
         let mut link = self.publish.clone();
         loop {
             match self.send(queue, properties.clone(), body.clone()).await {
-                // A link that is up has no channel yet: that is no change to wait for.
+                // The link may be up without a channel yet; then no change comes.
                 Err(PublishError::Disconnected { .. }) => {
                     let _ = timeout(PAUSE, link.changed()).await;
                 }

@@ -1,4 +1,4 @@
-//! A fail sink as it is registered: who is asked to store, and what is wrong with its configuration.
+//! A fail sink as it is registered: the actor that stores, and the faults of its configuration.
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,8 +9,8 @@ use garenne_core::Fault;
 use super::{FailedMessage, SinkFactory};
 
 /// A fail sink for [`SystemBuilder::fail_sink`](crate::SystemBuilder::fail_sink) and
-/// [`SystemBuilder::fail_follower`](crate::SystemBuilder::fail_follower). A factory of an actor that
-/// handles [`FailedMessage`] becomes one by itself, and so do ready-made sinks such as those for databases.
+/// [`SystemBuilder::fail_follower`](crate::SystemBuilder::fail_follower). The factory of an actor that
+/// handles [`FailedMessage`] converts into it, and so do ready-made sinks, for example those for databases.
 ///
 /// ```
 /// use garenne::prelude::*;
@@ -24,7 +24,7 @@ pub struct FailSinkSetup {
 }
 
 impl FailSinkSetup {
-    /// A fail sink whose actor this factory makes. It is made when the system starts, so that a sink
+    /// A fail sink whose actor this factory makes. The actor is made when the system starts, so that a sink
     /// can say early that its store is out of reach, and again after it has panicked or stopped.
     pub fn new<A, F>(factory: F) -> Self
     where
@@ -41,8 +41,8 @@ impl FailSinkSetup {
         }
     }
 
-    /// Puts an actor of yours before the sink, for example to count or to filter: it is asked in the sink's
-    /// place, and gets the way to the sink. Both are made, and made anew, together.
+    /// Puts an actor of yours before the sink, for example to count or to filter: garenne asks it in the
+    /// sink's place, and it gets the way to the sink. Both are made, and made anew, together.
     pub fn behind<A, F>(self, factory: F) -> Self
     where
         A: Actor<Context = Context<A>> + Handler<FailedMessage>,

@@ -1,4 +1,4 @@
-//! The supervisor's parts, and the way of what happens from one to another.
+//! The supervisor's parts, and the routes of news between them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,8 +26,8 @@ use crate::status::{Board, Phase, Status};
 /// How often the supervisor looks around.
 const TICK: Duration = Duration::from_secs(1);
 
-/// Owns both links. Its children follow the links that it announces; whatever is lost, it tries to
-/// get back within the outage window, and past it ends the system with a reason.
+/// Owns both links. Its children follow the links that it announces. It tries to restore a lost link within
+/// the outage window; after the window it ends the system with a reason.
 pub(crate) struct ConnectionSupervisor {
     plan: Arc<Plan>,
     /// The links' own runtime: no handler can starve a heartbeat.
@@ -109,7 +109,7 @@ impl ConnectionSupervisor {
         self.finish_if_drained(ctx);
     }
 
-    /// Lets go of everything; the broker hands it out again.
+    /// Lets go of everything; the broker redelivers it.
     pub(super) fn abandon(&mut self, ctx: &mut Context<Self>) {
         self.workers.end(Mode::Abandon);
         ctx.run_later(LAST_WORDS, |supervisor, ctx| supervisor.finish(ctx));
@@ -161,7 +161,7 @@ impl ConnectionSupervisor {
         }));
     }
 
-    /// Writes the state down for whoever asks.
+    /// Writes the state down for all readers.
     pub(super) fn show(&self) {
         let phase = match self.ending.has_begun() {
             true => Phase::Stopping,

@@ -18,10 +18,10 @@ use crate::link::{
 use crate::quiet::{Quiet, millis};
 use crate::status::{LinkState, OutageStatus};
 
-/// So many queues are declared at the same time: the broker works on each in a channel of its own.
+/// This many queues are declared at the same time: the broker works on each in a channel of its own.
 const DECLARES: usize = 8;
 
-/// Both links, and whoever has to know how long there was no consumption over them.
+/// Both links, and the parts that need to know how long there was no consumption over them.
 pub(super) struct Dialling {
     pub(super) keeper: Keeper,
     alarm: OutageAlarm,
@@ -61,7 +61,7 @@ impl Dialling {
         }
     }
 
-    /// Where the links of either purpose are announced: consume, publish.
+    /// The watches that announce the links: consume, publish.
     pub(super) fn watches(&self) -> (LinkWatch, LinkWatch) {
         let watch = |purpose| self.keeper.watch(purpose);
         watch(Purpose::Consume)
@@ -75,7 +75,7 @@ impl Dialling {
         self.keeper.are_up().then_some(consume.epoch)
     }
 
-    /// Tells people of an outage that lasts.
+    /// Tells the alerts of an outage that lasts.
     pub(super) fn look_at_the_alarm(&mut self) {
         let (outage, now) = self.keeper.outage();
         if let Some(news) = self.alarm.look(outage, now) {
@@ -83,7 +83,7 @@ impl Dialling {
         }
     }
 
-    /// An outage is over, or the start.
+    /// An outage is over, or the start is.
     pub(super) fn ended(&mut self, ended: &Ended) {
         if let Some(news) = self.alarm.ended(ended) {
             self.desk.tell(&news);
@@ -110,12 +110,12 @@ impl Dialling {
         }
     }
 
-    /// The state of a link, for whoever asks.
+    /// The state of a link, for the status.
     pub(super) fn state(&self, purpose: Purpose) -> LinkState {
         LinkState::of(self.keeper.link(purpose).as_deref())
     }
 
-    /// The outage that is going on, for whoever asks.
+    /// The current outage, for the status.
     pub(super) fn outage(&self) -> Option<OutageStatus> {
         let (outage, now) = self.keeper.outage();
         outage.summary().map(|summary| OutageStatus {
@@ -125,7 +125,7 @@ impl Dialling {
         })
     }
 
-    /// What the system does as far as the links say, for whoever asks.
+    /// The phase of the system as far as the links show it, for the status.
     pub(super) fn phase(&self) -> crate::status::Phase {
         let (outage, _) = self.keeper.outage();
         match outage.phase() {
@@ -136,8 +136,8 @@ impl Dialling {
     }
 }
 
-/// One ack makes consumption stable, and only then may the loss of a link be answered at once: whatever
-/// ended it may end the next one too.
+/// A single ack makes consumption stable. Before that, the supervisor does not dial at once after a loss,
+/// because the cause of the loss may end the next link too.
 fn keeper(links: Vec<KeptLink>, window: OutageWindow) -> Keeper {
     Keeper::new(links, |now| {
         Redial::starting(window, AtOnce::AfterStable, now)
@@ -157,7 +157,7 @@ async fn declare(plan: &Plan, link: &Arc<Link>) -> Result<(), LinkError> {
             Ok::<_, LinkError>(())
         }
     });
-    // In order: the fault that is told is the first queue's that has one.
+    // In order: the reported fault is that of the first faulty queue.
     let declared = stream::iter(declares).buffered(DECLARES);
     declared.try_collect::<()>().await
 }

@@ -1,4 +1,4 @@
-//! The end of a system: why, how far it is, and what has to be over first.
+//! The end of a system: why, how far it is, and the work that comes first.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -16,16 +16,16 @@ use crate::quiet::millis;
 /// How long, from the beginning of a stop, alerts may take to tell what they know. The drain of the
 /// handlers goes on meanwhile.
 const ALERT_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long the workers may take to say what they abandoned.
+/// How long the workers may take to log the messages that they abandoned.
 pub(super) const LAST_WORDS: Duration = Duration::from_millis(500);
 
-/// What is known of the end, and who waits for it.
+/// The state of the end, and the channel to the tasks that wait for it.
 pub(super) struct Ending {
-    /// The first one counts.
+    /// The first reason counts.
     reason: Option<StopReason>,
     /// The links are being closed.
     is_closing: bool,
-    /// How long the alerts may still speak when the system ends; not at all without a time.
+    /// Until when the alerts may speak as the system ends; `None`: not at all.
     last_words: Option<Instant>,
     tellers: Tellers,
     desk: Desk,
@@ -51,7 +51,7 @@ impl Ending {
         }
     }
 
-    /// Has the alerts called from now on; to be done on a thread of actix.
+    /// Starts calling the alerts; run it on a thread of actix.
     pub(super) fn start_alerts(&mut self) {
         self.tellers.start();
     }
@@ -102,7 +102,7 @@ impl Ending {
         self.last_words = None;
     }
 
-    /// Whether handlers are still waited for; says so, for then they are abandoned.
+    /// Whether the system still waits for handlers; logs it, because they are abandoned then.
     pub(super) fn is_overdue(&self, in_flight: u64) -> bool {
         if !self.is_closing {
             warn!(
@@ -121,7 +121,7 @@ impl Ending {
     /// Closes the links, and lets the alerts say their last words.
     pub(super) fn close(&mut self, links: Vec<Arc<Link>>) -> impl Future<Output = ()> + 'static {
         let publisher = self.publisher.clone();
-        // What was told about while handlers finished gets as long as closing the links may take.
+        // News that came while handlers finished gets as long as closing the links may take.
         let until = self
             .last_words
             .map(|until| until.max(Instant::now() + CLOSE_TIMEOUT).into());
@@ -137,7 +137,7 @@ impl Ending {
 
     /// It is over.
     pub(super) fn announce(&self) {
-        // Whoever learns of the end may end the process, and the log with it.
+        // The program may end the process, and the log with it, as soon as it hears of the end.
         crate::logging::flush_logging();
         self.stopped.send_replace(self.reason.clone());
     }

@@ -1,4 +1,4 @@
-//! What the supervisor is told, and whom it passes that on to.
+//! The supervisor's messages, and the parts that it passes them on to.
 
 use std::pin::Pin;
 use std::task;
@@ -92,7 +92,7 @@ impl Handler<WorkerReport> for ConnectionSupervisor {
             }
             WorkerNews::Lost(why) => {
                 let lost = self.workers.lost(worker);
-                // With its link gone too, the link's own news says it better.
+                // If the worker's link is gone too, the report of that loss says it better.
                 if !self.ending.has_begun() && lost.is_some() && lost == self.consume_epoch() {
                     let error = self.workers.log_loss(worker, &why);
                     self.dialling.keeper.lost(&error);

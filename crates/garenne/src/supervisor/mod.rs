@@ -1,8 +1,8 @@
 //! The supervisor: owns the links, announces them, restarts its children, and knows when to give up.
 //!
-//! Its actor ([`ConnectionSupervisor`]) only passes on what it is told, between four values: `dialling`
-//! keeps the links, `workers` the children, `zombie` looks for queues that starve, `ending` knows why the
-//! system ends and how far that is.
+//! Its actor ([`ConnectionSupervisor`]) only passes news on between four values: `dialling` keeps the
+//! links, `workers` the children, `zombie` looks for queues that starve, `ending` knows why the system ends
+//! and how far that is.
 
 mod actor;
 mod dialling;

@@ -23,10 +23,10 @@ pub(crate) struct Plan {
     pub(crate) identity: Arc<Identity>,
     pub(crate) replies: Arc<Replies>,
     pub(crate) queues: Vec<Registration>,
-    /// What is declared besides those.
+    /// The topology that is declared besides the queues.
     pub(crate) topology: Topology,
     pub(crate) sinks: Sinks,
-    /// How long an outage lasts before people are told.
+    /// How long an outage lasts before the alerts tell of it.
     pub(crate) outage_alert_after: Duration,
 }
 

@@ -1,10 +1,10 @@
-//! What the log says of a start.
+//! The log of a start.
 
 use tracing::info;
 
 use super::plan::Plan;
 
-/// What starts, where it goes, and how long it tries.
+/// Logs which system starts, where it connects, and how long it tries.
 pub(super) fn starting(plan: &Plan) {
     let brokers: Vec<_> = plan.brokers.iter().map(ToString::to_string).collect();
     let queues = plan.queues.iter().map(|queue| {

@@ -22,7 +22,7 @@ use crate::sink::{FailSink, Parking};
 /// All workers, and the threads that they live on.
 pub(super) struct Workers {
     plan: Arc<Plan>,
-    /// The user's own, for what handlers send.
+    /// The user's own publisher, for messages that handlers send.
     publisher: Publisher,
     desk: Desk,
     mode: watch::Sender<Mode>,
@@ -30,7 +30,7 @@ pub(super) struct Workers {
     threads: Vec<WorkerThread>,
 }
 
-/// One worker, as the supervisor holds it.
+/// A worker, as the supervisor holds it.
 struct WorkerSlot {
     /// The index of its registration.
     queue: usize,
@@ -46,7 +46,7 @@ struct WorkerSlot {
 /// A thread of workers.
 struct WorkerThread {
     arbiter: Arbiter,
-    /// With a publisher of retry copies on the same thread.
+    /// It has a publisher of retry copies on the same thread.
     hub: Hub,
 }
 
@@ -63,7 +63,7 @@ impl Workers {
     }
 
     /// Starts the fail sink, and on their threads the publishers of retry copies and all workers. The
-    /// channel that parked messages go through lives on `runtime`.
+    /// channel for parked messages lives on `runtime`.
     ///
     /// # Errors
     ///
@@ -159,14 +159,13 @@ impl Workers {
         slots.all(|worker| worker.consuming == Some(epoch))
     }
 
-    /// Whether nothing is left in the hands of any worker.
+    /// Whether the hands of all workers are empty.
     pub(super) fn are_drained(&self) -> bool {
         self.slots.values().all(|worker| worker.drained)
     }
 
-    /// The publishers of retry copies and the fail sink do nothing that can panic but in futures, which
-    /// does not end them. Without them every failed message would be held for ever, so their end is
-    /// the system's.
+    /// The publishers of retry copies and the fail sink can panic only in futures, and that does not end
+    /// them. Without them every failed message would be held for ever, so their end is the system's end.
     pub(super) fn lost_children(&self) -> Option<&'static str> {
         let mut hubs = self.threads.iter().map(|thread| &thread.hub);
         hubs.any(|hub| !hub.retry.connected() || !hub.sink.connected())
@@ -180,19 +179,19 @@ impl Workers {
         }
     }
 
-    /// A worker is not subscribed any more. Says in which epoch it was.
+    /// A worker is not subscribed any more. Returns the epoch in which it was.
     pub(super) fn lost(&mut self, id: WorkerId) -> Option<Epoch> {
         self.slots.get_mut(&id)?.consuming.take()
     }
 
-    /// Nothing is left in a worker's hands.
+    /// A worker has nothing left in its hands.
     pub(super) fn drained(&mut self, id: WorkerId) {
         if let Some(slot) = self.slots.get_mut(&id) {
             slot.drained = true;
         }
     }
 
-    /// Has the workers of a queue subscribe anew.
+    /// Makes the workers of a queue subscribe anew.
     pub(super) fn resubscribe(&self, queue: usize) {
         for worker in self.slots.values().filter(|worker| worker.queue == queue) {
             worker.actor.do_send(Resubscribe);
@@ -205,7 +204,7 @@ impl Workers {
         registration.map_or("", |registration| registration.queue.name())
     }
 
-    /// Says that a worker lost its channel, and returns that as a loss.
+    /// Logs that a worker lost its channel, and returns that as a loss.
     pub(super) fn log_loss(&self, id: WorkerId, why: &str) -> LinkError {
         let queue = self.queue_of(id);
         if let Some(registration) = self.registration(id) {
@@ -225,7 +224,7 @@ impl Workers {
         ))
     }
 
-    /// Says that a worker cannot consume.
+    /// Logs that a worker cannot consume.
     pub(super) fn log_refusal(&self, id: WorkerId, error: &LinkError) {
         if let Some(registration) = self.registration(id) {
             registration.log.refused.log(|repeated| {
@@ -241,12 +240,12 @@ impl Workers {
         }
     }
 
-    /// A worker's actor is gone, which takes a panic in the framework. actix's `Supervisor` does not
-    /// survive one, so it is made again here, within a limit.
+    /// A worker's actor is gone, which only a panic in the framework can cause. actix's `Supervisor` does
+    /// not survive a panic, so the actor is made again here, within a limit.
     ///
     /// # Errors
     ///
-    /// It died too often.
+    /// The actor died too often.
     pub(super) fn recreate(&mut self, id: WorkerId, now: Moment) -> Result<(), String> {
         let Some(slot) = self.slots.get_mut(&id) else {
             return Ok(());

@@ -1,5 +1,5 @@
-//! What is looked at once a minute. A consumer that is connected, subscribed, and gets nothing although
-//! messages wait is subscribed anew. Lanes and parking queues that are gone are made again.
+//! The look at all queues once a minute. A consumer that is connected, subscribed, and gets nothing
+//! although messages wait is subscribed anew. Lanes and parking queues that are gone are made again.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -13,14 +13,14 @@ use crate::link::{Link, LinkError, Load, load, restore_gone};
 /// How often queues are looked at.
 const EVERY: Duration = Duration::from_secs(60);
 
-/// Remembers what was seen of each queue.
+/// Remembers the last look at each queue.
 pub(super) struct ZombieWatch {
     last_look: Instant,
     /// By the index of the queue's registration.
     sights: HashMap<usize, Sight>,
 }
 
-/// What was seen of a queue the last time.
+/// The last look at a queue.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Sight {
     delivered: u64,
@@ -29,8 +29,8 @@ struct Sight {
 }
 
 impl Sight {
-    /// Where only one consumer gets messages, and others consume as well, it may be theirs to get them: one that
-    /// stands by starves of nothing.
+    /// Where a single consumer gets all messages, and others consume as well, another consumer may be the
+    /// active consumer: a consumer that stands by does not starve.
     fn of(delivered: u64, in_flight: u64, load: Load, may_stand_by: bool) -> Self {
         Self {
             delivered,
@@ -56,7 +56,7 @@ impl ZombieWatch {
         is_due
     }
 
-    /// Starved twice in a row, with not a single delivery in between, is a zombie.
+    /// A consumer that starved twice in a row, with not a single delivery in between, is a zombie.
     pub(super) fn is_zombie(
         &mut self,
         queue: usize,

@@ -1,4 +1,4 @@
-//! What a system is made of.
+//! The builder of a system.
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -24,7 +24,7 @@ use tokio::sync::watch;
 /// Kubernetes kills.
 const DRAIN_DEADLINE: Duration = Duration::from_secs(25);
 
-/// Puts a system together: brokers, queues with their handlers, and what to do when things fail.
+/// Puts a system together: brokers, queues with their handlers, and the handling of failures.
 ///
 /// ```no_run
 /// use garenne::prelude::*;
@@ -52,7 +52,7 @@ pub struct SystemBuilder {
     pub(super) version: String,
     pub(super) confirm_timeout: Duration,
     pub(super) faults: Vec<Fault>,
-    /// What the log says about the environment once it is there.
+    /// Notes about the environment, for the log, once logging is set up.
     pub(super) strange: Vec<String>,
     pub(super) alerts: Vec<AlertSetup>,
     pub(super) outage_alert_after: Duration,
@@ -66,10 +66,10 @@ pub struct SystemBuilder {
 }
 
 impl SystemBuilder {
-    /// A system at the broker (or the brokers, separated by commas and tried in turn) with this
-    /// address: `amqp://user:password@host:5672/vhost`, as [`BrokerUrl`](crate::BrokerUrl) says.
+    /// A system at the broker with this address: `amqp://user:password@host:5672/vhost`, as
+    /// [`BrokerUrl`](crate::BrokerUrl) says. Several addresses, separated by commas, are tried in turn.
     ///
-    /// What is wrong with the address is reported by [`SystemBuilder::build`].
+    /// [`SystemBuilder::build`] reports faults of the address.
     pub fn new(brokers: impl AsRef<str>) -> Self {
         let (publish, publish_seen) = watch::channel(None);
         let (publisher, tasks) = Publisher::unstarted(publish_seen);
@@ -112,8 +112,8 @@ impl SystemBuilder {
     /// | `GARENNE_LOG` | `text` or `json`, on standard error | `text` |
     /// | `RUST_LOG` | what is logged | `info` |
     ///
-    /// What is wrong with a value is reported by [`SystemBuilder::build`], all at once. What is set
-    /// in code for one queue takes precedence over the environment.
+    /// [`SystemBuilder::build`] reports all faulty values at once. A setting for a single queue in code
+    /// takes precedence over the environment.
     pub fn from_env() -> Self {
         env::apply(Self::new("amqp://localhost:5672"))
     }
@@ -121,7 +121,7 @@ impl SystemBuilder {
     /// Consumes a queue with handlers that this factory makes: structs that implement
     /// [`Handle`](crate::Handle), or actors that handle [`Delivery`].
     ///
-    /// Each worker gets a handler of its own from the factory, on its own thread; one that panicked
+    /// Each worker gets a handler of its own from the factory, on its own thread; a handler that panicked
     /// is dropped and made again.
     ///
     /// ```no_run
@@ -174,9 +174,9 @@ impl SystemBuilder {
         self.register(queue, start_worker(factory))
     }
 
-    /// Consumes a queue with an async function, which is all that a handler without state needs.
+    /// Consumes a queue with an async function, which is enough for a handler without state.
     ///
-    /// The error of its result is a [`Failure`](crate::Failure), or whatever becomes one.
+    /// The error of its result is a [`Failure`](crate::Failure), or any type that becomes a `Failure`.
     pub fn consume_fn<B, F, R, E>(self, queue: Queue, function: F) -> Self
     where
         B: Body,
@@ -189,9 +189,9 @@ impl SystemBuilder {
         self.register(queue, start_worker(factory))
     }
 
-    /// Also declares these queues, exchanges and bindings, for what handlers send to: at the start and after every
-    /// outage, before the queues that it consumes. Each call adds some. That takes the right to
-    /// configure them.
+    /// Also declares these queues, exchanges and bindings, which handlers send to: at the start and after
+    /// every outage, before the queues that the system consumes. Each call adds some. Declaring takes the
+    /// right to configure them.
     ///
     /// ```no_run
     /// # use garenne::prelude::*;
@@ -209,8 +209,8 @@ impl SystemBuilder {
         }
     }
 
-    /// The system's publisher, for handlers that send messages: clone it into their factory. It works
-    /// as soon as the system has started; what is sent before waits for that.
+    /// The system's publisher, for handlers that send messages: clone it into their factory. It works as
+    /// soon as the system has started; a message that is sent earlier waits for the start.
     ///
     /// ```no_run
     /// # use garenne::prelude::*;
@@ -230,14 +230,13 @@ impl SystemBuilder {
         self.publisher.clone()
     }
 
-    /// How long one outage may last before the system gives up: 2 minutes by default.
+    /// How long an outage may last before the system gives up: 2 minutes by default.
     pub fn outage_window(self, window: OutageWindow) -> Self {
         Self { window, ..self }
     }
 
-    /// How long handlers in flight may take to finish when the system stops: 25 s by default. Keep
-    /// it below what the process manager allows before it kills (Kubernetes: 30 s, supervisord:
-    /// 10 s, systemd: 90 s).
+    /// How long handlers in flight may take to finish when the system stops: 25 s by default. Keep it below
+    /// the time after which the process manager kills (Kubernetes: 30 s, supervisord: 10 s, systemd: 90 s).
     pub fn drain_deadline(self, drain_deadline: Duration) -> Self {
         Self {
             drain_deadline,
@@ -245,18 +244,18 @@ impl SystemBuilder {
         }
     }
 
-    /// How many deliveries a worker holds, for queues that do not say it themselves: 100 by default.
+    /// How many deliveries a worker holds, for queues without a setting of their own: 100 by default.
     pub fn prefetch(self, prefetch: u16) -> Self {
         Self { prefetch, ..self }
     }
 
-    /// How many workers a queue gets that does not say it itself: 1 by default.
+    /// How many workers a queue gets, for queues without a setting of their own: 1 by default.
     pub fn workers(self, workers: u16) -> Self {
         Self { workers, ..self }
     }
 
-    /// How long a confirm is waited for, not counting time in which the broker blocks publishers:
-    /// 10 s by default. Too short, and a slow broker gets copies twice.
+    /// How long a publisher waits for a confirm: 10 s by default. Time in which the broker blocks
+    /// publishers does not count. Too short: a slow broker gets copies twice.
     pub fn confirm_timeout(self, confirm_timeout: Duration) -> Self {
         Self {
             confirm_timeout,
@@ -264,15 +263,15 @@ impl SystemBuilder {
         }
     }
 
-    /// What delayed messages of this system wait in: [`Delays::quorum`] by default. A publisher that
-    /// was taken before knows it too.
+    /// The queues in which delayed messages of this system wait: [`Delays::quorum`] by default. A publisher
+    /// that was taken before this call uses them too.
     pub fn delays(self, delays: Delays) -> Self {
         self.publisher.set_delays(delays);
         self
     }
 
-    /// TLS settings for `amqps://` brokers. With an `amqp://` address beside them, which would be plain
-    /// text, [`SystemBuilder::build`] reports a fault.
+    /// TLS settings for `amqps://` brokers. If an `amqp://` address stands beside them, its connection
+    /// would be plain text, so [`SystemBuilder::build`] reports a fault.
     pub fn tls(self, tls: Tls) -> Self {
         Self { tls, ..self }
     }
@@ -286,8 +285,8 @@ impl SystemBuilder {
         }
     }
 
-    /// The version of the service, for failure records: `env!("CARGO_PKG_VERSION")`, or whatever
-    /// tells one build from another. None by default.
+    /// The version of the service, for failure records: `env!("CARGO_PKG_VERSION")`, or any text that
+    /// distinguishes builds. None by default.
     pub fn service_version(self, version: impl Into<String>) -> Self {
         Self {
             version: version.into(),
@@ -295,7 +294,7 @@ impl SystemBuilder {
         }
     }
 
-    /// Adds faults of the service's own configuration, to be reported together with all others.
+    /// Adds faults of the service's own configuration; they are reported together with all others.
     pub fn with_faults(mut self, faults: impl IntoIterator<Item = Fault>) -> Self {
         self.faults.extend(faults);
         self

@@ -1,4 +1,4 @@
-//! A builder becomes a system, if that can work; and the ways to run it.
+//! Turns a builder into a system, if the system can work; and the ways to run it.
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -19,14 +19,14 @@ use crate::quiet::QueueLog;
 use crate::status::QueueCounters;
 use crate::supervisor::{Plan, Registration};
 
-/// A system that can work, as far as that can be known without a broker.
+/// A system that can work, as far as garenne can know that without a broker.
 #[must_use = "a system does nothing until it is run or started"]
 pub struct System {
     pub(super) plan: Plan,
     pub(super) publisher: Publisher,
     pub(super) tasks: Tasks,
     pub(super) alerts: Vec<AlertSetup>,
-    /// What is to be said about the environment.
+    /// Notes about the environment, for the log.
     pub(super) strange: Vec<String>,
     /// Where the publish link is announced.
     pub(super) publish: watch::Sender<Option<Arc<Link>>>,
@@ -37,7 +37,7 @@ impl SystemBuilder {
     ///
     /// # Errors
     ///
-    /// [`BuildError`] with *all* that is wrong.
+    /// [`BuildError`] with *all* faults.
     pub fn build(mut self) -> Result<System, BuildError> {
         let mut faults = std::mem::take(&mut self.faults);
         faults.extend(self.faults_of_the_whole());
@@ -119,10 +119,10 @@ impl System {
         }
     }
 
-    /// Starts the system on threads of its own and returns at once: for tests, and for programs
-    /// that have a main loop and ways of their own. Signals are left to the program: one that does not
-    /// listen to them dies of the first, and whatever is in hand with it. A program in `#[tokio::main]`
-    /// that only has something to do beside its system uses [`run_async_until`](Self::run_async_until).
+    /// Starts the system on threads of its own and returns at once: for tests, and for programs that have a
+    /// main loop of their own. The program must handle signals itself: a program that does not listen to
+    /// them dies at the first signal, and so do the messages in hand. A program in `#[tokio::main]` that
+    /// only does some work beside its system uses [`run_async_until`](Self::run_async_until).
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! What is wrong with a system as a whole.
+//! Checks for faults of a system as a whole.
 
 use garenne_core::{Declare, Fault};
 
@@ -7,7 +7,7 @@ use crate::alert::AlertSetup;
 use crate::link::plain_text_faults;
 
 impl SystemBuilder {
-    /// All faults but those of single queues.
+    /// All faults except those of single queues.
     pub(super) fn faults_of_the_whole(&self) -> Vec<Fault> {
         let mut faults = Vec::new();
         if self.queues.is_empty() {
@@ -34,8 +34,8 @@ impl SystemBuilder {
         faults
     }
 
-    /// Queues that are declared twice: by themselves, and as the parking queue or a lane of another
-    /// one. No declaration fits both.
+    /// Queues that are declared twice: by themselves, and as the parking queue or a lane of another queue.
+    /// No declaration fits both.
     fn shared_names(&self) -> Vec<Fault> {
         let is_registered = |name: &str| {
             let mut queues = self.queues.iter().map(|(queue, _)| queue);

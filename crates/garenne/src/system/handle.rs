@@ -1,4 +1,4 @@
-//! A running system, from outside.
+//! A running system, seen from outside.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,26 +15,25 @@ use crate::supervisor::{ConnectionSupervisor, Stop, StopNow};
 
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
-/// A running system: to look at, to publish with, to stop. Cheap to clone; dropping it stops
-/// nothing.
+/// A running system: to look at, to publish with, to stop. Cloning is cheap; dropping it stops nothing.
 #[derive(Clone)]
 pub struct SystemHandle {
     pub(super) supervisor: Addr<ConnectionSupervisor>,
     pub(super) board: Arc<Board>,
     pub(super) publisher: Publisher,
-    /// Where failed messages are looked at.
+    /// The destination of links that look at failed messages.
     pub(super) failed: Arc<Destination>,
     pub(super) stopped: watch::Receiver<Option<StopReason>>,
 }
 
 impl SystemHandle {
-    /// Asks the system to stop: it takes nothing new, finishes what is in hand up to the drain
-    /// deadline, and ends. [`SystemHandle::stopped`] tells when.
+    /// Asks the system to stop: it takes nothing new, finishes the messages in hand up to the drain
+    /// deadline, and ends. [`SystemHandle::stopped`] completes at the end.
     pub fn stop(&self) {
         self.supervisor.do_send(Stop(StopReason::Requested));
     }
 
-    /// Ends the system without waiting for handlers; the broker hands out again what they had.
+    /// Ends the system without waiting for handlers; the broker redelivers their messages.
     pub fn stop_now(&self) {
         self.supervisor.do_send(StopNow);
     }
@@ -45,12 +44,12 @@ impl SystemHandle {
         self.board.status()
     }
 
-    /// Waits until the status is as wanted: for tests, and for jobs that end when the work is done.
-    /// It looks twenty times a second.
+    /// Waits until the status meets the condition: for tests, and for jobs that end when their work is
+    /// done. It looks at the status twenty times a second.
     ///
     /// # Errors
     ///
-    /// The reason when the system stops before.
+    /// The reason of the stop, when the system stops earlier.
     ///
     /// # Cancel safety
     ///
@@ -78,11 +77,11 @@ impl SystemHandle {
         self.publisher.clone()
     }
 
-    /// The failed messages of these queues, where they are parked: to list them on an admin page and to
+    /// The failed messages of these queues, in their parking queues: to list them on an admin page and to
     /// send them again with [`Replay`](crate::failed::Replay).
     ///
-    /// Each look makes a link of its own and closes it, so nothing that an admin page does concerns the
-    /// links that the system consumes and publishes with. Copies are sent over the publish link.
+    /// Each look makes a link of its own and closes it, so an admin page never disturbs the links that the
+    /// system consumes and publishes with. Copies are sent over the publish link.
     ///
     /// ```no_run
     /// # use garenne::failed::{FailedQuery, FailedStore, Replay};

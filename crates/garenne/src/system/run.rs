@@ -1,5 +1,5 @@
-//! The threads of a system: one for the actors that own lifecycles, one or more for workers, a
-//! runtime for the links.
+//! The threads of a system: a thread for the actors that own lifecycles, threads for workers, a runtime for
+//! the links.
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -22,10 +22,10 @@ use crate::resources::no_thread;
 use crate::status::Board;
 use crate::supervisor::ConnectionSupervisor;
 
-/// Who listens to SIGTERM and SIGINT.
+/// Which side listens to SIGTERM and SIGINT.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Signals {
-    /// The system: the first one stops it, the second ends it at once.
+    /// The system: the first signal stops it, the second ends it at once.
     Listen,
     /// The program that the system is part of.
     Leave,
@@ -43,7 +43,7 @@ pub(super) fn start(system: System, signals: Signals) -> Result<SystemHandle, St
         .name("garenne".to_owned())
         .spawn(move || run(system, links, signals, &started))
         .map_err(failed)?;
-    // Plain blocking on purpose: it takes milliseconds, and the caller may be inside a runtime.
+    // This blocks on purpose: it takes milliseconds, and the caller may be inside a runtime.
     let panicked = |_| {
         StopReason::Internal(
             "the system's thread panicked while it started; the log has the panic".to_owned(),
@@ -58,7 +58,7 @@ fn run(
     signals: Signals,
     started: &SyncSender<std::io::Result<SystemHandle>>,
 ) {
-    // actix would panic where this process may not open what a runtime waits with.
+    // actix would panic in a process that may not open the file descriptors of a runtime.
     let runtime = match tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -75,12 +75,12 @@ fn run(
         if signals == Signals::Listen {
             actix_rt::spawn(listen(handle.clone()));
         }
-        // Who started us may have given up; then there is nobody to tell.
+        // The caller may have given up; then the answer has no receiver.
         let _ = started.send(Ok(handle.clone()));
         handle.stopped().await;
     });
     // The stop is a message to the runner, which tells the workers' threads to end; without it they would
-    // stay for ever. It waits for none of them: one that a handler blocks must not delay the exit.
+    // stay for ever. It waits for none of them: a thread that a handler blocks must not delay the exit.
     actix::System::current().stop();
     if let Err(error) = runner.run() {
         warn!(event = "threads_left", %error, "the system's threads were not told to end");
@@ -88,7 +88,7 @@ fn run(
     links.shutdown_background();
 }
 
-/// Makes the parts of the system, which run from now on, and the way to them.
+/// Makes the parts of the system, which run from now on, and the handle to them.
 fn assemble(system: System, links: &Handle) -> SystemHandle {
     let System {
         plan,
@@ -146,7 +146,8 @@ async fn listen(handle: SystemHandle) {
         async || tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} };
     next().await;
     handle.stop();
-    // Some senders (`timeout`, for one) signal the process and then its group: that is one request.
+    // Some senders (`timeout`, for example) signal the process and then its group: that is a single
+    // request.
     let echo = tokio::time::Instant::now() + ECHO;
     while tokio::time::timeout_at(echo, next()).await.is_ok() {}
     next().await;
@@ -154,7 +155,7 @@ async fn listen(handle: SystemHandle) {
     handle.stop_now();
 }
 
-/// Blocks this thread until the system has stopped, which `stop` may ask it to.
+/// Blocks this thread until the system has stopped. `stop` may ask it to stop.
 pub(super) fn block_until_stopped(
     handle: &SystemHandle,
     stop: impl Future<Output = ()> + Send + 'static,
@@ -189,7 +190,7 @@ pub(super) fn block_until_stopped(
     })
 }
 
-/// The last words, on standard error even where logs are off, and the exit code.
+/// Prints the last words on standard error, even when logs are off, and returns the exit code.
 pub(super) fn farewell(reason: &StopReason) -> ExitCode {
     logging::last_words(
         &format!("{reason} (exit code {})", reason.code()),
@@ -199,7 +200,7 @@ pub(super) fn farewell(reason: &StopReason) -> ExitCode {
     ExitCode::from(reason.code())
 }
 
-/// Every fault on a line of its own, and the exit code of a faulty configuration.
+/// Prints every fault on its own line, and returns the exit code of a faulty configuration.
 pub(super) fn refuse(error: &BuildError) -> ExitCode {
     let code = StopReason::Configuration(String::new()).code();
     for fault in error.faults() {

@@ -8,7 +8,7 @@ use crate::logging;
 
 impl SystemBuilder {
     /// Like [`run`](Self::run), for programs in `#[tokio::main]`: it listens to SIGTERM and SIGINT, drains,
-    /// sets up logging unless the program has done it already, and says its last words.
+    /// sets up logging unless the program has done it already, and prints why it stopped.
     ///
     /// ```no_run
     /// use garenne::prelude::*;
@@ -22,14 +22,14 @@ impl SystemBuilder {
     ///
     /// # Cancel safety
     ///
-    /// When the future is dropped, the system is asked to stop, and nobody waits for it.
+    /// When the future is dropped, the system is asked to stop, without waiting for it.
     pub async fn run_async(self) -> ExitCode {
         self.run_async_until(|_| pending()).await
     }
 
-    /// Like [`run_async`](Self::run_async), with something of the program's own beside the system: an
-    /// HTTP server that answers probes, say. When the future of `beside` ends, the system is asked to stop. Otherwise
-    /// it goes on while the system drains, and is dropped when the system has stopped.
+    /// Like [`run_async`](Self::run_async), with work of the program's own beside the system, for example
+    /// an HTTP server that answers probes. When the future of `beside` ends, the system is asked to stop.
+    /// Otherwise that future goes on while the system drains, and is dropped when the system has stopped.
     ///
     /// `beside` is not called when the configuration is faulty.
     ///
@@ -53,7 +53,7 @@ impl System {
     ///
     /// # Cancel safety
     ///
-    /// When the future is dropped, the system is asked to stop, and nobody waits for it.
+    /// When the future is dropped, the system is asked to stop, without waiting for it.
     pub async fn run_async(self) -> ExitCode {
         self.run_async_until(|_| pending()).await
     }
@@ -87,7 +87,7 @@ impl System {
     }
 }
 
-/// Nobody is left to hear signals for a program that has gone on to something else.
+/// Stops the system when the future is dropped: nothing listens to signals for it any more.
 struct Left(SystemHandle);
 
 impl Drop for Left {

@@ -16,15 +16,15 @@ where
     B: Body,
     L: Future<Output = Settled>,
 {
-    /// Takes nothing new, and requeues what has not begun.
+    /// Takes nothing new, and requeues the messages that were not begun.
     pub(super) fn drain(&mut self) {
         self.draining = true;
         self.reminder.begin();
         self.worker.permits.close();
         self.worker.handler.requeue();
-        // Whoever cancels hands the queue to the next consumer, which would begin before this one is done. So
-        // nothing is told to the broker but acks, until the channel is closed. That requeues what has not
-        // begun, in its order, and then the next consumer gets it.
+        // Cancelling hands the queue to the next consumer, which would begin before this consumer is done.
+        // So the broker is told nothing but acks until the channel is closed. Closing it requeues the
+        // messages that were not begun, in their order, and then the next consumer gets them.
         self.keeps_the_queue = self.worker.sharing.may_be_single();
         if self.keeps_the_queue {
             return;
@@ -45,7 +45,7 @@ where
         is_told || !self.channel.is_alive()
     }
 
-    /// The broker shall hand the message out again: now, or with all others when the channel is closed.
+    /// The broker is to redeliver the message: now, or with all others when the channel is closed.
     pub(super) fn requeue(&mut self, tag: u64) {
         if self.keeps_the_queue {
             self.worker.counters.on_ended(1);
@@ -54,8 +54,8 @@ where
         }
     }
 
-    /// Nothing can be settled any more. The broker will hand out again what is in hand; what is
-    /// known of it is remembered for then.
+    /// Nothing can be settled any more. The broker will redeliver the messages in hand; what is known of
+    /// each is remembered for its redelivery.
     pub(super) fn lost(&mut self, why: String) -> End {
         if self.channel.is_alive() {
             let recall = &self.worker.recall;

@@ -1,4 +1,4 @@
-//! Settling a message whose attempt failed and that is to be tried again: its copy waits in a lane.
+//! Settles a message whose attempt failed and that is to be tried again: its copy waits in a lane.
 
 use std::fmt;
 use std::sync::Arc;
@@ -15,10 +15,10 @@ use crate::consumer::channel_alive::ChannelGone;
 use crate::consumer::life::Life;
 use crate::publish::{PublishError, RetryCopy};
 
-/// What a frame has besides its payload: its head, and the octet behind it.
+/// The bytes of a frame besides its payload: its head, and the octet behind the payload.
 const FRAME_OVERHEAD: usize = FRAME_HEAD + 1;
 
-/// More than the broker adds to a copy's headers in a lane.
+/// More bytes than the broker adds to a copy's headers in a lane.
 const DEATHS_MAX: usize = 8 * 1024;
 
 impl<A, B> Life<A, B> {
@@ -41,7 +41,7 @@ impl<A, B> Life<A, B> {
             SystemTime::now(),
         ));
         let publish = || self.publish(delay, &copy);
-        // The record, whose headers are cut to fit, can be stored.
+        // The failure record can be stored, because its headers are cut to fit.
         if let Err(why) = self.hold("retry copy", publish).await? {
             return self.give_up(result, &why).await;
         }
@@ -49,8 +49,8 @@ impl<A, B> Life<A, B> {
         Ok(())
     }
 
-    /// Stores a message of which no faithful copy can be made for a lane. Held, it would stand in the way
-    /// of others.
+    /// Stores a message of which a lane can take no faithful copy. If it were held, it would block other
+    /// messages.
     async fn give_up(
         &self,
         result: &AttemptResult,
@@ -63,8 +63,8 @@ impl<A, B> Life<A, B> {
         Box::pin(self.store(&result, FailReason::Unrepeatable)).await
     }
 
-    /// Publishes the copy. Should its lane not be there, it is made, once. An error inside is an answer:
-    /// trying again cannot help.
+    /// Publishes the copy. If its lane is missing, the lane is made, once. An inner error is final: trying
+    /// again cannot help.
     async fn publish(
         &self,
         delay: Duration,
@@ -104,15 +104,16 @@ impl<A, B> Life<A, B> {
         answer.unwrap_or_else(|_| Err(actor_gone("RetryPublisher")))
     }
 
-    /// Whether the copy fits into one frame when it comes out of its lane: the broker writes into its
-    /// headers where it has been, and not every client takes a header that is larger than a frame.
+    /// Whether the copy fits into a single frame when it comes out of its lane: the broker adds the copy's
+    /// path to its headers, and some clients refuse a header that is larger than a frame.
     fn fits(&self, delay: Duration, copy: &Properties) -> Result<(), PublishError> {
         let Some(link) = self.worker.hub.publish.borrow().clone() else {
-            // Nothing is sent without a link. Each further try looks again.
+            // Without a link nothing is sent. Each further try checks again.
             return Ok(());
         };
         let header = copy.encoded_len() + FRAME_OVERHEAD;
-        // What the broker adds is names of at most 255 bytes, a dozen of them: few messages come so close.
+        // The broker adds at most a dozen names of at most 255 bytes: few messages come so close to the
+        // limit.
         if header + DEATHS_MAX <= link.frame_max() {
             return Ok(());
         }
@@ -145,7 +146,7 @@ impl<A, B> Life<A, B> {
     }
 }
 
-/// Why no faithful copy can be made of a message with these properties, if none can.
+/// The reason why a message with these properties cannot be copied faithfully, if there is a reason.
 fn unrepeatable(delivered: &Properties) -> Option<String> {
     if let Some(part) = delivered.unread.iter().find(|part| !part.can_be_sent()) {
         return Some(format!(

@@ -1,4 +1,4 @@
-//! Settling a message that has failed for good: the fail sink stores it.
+//! Settles a message that has failed permanently: the fail sink stores it.
 
 use std::sync::Arc;
 use std::time::SystemTime;

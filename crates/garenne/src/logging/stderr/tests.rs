@@ -17,7 +17,7 @@ const SHORT: Patience = Patience {
     stalled: Duration::from_millis(1),
 };
 
-/// A reader that takes a write when it is told what to answer: how many bytes, or an error.
+/// A reader that takes a write only when the test gives the answer: a number of bytes, or an error.
 struct Reader {
     answers: Receiver<io::Result<usize>>,
     begun: Sender<()>,
@@ -77,7 +77,7 @@ impl Scene {
         self.answers.as_ref().unwrap().send(answer).unwrap();
     }
 
-    /// Waits until the writer has a line in its hands that nobody takes.
+    /// Waits until the writer has a line in its hands that the reader does not take.
     fn stalled(&self) {
         self.lines.push(b"first\n");
         self.begun.recv_timeout(LONG.whole).unwrap();
@@ -169,7 +169,7 @@ fn lines_are_written_whole_and_a_pipe_keeps_them_together() {
     assert_eq!(whole_lines(&cut), 6);
 }
 
-/// Hears what the writer's own thread says; every other thread of the tests is left alone.
+/// Hears the log of the writer's own thread; all other threads of the tests are left alone.
 struct Heard(Sender<String>);
 
 impl<S: Subscriber> Layer<S> for Heard {
@@ -213,7 +213,7 @@ fn a_line_is_there_at_once_while_the_pipe_takes_it_and_is_queued_when_it_is_full
     let mut there = [0; 6];
     pipe.read_exact(&mut there).unwrap();
     assert_eq!(&there, b"there\n");
-    // It went past the writer, who gets nothing before the pipe is full.
+    // The line went past the writer, which gets nothing before the pipe is full.
     assert!(scene.begun.try_recv().is_err());
     let mut line = vec![b'x'; AT_ONCE - 1];
     line.push(b'\n');
