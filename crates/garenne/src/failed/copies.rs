@@ -1,10 +1,9 @@
-//! Copies that a reader has put behind in its parking queue, recognised when it comes to them.
+//! Copies that a reader has put at the end of its parking queue, and recognises when it comes to them.
 //!
-//! A copy goes to the end of its queue. Whoever reads on reaches it. The copy of a message that was handed
-//! out must not be taken for another message; the copy of a message that nobody has seen must not be missed.
-//! A copy has nothing of its own that says so, because it is the message as it was. So it is recognised by
-//! all that it consists of. Messages that are equal in all of that are counted and not told apart: each of
-//! them is as good as the others.
+//! A reader that reads on reaches the copies. It must not take the copy of a message that was handed out for
+//! another message, and must not miss the copy of a message that was not handed out. Nothing in a copy marks
+//! it, because it is the message unchanged. So the reader recognises a copy by its whole content. Messages
+//! with equal content are counted and not told apart: they are interchangeable.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
@@ -13,19 +12,19 @@ use garenne_core::Properties;
 
 use super::parked::{DELIVERY_COUNT, Parked};
 
-/// Of which message a copy is.
+/// The message that a copy replaces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum CopyOf {
-    /// Of one that was handed out.
+    /// A message that was handed out.
     Seen,
-    /// Of one that nobody has seen. The reader is to hand the copy out.
+    /// A message that was not handed out; the reader is to hand its copy out.
     Unseen,
 }
 
-/// The copies that lie behind.
+/// The copies at the end of the queue.
 #[derive(Default)]
 pub(super) struct Copies {
-    /// With keys that no producer knows: none can make two messages that look the same here.
+    /// Its keys are random, so no producer can make two messages with the same hash.
     hasher: RandomState,
     of_seen: HashMap<u64, u32>,
     of_unseen: HashMap<u64, u32>,
@@ -33,23 +32,23 @@ pub(super) struct Copies {
 }
 
 impl Copies {
-    /// What a message in this parking queue is recognised by.
+    /// The hash that identifies a message in this parking queue.
     pub(super) fn print(&self, parking: &str, properties: &Properties, body: &[u8]) -> u64 {
         let mut properties = properties.clone();
-        // The broker writes it when the message comes back.
+        // The broker writes this header when the message comes back.
         properties.headers.remove(DELIVERY_COUNT);
         let mut bytes = Vec::new();
         properties.encode(&mut bytes);
         self.hasher.hash_one((parking, bytes, body))
     }
 
-    /// A copy is on its way.
+    /// Counts a copy in flight.
     pub(super) fn add(&mut self, of: CopyOf, print: u64) {
         self.unseen += usize::from(of == CopyOf::Unseen);
         *self.map(of).entry(print).or_default() += 1;
     }
 
-    /// Whether such a copy was on its way; it is no longer.
+    /// Removes such a copy; `false`: none was counted.
     pub(super) fn take(&mut self, of: CopyOf, print: u64) -> bool {
         let Some(copies) = self.map(of).get_mut(&print) else {
             return false;
@@ -62,11 +61,11 @@ impl Copies {
         true
     }
 
-    /// Whether a message that the reader comes to is such a copy. Each copy is recognised once.
+    /// Whether a message that the reader comes to is a counted copy. Each copy is recognised once.
     ///
-    /// A copy that nobody else has read was never handed out. So a message that was handed out before is no
-    /// copy, however like one it is. Once all messages have come that were in the queue at first, it may be
-    /// the copy of a message that nobody has seen, which was in another reader's hands.
+    /// A copy that no other reader has read was never handed out. So among the first messages of the queue, a
+    /// message that was handed out before is not a copy, even if it is equal to one. After these, it may be
+    /// the copy of a message that was not handed out here, and that another reader held meanwhile.
     pub(super) fn meet(
         &mut self,
         parking: &str,
@@ -89,7 +88,7 @@ impl Copies {
         self.unseen
     }
 
-    /// No further copy of a message that nobody has seen is waited for.
+    /// Stops waiting for copies of messages that were not handed out.
     pub(super) fn forget_unseen(&mut self) {
         self.of_unseen.clear();
         self.unseen = 0;

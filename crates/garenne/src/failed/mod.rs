@@ -1,4 +1,4 @@
-//! Failed messages, once they are stored: looked at, sent again, thrown away, moved.
+//! Work on failed messages once they are stored: read them, send them again, remove them, move them.
 //!
 //! | what | how |
 //! |---|---|
@@ -10,7 +10,7 @@
 //! | throw them away, move them | [`discard`], [`transfer`] |
 //! | write them down, read them back | [`to_line`], [`from_line`]: lines of JSON |
 //!
-//! The `garenne failed` command is made of these; a service has them for its admin pages with
+//! The `garenne failed` command is built on this module; a service has it for its admin pages with
 //! [`SystemHandle::failed`](crate::SystemHandle::failed).
 
 mod copies;

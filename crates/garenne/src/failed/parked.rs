@@ -1,4 +1,4 @@
-//! One message as it was taken out of a parking queue.
+//! A message that was taken out of a parking queue.
 
 use std::sync::Arc;
 
@@ -10,27 +10,27 @@ use garenne_core::{FailedMessage, Properties, Value};
 use super::copies::Copies;
 use crate::publish::Outgoing;
 
-/// The header in which a quorum queue says how often the message has come back.
+/// The header in which a quorum queue counts how often the message has come back.
 pub(super) const DELIVERY_COUNT: &str = "x-delivery-count";
 
-/// RabbitMQ 4 drops a message at its 21st return, unless told otherwise. Four looks before that, its headers
-/// count less than it.
+/// RabbitMQ 4 drops a message at its 21st return by default. From four returns before that limit, saving the
+/// message matters more than its headers.
 const RETURNS_LAST: i128 = 16;
 
 /// A message from a parking queue that is not settled yet.
 pub(super) struct Parked {
     pub(super) key: u64,
     pub(super) record: FailedMessage,
-    /// No copy can take its place, as has been tried.
+    /// No copy can replace the message: an attempt has failed.
     pub(super) is_without_copy: bool,
-    /// The broker says that it has handed it out before.
+    /// The broker says that it has handed the message out before.
     pub(super) is_redelivered: bool,
-    /// What it was delivered with, to put it back as it was.
+    /// The properties that it was delivered with, to put it back unchanged.
     properties: Properties,
 }
 
 impl Parked {
-    /// `key` names it among those of all channels.
+    /// `key` is unique among the messages of all channels.
     pub(super) fn new(key: u64, queue: &str, mut message: Message) -> Self {
         let properties = Properties::decode(message.properties());
         let body = std::mem::take(&mut message.body);
@@ -50,8 +50,8 @@ impl Parked {
         }
     }
 
-    /// How often it has come back to its queue; 0 in a classic queue, which does not count. A message that
-    /// was never handed out has not come back, whatever its producer has written.
+    /// How often the message has come back to its queue; 0 in a classic queue, which does not count. A
+    /// message that was never handed out has not come back, whatever its producer has written.
     pub(super) fn returns(&self) -> i128 {
         if !self.is_redelivered {
             return 0;
@@ -60,18 +60,18 @@ impl Parked {
         count.and_then(Value::as_integer).unwrap_or(0)
     }
 
-    /// What it is recognised by in its parking queue.
+    /// The hash that identifies the message in its parking queue.
     pub(super) fn print(&self, parking: &str, copies: &Copies) -> u64 {
         copies.print(parking, &self.properties, &self.record.body)
     }
 
-    /// The message that takes its place in its parking queue; `None` when it would lack something.
+    /// The copy that replaces the message in its parking queue; `None` when the copy would be incomplete.
     pub(super) fn copy(&self, parking: &str, header_room: usize) -> Option<Outgoing> {
         let properties = self.record.parked_again(&self.properties, header_room)?;
         Some(self.outgoing(parking, properties))
     }
 
-    /// The same without headers that leave no room in a frame, which it names: for a message that its queue
+    /// A copy without the headers that do not fit into a frame, and their names: for a message that its queue
     /// would drop soon.
     pub(super) fn last_resort(&self, parking: &str, header_room: usize) -> Option<Outgoing> {
         (self.returns() >= RETURNS_LAST)
