@@ -247,7 +247,7 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Waits until another message may be sent; `false`: the replay has stopped.
+    /// Waits until another message may be sent; `false`: the replay was stopped or interrupted.
     async fn has_turn(&mut self, cursor: &mut dyn FailedCursor) -> Result<bool, StoreError> {
         loop {
             while let Some(Some(sent)) = self.under_way.next().now_or_never() {

@@ -1,4 +1,4 @@
-//! What one confirm channel takes, and how long it waits.
+//! The limits of a confirm channel: message size and waiting time.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ pub(crate) struct Limits {
     pub(crate) max_message_size: usize,
 }
 
-/// RabbitMQ 3's limit for one message. RabbitMQ 4 takes 16 MiB unless told otherwise, and says so.
+/// RabbitMQ 3's limit for one message. RabbitMQ 4 takes 16 MiB by default, and reports larger messages.
 const MAX_MESSAGE_SIZE: usize = 128 * 1024 * 1024;
 
 impl Limits {
