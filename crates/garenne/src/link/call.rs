@@ -1,4 +1,4 @@
-//! Questions to the broker, each under a deadline.
+//! AMQP calls, each under a deadline.
 
 use std::time::Duration;
 
@@ -6,8 +6,8 @@ use tokio::time::timeout;
 
 use super::{LinkError, timed_out};
 
-/// How long one AMQP call (opening a channel, a declare, a cancel) may take. Calls can hang: a
-/// declare on a dead node's classic queue was seen to take 12 s.
+/// How long one AMQP call (opening a channel, a declare, a cancel) may take. Calls can hang: a declare on a
+/// dead node's classic queue took 12 s in a measurement.
 const CALL_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// Awaits one AMQP call, under its deadline.

@@ -66,7 +66,7 @@ impl Default for Delays {
 }
 
 impl Publisher {
-    /// Sets the levels for delayed messages. The default is that of
+    /// Sets the levels for delayed messages of this clone. The default is that of
     /// [`SystemBuilder::delays`](crate::SystemBuilder::delays), else [`Delays::quorum`].
     #[must_use]
     pub fn delays(mut self, delays: Delays) -> Self {
