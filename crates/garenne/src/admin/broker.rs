@@ -38,7 +38,7 @@ impl BrokerAdmin {
     ///
     /// # Errors
     ///
-    /// [`ConnectError`] says what is wrong and how to mend it; it never contains a password.
+    /// [`ConnectError`] says what is wrong and how to mend the fault; it never contains a password.
     ///
     /// # Cancel safety
     ///
@@ -137,7 +137,7 @@ impl BrokerAdmin {
             .map_err(|error| AdminError::of(&error))
     }
 
-    /// Compares one entity of a queue's topology with what is on the broker, and changes nothing.
+    /// Compares an entity of a queue's topology with its state on the broker, and changes nothing.
     ///
     /// # Errors
     ///

@@ -18,7 +18,7 @@ use crate::wire::short;
 /// The flag word of a message without properties.
 const NO_PROPERTIES: [u8; 2] = [0, 0];
 
-/// How long a message takes from one queue to the next at most.
+/// How long a message takes from a queue to the next at most.
 const HOP: Duration = Duration::from_secs(5);
 
 impl BrokerAdmin {

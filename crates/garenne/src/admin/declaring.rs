@@ -6,7 +6,7 @@ use super::is_usable;
 use super::{AdminError, BrokerAdmin, Difference, Finding};
 use crate::link::declare_one;
 
-/// The result of declaring one entity.
+/// The result of declaring an entity.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Declared {
@@ -47,7 +47,7 @@ impl Declared {
 }
 
 impl BrokerAdmin {
-    /// Declares every entity that the queue needs, one after another. An entity that cannot be made does not
+    /// Declares every entity that the queue needs, in turn. An entity that cannot be made does not
     /// stop the others. With [`Declare::Verify`] the queue itself is adopted: it is inspected, not made.
     ///
     /// # Errors

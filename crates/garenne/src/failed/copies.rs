@@ -48,7 +48,7 @@ impl Copies {
         *self.map(of).entry(print).or_default() += 1;
     }
 
-    /// Removes such a copy; `false`: none was counted.
+    /// Removes a copy with this hash; `false`: none was counted.
     pub(super) fn take(&mut self, of: CopyOf, print: u64) -> bool {
         let Some(copies) = self.map(of).get_mut(&print) else {
             return false;
@@ -64,8 +64,8 @@ impl Copies {
     /// Whether a message that the reader comes to is a counted copy. Each copy is recognised once.
     ///
     /// A copy that no other reader has read was never handed out. So among the first messages of the queue, a
-    /// message that was handed out before is not a copy, even if it is equal to one. After these, it may be
-    /// the copy of a message that was not handed out here, and that another reader held meanwhile.
+    /// message that was handed out before is never taken for a copy, even if they are equal. After these, it
+    /// may be the copy of a message that was not handed out here, and that another reader held meanwhile.
     pub(super) fn meet(
         &mut self,
         parking: &str,

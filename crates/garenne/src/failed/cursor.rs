@@ -27,7 +27,7 @@ use crate::link::{LinkError, Port, Visit, Writer, message_count};
 use crate::publish::Publisher;
 
 /// How many messages the cursor requests ahead of its reader, each on its own channel: a broker answers the
-/// requests of one channel one after another, and a quorum queue writes each request to its disk.
+/// requests of a channel in turn, and a quorum queue writes each request to its disk.
 const AHEAD: usize = 16;
 /// The same number, as part of a key.
 const CHANNELS: u64 = 16;
@@ -41,7 +41,7 @@ const HOLD_MAX: Duration = Duration::from_secs(15 * 60);
 
 type Got = (usize, Port, Result<Option<Parked>, LinkError>);
 
-/// Reads parking queues, one after another, over its own channels.
+/// Reads parking queues in turn, over its own channels.
 pub(super) struct ParkingCursor {
     visit: Visit,
     /// Channels without an open request.

@@ -10,7 +10,7 @@ use garenne_core::json::{self, read_properties, write_properties};
 use garenne_core::{FailReason, FailedMessage, within_years_of_four_digits};
 use serde_json::{Map, Value, json};
 
-/// Writes a record as a JSON object on one line, without loss. The line is safe to print: its invisible
+/// Writes a record as a JSON object on a single line, without loss. The line is safe to print: its invisible
 /// characters are escaped.
 ///
 /// | name | value |

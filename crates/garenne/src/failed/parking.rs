@@ -25,7 +25,7 @@ pub(super) const ALONE: usize = 64 * 1024;
 /// How many records are in flight to a parking queue at once.
 const INSERT_WINDOW: usize = 256;
 
-/// The failed messages in the parking queues `<queue>.failed` of one broker.
+/// The failed messages in the parking queues `<queue>.failed` of a broker.
 ///
 /// A broker shows a message only by handing it out. So a [`FailedCursor`] holds the messages that it reads
 /// until it is closed, and then gives back those that were not removed. Meanwhile no other reader sees them.

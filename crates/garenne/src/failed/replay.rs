@@ -155,7 +155,7 @@ impl Replay {
                 run.replay.query = query.limit(limit.saturating_sub(before));
             }
             let seen = run.pass(store).await?;
-            // A store that cannot hold messages for long is read in passes. A message that failed in one pass
+            // A store that cannot hold messages for long is read in passes. A message that failed in a pass
             // is tried again in the next, as long as a pass sends at least one message.
             let is_at_end = run.report.stopped || run.report.interrupted.is_some();
             if seen == Seen::All || is_at_end || run.report.replayed == before {

@@ -24,7 +24,7 @@ pub struct ReplayReport {
     pub not_put_back: Option<String>,
 }
 
-/// Why one message could not be sent again.
+/// Why a message could not be sent again.
 #[derive(Clone, Debug)]
 pub struct ReplayFailure {
     /// The message's id.

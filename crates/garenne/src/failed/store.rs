@@ -34,7 +34,7 @@ pub trait FailedStore: Send + Sync {
     fn insert(&self, records: Vec<FailedMessage>) -> StoreFuture<'_, Inserted>;
 }
 
-/// Reads failed messages, one after another.
+/// Reads failed messages in turn.
 ///
 /// The caller answers for each message that it gets: [`FailedCursor::remove`] or [`FailedCursor::keep`]. Many
 /// messages may be unanswered at once. A store may hold a message until its answer, so that no other reader
@@ -132,7 +132,7 @@ impl PassedOver {
         }
     }
 
-    /// The larger of each count of two readings of one store.
+    /// The larger of each count of two readings of a store.
     #[must_use]
     pub(crate) fn max(self, other: Self) -> Self {
         Self {

@@ -29,7 +29,7 @@ const VHOST_MAX: usize = 255;
 /// How long a TCP connect and a TLS handshake may take, each, unless the URL sets it.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The AMQP URL of one broker.
+/// The AMQP URL of a broker.
 ///
 /// `amqp://user:password@host:port/vhost?heartbeat=10`; `amqps://` for TLS. A missing or empty virtual host
 /// (`amqp://host`, `amqp://host/`) means `/`, which can also be written `/%2f`. In user, password and virtual
@@ -66,7 +66,7 @@ pub(crate) struct TlsFiles {
 }
 
 impl BrokerUrl {
-    /// Parses one AMQP URL.
+    /// Parses an AMQP URL.
     ///
     /// # Errors
     ///

@@ -221,7 +221,7 @@ impl LinkError {
         ))
     }
 
-    /// Names a stream as such; the broker only says that the consumer may not use these arguments.
+    /// Says that the queue is a stream; the broker only says that the consumer may not use these arguments.
     pub(super) fn of_consumer(self, queue: &str) -> Self {
         match self.reason() {
             Reason::InvalidArgument(Some(QueueType::Stream)) => Self::stream(queue),

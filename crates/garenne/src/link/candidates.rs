@@ -1,6 +1,6 @@
 //! A name may have several addresses, and some of them may not answer.
 //!
-//! A cluster behind one name is the usual case: a node that is down may give no answer at all. So each
+//! A cluster behind a name is the usual case: a node that is down may give no answer at all. So each
 //! address gets some time alone, then the next address is tried in parallel (RFC 8305, "happy eyeballs"). A
 //! broker that accepts a connection gets more time, because a login takes longer; then the next address is
 //! tried in parallel with it too.
@@ -27,7 +27,7 @@ const HEAD_START: Duration = Duration::from_secs(3);
 /// How long a name may take to resolve. Resolvers ask a second server after 5 s.
 const RESOLVE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// At most this many addresses are tried. No cluster has so many nodes, and each address may cost a socket.
+/// At most this many addresses are tried. No cluster has that many nodes, and each address may cost a socket.
 const MOST: usize = 64;
 
 /// An error names at most this many addresses, and counts the others.
@@ -37,7 +37,7 @@ const TOLD: usize = 4;
 ///
 /// # Errors
 ///
-/// The error of each address, or the configuration fault that one address reported. A broker that refuses is
+/// The error of each address, or the configuration fault that an address reported. A broker that refuses is
 /// not asked again at its other addresses.
 ///
 /// # Cancel safety
@@ -59,7 +59,7 @@ where
         .await
 }
 
-/// Runs `work` with the brokers, one after another, until it succeeds with a broker. If a broker has not
+/// Runs `work` with the brokers in turn, until it succeeds with a broker. If a broker has not
 /// ended after its [`HEAD_START`], the next is tried in parallel.
 ///
 /// # Errors
@@ -146,7 +146,7 @@ fn in_turn(found: impl Iterator<Item = SocketAddr>) -> Vec<SocketAddr> {
     turns
 }
 
-/// The addresses of one name: those still to be tried, and those that failed.
+/// The addresses of a name: those still to be tried, and those that failed.
 struct Candidates {
     left: VecDeque<SocketAddr>,
     /// They have neither accepted nor refused so far.
@@ -204,7 +204,7 @@ impl Candidates {
         }
     }
 
-    /// The result of the work over one address; `None`: the other addresses are tried.
+    /// The result of the work over an address; `None`: the other addresses are tried.
     fn ended<T>(
         &mut self,
         (address, result): (SocketAddr, Result<T, LinkError>),

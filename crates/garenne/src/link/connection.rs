@@ -33,7 +33,7 @@ impl Purpose {
     }
 }
 
-/// One epoch of a link. Its holders may use it for as long as it works; the newest link is announced through
+/// An epoch of a link. Its holders may use it for as long as it works; the newest link is announced through
 /// a [`LinkWatch`].
 pub(crate) struct Link {
     pub(crate) purpose: Purpose,
@@ -55,7 +55,7 @@ pub(crate) struct Link {
     has_lost_numbers: AtomicBool,
 }
 
-/// Watches the current link of one purpose come and go.
+/// Watches the current link of a purpose come and go.
 pub(crate) type LinkWatch = watch_channel::Receiver<Option<Arc<Link>>>;
 
 impl Link {

@@ -60,7 +60,7 @@ pub(crate) async fn declare_topology(link: &Link, topology: &Topology) -> Result
     link.while_up(all).await
 }
 
-/// Declares one entity.
+/// Declares an entity.
 pub(crate) async fn declare_one(link: &Link, entity: &Entity) -> Result<(), LinkError> {
     link.while_up(Bench::new(link).declare(entity)).await
 }
@@ -139,7 +139,7 @@ pub(super) struct Compared {
     pub(super) is_complete: bool,
 }
 
-/// How often a queue is declared to find out its arguments; no queue has so many arguments.
+/// How often a queue is declared to find out its arguments; no queue has that many arguments.
 const GUESSES: usize = 32;
 
 /// The channel for declares: it is replaced whenever a refused declare has closed it.

@@ -47,7 +47,7 @@ pub(crate) struct Brokers<'a> {
 }
 
 impl Brokers<'_> {
-    /// Tries the brokers in turn; a silent broker does not block the next. A configuration fault at one
+    /// Tries the brokers in turn; a silent broker does not block the next. A configuration fault at a
     /// broker helps the operator more than the silence of the others, so it is the error that is returned.
     ///
     /// # Cancel safety
@@ -78,7 +78,7 @@ impl Brokers<'_> {
     }
 }
 
-/// Connects to one broker, at its first address that works.
+/// Connects to a broker, at its first address that works.
 ///
 /// # Cancel safety
 ///

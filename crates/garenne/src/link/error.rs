@@ -112,7 +112,7 @@ impl LinkError {
         error
     }
 
-    /// A queue exists and differs. [`LinkError::told_as`] replaces the text with a better one.
+    /// A queue exists and differs. [`LinkError::told_as`] replaces the text with better words.
     pub(super) fn differing(text: String, differences: Vec<Difference>) -> Self {
         let mut error = Self::configuration(text);
         error.told.differences = differences;

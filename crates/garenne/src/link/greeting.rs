@@ -17,9 +17,9 @@ use super::{BrokerUrl, LinkError, Tls, timed_out};
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ServerInfo {
-    /// The product, such as `RabbitMQ`.
+    /// The product, for example `RabbitMQ`.
     pub product: String,
-    /// The version, such as `4.0.5`.
+    /// The version, for example `4.0.5`.
     pub version: String,
     /// The name of the cluster; empty where there is none.
     pub cluster: String,

@@ -39,7 +39,7 @@ pub enum Finding {
     },
 }
 
-/// Compares one entity with its state on the broker.
+/// Compares an entity with its state on the broker.
 pub(crate) async fn inspect(link: &Link, entity: &Entity) -> Result<Finding, LinkError> {
     link.while_up(look(link, entity)).await
 }

@@ -5,7 +5,7 @@ use garenne_core::{Declare, Destination, Entity, QueueKind, delay};
 use super::declare::{Bench, declare_entities};
 use super::{Link, LinkError};
 
-/// Declares or verifies the levels of one kind, as `declare` says.
+/// Declares or verifies the levels of a kind, as `declare` says.
 pub(crate) async fn declare_levels(
     link: &Link,
     kind: QueueKind,

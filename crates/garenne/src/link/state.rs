@@ -2,7 +2,7 @@
 
 use super::Link;
 
-/// The state of one link.
+/// The state of a link.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LinkState {

@@ -51,7 +51,7 @@ impl Tls {
     pub(super) fn overridden_by(&self, files: &TlsFiles) -> Self {
         let ca = files.ca.clone().or_else(|| self.ca.clone());
         let from_url = files.cert.clone().map(|cert| {
-            // Certificate and key are often in one file; then one name is enough.
+            // Certificate and key are often in the same file; then its name is enough.
             let key = files.key.clone().unwrap_or_else(|| cert.clone());
             (cert, key)
         });

@@ -10,14 +10,14 @@ use super::{Destination, Link, LinkError, LinkWatch, Purpose};
 /// The source of a link for reading queues.
 #[derive(Clone)]
 pub(crate) enum Access {
-    /// An operator's program has one link for all its work.
+    /// An operator's program has a single link for all its work.
     Shared(LinkWatch),
     /// A service makes a new link for each visit, so that no message that it reads can cost the links that it
     /// consumes and publishes with.
     Own(Arc<Destination>),
 }
 
-/// A link for the time of one visit.
+/// A link for the time of a visit.
 pub(crate) struct Visit {
     pub(crate) link: Arc<Link>,
     is_own: bool,

@@ -1,4 +1,4 @@
-//! One listener per connection: lapin hands each event to exactly one.
+//! One listener per connection: lapin hands each event to a single listener.
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
@@ -15,7 +15,7 @@ use super::{Link, LinkError, Purpose};
 /// Events come at once. This interval only matters for a link that ended without an event.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// An event of one epoch of a link.
+/// An event of an epoch of a link.
 #[derive(Debug)]
 pub(crate) struct LinkNews {
     pub(crate) purpose: Purpose,

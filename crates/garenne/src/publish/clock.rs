@@ -16,7 +16,7 @@ pub(super) struct Clock {
     origin: Instant,
 }
 
-/// Wakes a task at given moments, one after another.
+/// Wakes a task at given moments, in turn.
 pub(super) struct Timer {
     clock: Clock,
     at: Moment,

@@ -30,7 +30,7 @@ impl Delays {
         Self::new(QueueKind::Quorum)
     }
 
-    /// Classic queues: they are cheaper, but live on one node. A message is lost if its destination is
+    /// Classic queues: they are cheaper, but live on a single node. A message is lost if its destination is
     /// missing or full when its delay is over.
     ///
     /// They have their own names (`garenne.delay.classic.00` to `27`), so services with classic levels do not
@@ -80,7 +80,7 @@ impl Publisher {
         self.levels.set(delays);
     }
 
-    /// Publishes one message that its queue gets after a delay: from 1 s to 8.5 years, in whole seconds,
+    /// Publishes a message that its queue gets after a delay: from 1 s to 8.5 years, in whole seconds,
     /// rounded up. The call returns when the broker has stored the message in its first level. From then on
     /// this program is no longer needed, and the broker may restart meanwhile.
     ///
@@ -101,7 +101,7 @@ impl Publisher {
     /// # When it arrives
     ///
     /// A message never arrives early. It arrives late by the time through one queue for each digit 1 of the
-    /// delay in binary (15 s: four queues; 16 s: one queue). Each queue took 40 to 250 ms on two busy cores,
+    /// delay in binary (15 s: 4 queues; 16 s: 1 queue). Each queue took 40 to 250 ms on two busy cores,
     /// classic queues less than quorum queues. An outage of the broker adds to this. A message never waits
     /// behind a message with a longer delay.
     ///
@@ -148,7 +148,7 @@ impl Publisher {
         }
     }
 
-    /// Publishes one message that its queue gets at a given time, like [`Publisher::send_after`] with the
+    /// Publishes a message that its queue gets at a given time, like [`Publisher::send_after`] with the
     /// delay until then. If the time has come already, the message is sent at once, like [`Publisher::send`];
     /// if it is less than a second ahead, the delay is 1 s.
     ///

@@ -13,7 +13,7 @@ use super::share::LinkShare;
 
 pub(super) type Machine = Publishing<Box<Job>, LinkShare>;
 
-/// Drives the state machine that decides for all channels of one owner task: it passes messages in, and
+/// Drives the state machine that decides for all channels of an owner task: it passes messages in, and
 /// answers them as the machine decides.
 pub(super) struct Driver {
     pub(super) machine: Machine,

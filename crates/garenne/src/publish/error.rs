@@ -62,7 +62,7 @@ pub enum PublishError {
         /// Whether the message was handed to a connection that was lost before the confirm came.
         sent: bool,
     },
-    /// The body exceeds the broker's message size limit, or the properties and headers do not fit into one
+    /// The body exceeds the broker's message size limit, or the properties and headers do not fit into a
     /// frame.
     TooLarge {
         /// The part that is too large, its size, and the limit.
@@ -79,7 +79,7 @@ pub enum PublishError {
         reply_to: String,
     },
     /// No broker takes the message as it is, and sending it costs the link. Either a header is a float that
-    /// is NaN or infinite, or the broker ended the link twice while this message was the only one in flight.
+    /// is NaN or infinite, or the broker ended the link twice while no other message was in flight.
     Unsendable {
         /// The fault in the message, or the broker's reason.
         what: String,

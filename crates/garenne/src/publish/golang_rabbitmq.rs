@@ -95,7 +95,7 @@ impl GolangRabbitmqPublisher {
         Outgoing::to_exchange(exchange, routing_key, payload).content_type(CONTENT_TYPE)
     }
 
-    /// Publishes one message to the queue, whatever its own address, and returns when the broker has
+    /// Publishes a message to the queue, whatever its own address, and returns when the broker has
     /// confirmed it.
     ///
     /// # Errors
@@ -117,7 +117,7 @@ impl GolangRabbitmqPublisher {
         self.deliver(message, queue, &[]).await
     }
 
-    /// Publishes one message that the queue gets after a delay: from 1 s to 49 days, in whole seconds,
+    /// Publishes a message that the queue gets after a delay: from 1 s to 49 days, in whole seconds,
     /// rounded up. The message waits in the package's queue for this delay, `<queue>_delay_<seconds>`,
     /// persistent, and arrives with `retry_nums` 0.
     ///

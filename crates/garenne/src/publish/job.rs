@@ -1,4 +1,4 @@
-//! One message on its way to the broker.
+//! A message that is sent to the broker.
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;

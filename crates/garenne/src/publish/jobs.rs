@@ -46,7 +46,7 @@ pub(super) fn stopped(sent: bool) -> PublishError {
 }
 
 impl ConfirmChannel {
-    /// Publishes one message and waits for its confirm.
+    /// Publishes a message and waits for its confirm.
     ///
     /// # Cancel safety
     ///

@@ -12,7 +12,7 @@ use super::job::HEADER_FRAME_OVERHEAD;
 use super::{Delays, Outgoing, PublishError};
 use crate::link::{Kind, Link, LinkError, bind_destination, declare_levels};
 
-/// How long all declarations for one message may take.
+/// How long all declarations for a message may take.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// How long a destination is assumed to exist. Somebody may delete a queue and make it again, and its binding
 /// is gone then; a new binding costs a round trip.

@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-/// Limits of one confirm channel.
+/// Limits of a confirm channel.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
     pub(crate) confirm_timeout: Duration,
     pub(crate) max_message_size: usize,
 }
 
-/// RabbitMQ 3's limit for one message. RabbitMQ 4 takes 16 MiB by default, and reports larger messages.
+/// RabbitMQ 3's limit for a message. RabbitMQ 4 takes 16 MiB by default, and reports larger messages.
 const MAX_MESSAGE_SIZE: usize = 128 * 1024 * 1024;
 
 impl Limits {

@@ -92,7 +92,7 @@ impl Owner {
         }
     }
 
-    /// Publishes on one channel until it is lost or left; breaks when no sender is left.
+    /// Publishes on a channel until it is lost or left; breaks when no sender is left.
     async fn publish_on(&mut self, link: &Arc<Link>, mut opened: Opened) -> ControlFlow<()> {
         let (port, driver) = (&mut opened.port, &mut self.driver);
         let mut session = Session::new(link, port, driver, self.replies.as_ref());

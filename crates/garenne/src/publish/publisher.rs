@@ -21,8 +21,8 @@ use super::{
 use crate::body::Body;
 use crate::link::{Link, LinkWatch};
 
-/// Sends messages, each confirmed by the broker. A publisher is cheap to clone. All clones share one channel
-/// and pipeline their confirms, so concurrent sends cost one round trip together, not one each.
+/// Sends messages, each confirmed by the broker. A publisher is cheap to clone. All clones share a channel
+/// and pipeline their confirms, so concurrent sends cost a single round trip together.
 ///
 /// ```no_run
 /// # use garenne::prelude::*;
@@ -217,7 +217,7 @@ impl Publisher {
         })
     }
 
-    /// Publishes one message and returns when the broker has confirmed it: the message is in every queue that
+    /// Publishes a message and returns when the broker has confirmed it: the message is in every queue that
     /// it was routed to, and on disk where queue and message are durable.
     ///
     /// The call always returns. While the broker cannot take messages, [`WhenDown`] decides how long it
@@ -246,7 +246,7 @@ impl Publisher {
     /// Publishes many messages, pipelined, and gives their results in the order of the messages.
     ///
     /// It pulls the next message when the window has a place for it, so a source of any length takes bounded
-    /// memory: 1,024 messages and 64 MiB unless the publisher has other bounds, plus one message that waits
+    /// memory: 1,024 messages and 64 MiB unless the publisher has other bounds, plus a message that waits
     /// for its place. If the caller does not take results, sending stops too: see [`SendAll`].
     ///
     /// ```no_run

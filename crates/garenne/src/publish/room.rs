@@ -42,7 +42,7 @@ impl Tally {
     }
 }
 
-/// The place of one message; dropping it frees the place.
+/// The place of a message; dropping it frees the place.
 pub(super) struct Place {
     tally: Arc<Tally>,
     bytes: u64,
@@ -69,7 +69,7 @@ impl Room {
         &self.tally
     }
 
-    /// A place in the window, if one is free now.
+    /// A place in the window, if a place is free now.
     pub(super) fn try_enter(&self, size: usize) -> Option<Place> {
         let slot = Arc::clone(&self.slots).try_acquire_owned().ok()?;
         let bytes = Arc::clone(&self.bytes).try_acquire_many_owned(self.weight(size));

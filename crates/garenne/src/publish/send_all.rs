@@ -38,7 +38,7 @@ pub struct SendAll<'a> {
 
 type Entering = Pin<Box<dyn Future<Output = Result<Ticket, PublishError>> + Send>>;
 
-/// The answer to one message, or the ticket for it.
+/// The answer to a message, or the ticket for it.
 enum Answer {
     Due(Ticket),
     /// The message was not handed over.

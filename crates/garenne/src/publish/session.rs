@@ -1,4 +1,4 @@
-//! One session on a confirm channel: it publishes messages and handles the broker's answers.
+//! A session on a confirm channel: it publishes messages and handles the broker's answers.
 
 use std::sync::Arc;
 

@@ -22,7 +22,7 @@ pub struct PublisherStatus {
     pub failed: u64,
     /// How often a message was sent again that may have been stored before, because before its confirm came,
     /// the link or the channel was lost, or the channel was left because of its refusals. Each such message
-    /// may be on the broker twice, with one message id.
+    /// may be on the broker twice, with the same message id.
     pub possible_duplicates: u64,
     /// Replies that came when no request waited for them any more, and were discarded.
     pub late_replies: u64,

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 /// What happens to a message while the broker cannot take it: there is no link, or the broker blocks
 /// publishers (`connection.blocked`, a memory or disk alarm).
 ///
-/// It is set for a publisher ([`Publisher::when_down`](crate::Publisher::when_down)) or for one message
+/// It is set for a publisher ([`Publisher::when_down`](crate::Publisher::when_down)) or for a message
 /// ([`Outgoing::when_down`](crate::Outgoing::when_down)); the message's setting comes first. It bounds the
 /// wait for the broker, not the wait for a confirm, which has the confirm timeout.
 ///
@@ -38,7 +38,7 @@ pub enum WhenDown {
     },
 }
 
-/// How long one message may wait for a broker that takes it.
+/// How long a message may wait for a broker that takes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Patience {
     /// A copy that garenne itself sends. If the link is down it fails at once, because the holder of the

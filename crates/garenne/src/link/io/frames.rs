@@ -21,7 +21,7 @@ const LARGE: usize = 16 * 1024;
 pub(super) struct Frames {
     /// Written before `rest`.
     whole: VecDeque<Bytes>,
-    /// Small frames, one after another.
+    /// Small frames, in order.
     rest: BytesMut,
 }
 
@@ -70,7 +70,7 @@ impl Frames {
         self.settlement(channel, 80, tag, if multiple { MULTIPLE } else { 0 });
     }
 
-    /// `basic.nack` of one delivery, with requeue (RabbitMQ's class 60, method 120).
+    /// `basic.nack` of a delivery, with requeue (RabbitMQ's class 60, method 120).
     pub(super) fn requeue(&mut self, channel: u16, tag: u64) {
         self.settlement(channel, 120, tag, REQUEUE);
     }

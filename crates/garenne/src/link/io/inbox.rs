@@ -28,7 +28,7 @@ pub(crate) enum Incoming {
     Closed(LinkError),
 }
 
-/// The events of one channel.
+/// The events of a channel.
 #[derive(Debug)]
 pub(super) struct Inbox {
     /// The purpose of the channel, in words for an error: ``queue `orders` ``.
@@ -171,7 +171,7 @@ impl Inboxes {
     }
 }
 
-/// Sorts the events of one read by channel, and puts them into the inboxes, so that each task is woken once.
+/// Sorts the events of a read by channel, and puts them into the inboxes, so that each task is woken once.
 #[derive(Debug, Default)]
 pub(super) struct Sorter {
     /// The channels of this read, and lists of earlier reads whose memory is used again.

@@ -14,7 +14,7 @@ use bytes::{Buf, Bytes};
 use super::frames::Frames;
 use super::transport::Sink;
 
-/// How many pieces are written with one call.
+/// How many pieces a single call writes.
 const PIECES: usize = 16;
 
 pub(super) struct Out {

@@ -18,8 +18,8 @@ use super::{Publish, Shared};
 use crate::link::{LinkError, Loss, call};
 use crate::wire::short;
 
-/// A channel, which one task owns. That task sees the events in the broker's order, and no other task writes
-/// on the channel.
+/// A channel, which a single task owns. That task sees the events in the broker's order, and no other task
+/// writes on the channel.
 ///
 /// Messages, confirms, returns and acks bypass lapin. Calls with an answer go through lapin.
 pub(crate) struct Port {
@@ -177,7 +177,7 @@ impl Port {
         }
     }
 
-    /// Gets one message from a queue. With `no_ack` the queue forgets it at once.
+    /// Gets a message from a queue. With `no_ack` the queue forgets it at once.
     ///
     /// # Cancel safety
     ///

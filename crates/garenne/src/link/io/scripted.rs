@@ -19,7 +19,7 @@ struct State {
     written: Vec<u8>,
     /// The socket takes this many bytes before it is full.
     room: usize,
-    /// The most bytes that one call takes; 0 is no limit.
+    /// The most bytes that a call takes; 0 is no limit.
     at_once: usize,
     /// Flushing waits too.
     holds_back: bool,

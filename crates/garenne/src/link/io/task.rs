@@ -14,7 +14,7 @@ use super::inbox::{Incoming, Sorter};
 use super::transport::Source;
 use crate::link::LinkError;
 
-/// The most bytes of one read. lapin gets its frames after all of these bytes were processed.
+/// The most bytes of a read. lapin gets its frames after all of these bytes were processed.
 const CHUNK: usize = 64 * 1024;
 
 /// lapin considers a connection dead when it has read nothing for two heartbeats, and it does not see the
@@ -77,7 +77,7 @@ impl Task {
         }
     }
 
-    /// Processes the bytes of one read. Messages are in their inboxes before lapin sees the frames that came
+    /// Processes the bytes of a read. Messages are in their inboxes before lapin sees the frames that came
     /// after them.
     fn look_at(&mut self, read: usize) -> Result<(), ReadError> {
         let Self {

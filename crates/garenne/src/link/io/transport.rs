@@ -1,4 +1,4 @@
-//! The socket of a link, plain or with TLS, as two halves: one task reads, any thread writes.
+//! The socket of a link, plain or with TLS, as two halves: a task reads, any thread writes.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;

@@ -1,4 +1,4 @@
-//! One attempt to make every missing link again.
+//! An attempt to make every missing link again.
 
 use std::pin::Pin;
 use std::sync::Arc;

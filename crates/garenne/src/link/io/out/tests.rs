@@ -285,7 +285,7 @@ fn put_many(frames: &mut Frames, channel: u16, tag: u64) {
     }
 }
 
-/// How many bytes one thread writes.
+/// How many bytes each thread writes.
 fn length_of_many() -> usize {
     let mut frames = Frames::default();
     for tag in 1..=FRAMES {

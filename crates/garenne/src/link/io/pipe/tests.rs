@@ -123,7 +123,7 @@ fn a_part_of_a_frame_waits_for_the_rest() {
 
 #[test]
 fn lapin_hears_its_own_frame_size_and_the_broker_what_was_agreed_on() {
-    // Offered, wanted, agreed on.
+    // The broker's offer, the wanted size, and the negotiated size.
     let cases = [
         (131_072, None, 131_072),
         (131_072, Some(0), 131_072),
