@@ -27,7 +27,7 @@ impl BrokerAdmin {
     ///
     /// # Errors
     ///
-    /// [`AdminError`]; [`AdminError::is_refusal`] when the user may not.
+    /// [`AdminError`]; [`AdminError::is_refusal`] when the user may not read.
     ///
     /// # Cancel safety
     ///

@@ -71,8 +71,8 @@ impl Parked {
         Some(self.outgoing(parking, properties))
     }
 
-    /// A copy without the headers that do not fit into a frame, and their names: for a message that its queue
-    /// would drop soon.
+    /// A copy without the headers that do not fit into a frame; it lists the names of these headers. It is
+    /// for a message that its queue would drop soon.
     pub(super) fn last_resort(&self, parking: &str, header_room: usize) -> Option<Outgoing> {
         (self.returns() >= RETURNS_LAST)
             .then(|| self.outgoing(parking, self.record.parking_properties(header_room)))

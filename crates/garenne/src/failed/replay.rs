@@ -79,8 +79,8 @@ impl Replay {
         }
     }
 
-    /// Sends at most this many messages a second, evenly spaced; 0 is taken as 1. Too high a rate may
-    /// overload the cause of the failures again.
+    /// Sends at most this many messages a second, evenly spaced; 0 is taken as 1. At too high a rate, the
+    /// overload that made the messages fail may return.
     pub fn rate(self, per_second: u32) -> Self {
         Self {
             rate: Some(per_second),
@@ -365,7 +365,7 @@ impl Run<'_> {
     }
 }
 
-/// The message as it is sent again, cut to frames of this size.
+/// The message as it is sent again, with properties that fit into a frame of this size.
 fn outgoing(record: &FailedMessage, body: Option<Bytes>, frame_max: Option<usize>) -> Outgoing {
     let mut properties = record.replay_properties(&new_message_id());
     let room = frame_max.map_or(usize::MAX, |max| max.saturating_sub(FRAME_OVERHEAD));

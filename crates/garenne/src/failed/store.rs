@@ -34,7 +34,7 @@ pub trait FailedStore: Send + Sync {
     fn insert(&self, records: Vec<FailedMessage>) -> StoreFuture<'_, Inserted>;
 }
 
-/// Reads failed messages in turn.
+/// Reads failed messages one at a time.
 ///
 /// The caller answers for each message that it gets: [`FailedCursor::remove`] or [`FailedCursor::keep`]. Many
 /// messages may be unanswered at once. A store may hold a message until its answer, so that no other reader
@@ -114,8 +114,8 @@ pub struct StoredFailure {
 /// own statements may be forged, so no filter should hide them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PassedOver {
-    /// Selected, but in [doubt](FailedMessage::doubt), while the query excludes [doubtful
-    /// messages](FailedQuery::without_doubtful).
+    /// Selected, but in [doubt](FailedMessage::doubt), and the query [excludes
+    /// doubt](FailedQuery::without_doubtful).
     pub withheld: u64,
     /// Not selected, but in doubt, or failed for an unknown reason, or parked by the broker at a time that is
     /// [too early](FailedQuery::since) and that a producer may have written.

@@ -11,7 +11,7 @@ use super::{Link, LinkError};
 /// Which of a queue's consumers get messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Consumers {
-    /// All of them.
+    /// All consumers.
     All,
     /// One at a time (`x-single-active-consumer`). A consumer that cancels hands the queue to the next.
     SingleActive,

@@ -31,7 +31,7 @@ pub(crate) type Prepare =
 
 /// Keeps links, until it is told to [stop dialling](Keeper::stop_dialling) or dropped.
 ///
-/// It lives in its owner's task, which polls it for events; links and attempts live on their own runtime.
+/// It runs where its owner runs, which polls it for events; links and attempts live on their own runtime.
 pub(crate) struct Keeper {
     links: Vec<KeptLink>,
     redial: Redial,

@@ -99,8 +99,8 @@ impl PublisherBuilder {
     }
 
     /// How long a send waits for its confirm: above zero, 10 s by default. Time in which the broker blocks
-    /// publishers does not count. If it is too short, messages that a slow broker does store fail as late; if
-    /// it is too long, a broker that hangs is noticed late.
+    /// publishers does not count. If it is too short, sends time out although a slow broker does store the
+    /// messages; if it is too long, a broker that hangs is noticed late.
     pub fn confirm_timeout(self, confirm_timeout: Duration) -> Self {
         Self {
             confirm_timeout,

@@ -9,7 +9,7 @@ pub(crate) struct Limits {
     pub(crate) max_message_size: usize,
 }
 
-/// RabbitMQ 3's limit for a message. RabbitMQ 4 takes 16 MiB by default, and reports larger messages.
+/// RabbitMQ 3's limit for a message. RabbitMQ 4 takes 16 MiB by default; its refusal says so.
 const MAX_MESSAGE_SIZE: usize = 128 * 1024 * 1024;
 
 impl Limits {
