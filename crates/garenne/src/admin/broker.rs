@@ -1,4 +1,4 @@
-//! One connection of an operator's.
+//! An operator's connection to a broker.
 
 use std::sync::Arc;
 
@@ -15,30 +15,30 @@ use crate::link::{
 };
 use crate::publish::{ConnectError, Publisher, PublisherBuilder};
 
-/// What is dialled when nobody says anything else.
+/// The default address.
 const LOCAL: &str = "amqp://localhost:5672";
 
-/// An operator's connection to a broker, on a thread of its own. It is not made again when it is
-/// lost: what was asked for then fails, and says so.
+/// An operator's connection to a broker, on its own thread. A lost connection is not made again: calls then
+/// fail with an error that says so.
 pub struct BrokerAdmin {
     destination: Destination,
     link: Arc<Link>,
     links: watch::Sender<Option<Arc<Link>>>,
-    /// `None` while it is being dropped.
+    /// `None` while the connection is being dropped.
     runtime: Option<Runtime>,
 }
 
 impl BrokerAdmin {
-    /// Connects to the first of these brokers that answers (addresses separated by commas), or to
-    /// those in `AMQP_URL`, or to `amqp://localhost:5672`. TLS is configured by `GARENNE_TLS_CA`,
-    /// `GARENNE_TLS_CERT` and `GARENNE_TLS_KEY`, and by the address itself.
+    /// Connects to the first broker that answers: of the given addresses (separated by commas), else of
+    /// `AMQP_URL`, else `amqp://localhost:5672`. TLS is configured by `GARENNE_TLS_CA`, `GARENNE_TLS_CERT`
+    /// and `GARENNE_TLS_KEY`, and by the address itself.
     ///
-    /// It answers within 10 s for the name of a host, and 20 s for each of its addresses: connect 5 s, TLS
-    /// 5 s, AMQP handshake 10 s.
+    /// The call takes at most 10 s for the name of a host, and 20 s for each of its addresses: connect 5 s,
+    /// TLS 5 s, AMQP handshake 10 s.
     ///
     /// # Errors
     ///
-    /// [`ConnectError`] says what is wrong and what to do about it, never a password.
+    /// [`ConnectError`] says what is wrong and how to mend the fault; it never contains a password.
     ///
     /// # Cancel safety
     ///
@@ -63,7 +63,7 @@ impl BrokerAdmin {
             name: format!("garenne on {} (admin)", host_name()),
             runtime: guard.handle().clone(),
         };
-        // Nobody reads the news.
+        // No task reads the news.
         let (news, _) = mpsc::unbounded_channel();
         let dialling = destination.dial(Purpose::Consume, Epoch(1), news);
         let link = dialling.await.map_err(|error| ConnectError::of(&error))?;
@@ -81,17 +81,17 @@ impl BrokerAdmin {
         &self.link.broker
     }
 
-    /// The user that is logged in.
+    /// The user of the connection.
     #[must_use]
     pub fn user(&self) -> &str {
         self.url().map_or("", BrokerUrl::user)
     }
 
-    /// A publisher to the same broker, with a link and a thread of its own.
+    /// A publisher to the same broker, with its own link and thread.
     ///
     /// # Errors
     ///
-    /// As [`BrokerAdmin::connect`].
+    /// As for [`BrokerAdmin::connect`].
     ///
     /// # Cancel safety
     ///
@@ -103,7 +103,7 @@ impl BrokerAdmin {
             .await
     }
 
-    /// The failed messages of these queues, where they are parked.
+    /// The failed messages of these queues, in their parking queues.
     #[must_use]
     pub fn failed(
         &self,
@@ -118,11 +118,12 @@ impl BrokerAdmin {
         )
     }
 
-    /// Who the broker is. It is asked over a connection of its own, which nobody logs in to.
+    /// The product, version, cluster and platform of the broker. The question goes over a separate
+    /// connection, without a login.
     ///
     /// # Errors
     ///
-    /// [`AdminError`] when it does not answer.
+    /// [`AdminError`] when the broker does not answer.
     ///
     /// # Cancel safety
     ///
@@ -136,30 +137,30 @@ impl BrokerAdmin {
             .map_err(|error| AdminError::of(&error))
     }
 
-    /// Compares one entity of a queue's topology with what is on the broker, and changes nothing.
+    /// Compares an entity of a queue's topology with its state on the broker, and changes nothing.
     ///
     /// # Errors
     ///
-    /// [`AdminError`] when the broker does not answer. That it refuses is a [`Finding`].
+    /// [`AdminError`] when the broker does not answer. A refusal is not an error but a [`Finding`].
     ///
     /// # Cancel safety
     ///
-    /// Nothing is lost when the future is dropped.
+    /// Dropping the future loses nothing.
     pub async fn inspect(&self, entity: &Entity) -> Result<Finding, AdminError> {
         inspect(&self.link, entity)
             .await
             .map_err(|error| AdminError::of(&error))
     }
 
-    /// How many messages are ready in a queue; those that consumers hold do not count.
+    /// How many messages are ready in a queue; messages that consumers hold do not count.
     ///
     /// # Errors
     ///
-    /// [`AdminError`] when there is no such queue, or the broker refuses or does not answer.
+    /// [`AdminError`] when the queue does not exist, or the broker refuses or does not answer.
     ///
     /// # Cancel safety
     ///
-    /// Nothing is lost when the future is dropped.
+    /// Dropping the future loses nothing.
     pub async fn depth(&self, queue: &str) -> Result<u32, AdminError> {
         let asking = message_count(&self.link, queue);
         self.link
@@ -168,15 +169,15 @@ impl BrokerAdmin {
             .map_err(|error| AdminError::of(&error))
     }
 
-    /// Declares everything that the queue needs: what is missing is made, what is there stays.
+    /// Declares every entity that the queue needs: missing entities are made, existing entities stay.
     ///
     /// # Errors
     ///
-    /// [`AdminError`] when something is there with other arguments, or the broker refuses.
+    /// [`AdminError`] when an entity exists with other arguments, or the broker refuses.
     ///
     /// # Cancel safety
     ///
-    /// When the future is dropped, a part may have been made. Declaring again makes the rest.
+    /// If the future is dropped, some entities may have been made. Declaring again makes the rest.
     pub async fn declare(&self, queue: &Queue) -> Result<(), AdminError> {
         let queue = queue.clone().declare(Declare::Create);
         declare_queue(&self.link, &queue)
@@ -185,7 +186,7 @@ impl BrokerAdmin {
             .map_err(|error| AdminError::of(&error))
     }
 
-    /// How often each side of the connection shows that it lives, in seconds; 0 when neither does.
+    /// The heartbeat interval of the connection, in seconds; 0 when neither side sends heartbeats.
     #[must_use]
     pub fn heartbeat_secs(&self) -> u16 {
         self.link.heartbeat_secs()
@@ -200,7 +201,7 @@ impl BrokerAdmin {
         &self.link
     }
 
-    /// The URL that the link was made with.
+    /// The URL of the link.
     fn url(&self) -> Option<&BrokerUrl> {
         let is_ours = |url: &&BrokerUrl| url.to_string() == self.link.broker;
         self.destination.brokers.iter().find(is_ours)
@@ -222,7 +223,7 @@ impl std::fmt::Debug for BrokerAdmin {
     }
 }
 
-/// Ends a runtime without waiting, as it must be ended where another runtime runs.
+/// Ends a runtime without waiting, because a runtime may not be waited for inside another runtime.
 struct RuntimeGuard(Option<Runtime>);
 
 impl RuntimeGuard {

@@ -1,4 +1,4 @@
-//! What an operator wants to know beside the topology: rights, and the broker's clock.
+//! Checks for an operator beside the topology: rights, and the broker's clock.
 
 use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -18,20 +18,20 @@ use crate::wire::short;
 /// The flag word of a message without properties.
 const NO_PROPERTIES: [u8; 2] = [0, 0];
 
-/// How long a message takes from one queue to the next at most.
+/// How long a message takes from a queue to the next at most.
 const HOP: Duration = Duration::from_secs(5);
 
 impl BrokerAdmin {
-    /// Whether this user may read from a queue that is empty. `None` when it is not: then the only way to
-    /// find out would take a message out of it.
+    /// Whether this user may read from an empty queue. `None` when the queue is not empty: then the only test
+    /// would take a message out of it.
     ///
     /// # Errors
     ///
-    /// [`AdminError`]; [`AdminError::is_refusal`] when the user may not.
+    /// [`AdminError`]; [`AdminError::is_refusal`] when the user may not read.
     ///
     /// # Cancel safety
     ///
-    /// Nothing is lost when the future is dropped: what may have been taken out comes back.
+    /// Dropping the future loses nothing: a message that was taken out returns to the queue.
     pub async fn may_read(&self, queue: &str) -> Result<Option<()>, AdminError> {
         let link = self.link();
         let looking = async {
@@ -40,7 +40,7 @@ impl BrokerAdmin {
             }
             let mut port = link.open_port(format!("queue `{queue}`")).await?;
             port.get(queue, false).await?;
-            // A message that came in meanwhile goes back when the channel is closed.
+            // A message that came in meanwhile returns to the queue when the channel is closed.
             port.close().await?;
             Ok(Some(()))
         };
@@ -49,9 +49,9 @@ impl BrokerAdmin {
             .map_err(|error| AdminError::of(&error))
     }
 
-    /// How far the broker's clock is ahead of this host's, in whole seconds: the only clock that a broker
-    /// shows is the time that it writes into a dead letter. That takes two short-lived queues of this
-    /// connection alone, and the right to declare them.
+    /// How far the broker's clock is ahead of this host's, in whole seconds. A broker shows its clock only in
+    /// the time that it writes into a dead letter. The measurement needs two short-lived queues, exclusive to
+    /// this connection, and the right to declare them.
     ///
     /// # Errors
     ///
@@ -59,7 +59,7 @@ impl BrokerAdmin {
     ///
     /// # Cancel safety
     ///
-    /// The queues are gone with the connection.
+    /// The queues end with the connection.
     pub async fn clock_ahead_secs(&self) -> Result<i64, AdminError> {
         let link = self.link();
         let measuring = async {
@@ -78,7 +78,7 @@ impl BrokerAdmin {
     }
 }
 
-/// Lets a message expire, and reads when the broker says that it did.
+/// Lets a message expire, and reads the broker's time of that event.
 async fn time_of_death(port: &mut Port) -> Result<u64, LinkError> {
     let end = own_queue(port.channel(), FieldTable::default()).await?;
     let mut arguments = FieldTable::default();
@@ -123,9 +123,9 @@ async fn time_of_death(port: &mut Port) -> Result<u64, LinkError> {
     }
 }
 
-/// A queue of this connection alone, with a name that the broker makes up.
+/// An exclusive queue of this connection, with a name from the broker.
 async fn own_queue(channel: &Channel, mut arguments: FieldTable) -> Result<String, LinkError> {
-    // A virtual host may have another default; those cannot be exclusive.
+    // The default queue type of a virtual host may be another, which cannot be exclusive.
     arguments.insert(
         short("x-queue-type"),
         AMQPValue::LongString("classic".into()),
@@ -140,7 +140,7 @@ async fn own_queue(channel: &Channel, mut arguments: FieldTable) -> Result<Strin
     Ok(queue.name().as_str().to_owned())
 }
 
-/// Why something could not be found out or done on a broker.
+/// Why a check or an action on a broker failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AdminError {
     refusal: bool,
@@ -171,19 +171,19 @@ impl AdminError {
         }
     }
 
-    /// Whether the broker answered and refuses, so that somebody must change something.
+    /// Whether the broker answered with a refusal, so that somebody must change something.
     #[must_use]
     pub const fn is_refusal(&self) -> bool {
         self.refusal
     }
 
-    /// Whether something that was asked for is not there. A queue whose node is down is not missing.
+    /// Whether an entity that was asked for does not exist. A queue whose node is down is not missing.
     #[must_use]
     pub const fn is_missing(&self) -> bool {
         self.missing
     }
 
-    /// AMQP's reply code, if the broker said no: 403 for a right that this user does not have.
+    /// AMQP's reply code, if the broker refused: 403 for a right that this user does not have.
     #[must_use]
     pub const fn code(&self) -> Option<u16> {
         self.code
@@ -196,7 +196,7 @@ impl fmt::Display for AdminError {
     }
 }
 
-/// The source is what lies below the words of this error, if anything does.
+/// The source is the error below the words of this error, if there is any.
 impl std::error::Error for AdminError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         self.cause.source()

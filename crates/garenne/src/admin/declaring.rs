@@ -1,4 +1,4 @@
-//! Declaring what a queue needs, as far as that is possible.
+//! Declares the entities that a queue needs, as far as that is possible.
 
 use garenne_core::{Declare, Entity, Queue};
 
@@ -6,37 +6,37 @@ use super::is_usable;
 use super::{AdminError, BrokerAdmin, Difference, Finding};
 use crate::link::declare_one;
 
-/// What became of one entity that was to be declared.
+/// The result of declaring an entity.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Declared {
-    /// It was missing, or cannot be asked for, and is there now.
+    /// The entity was missing, or cannot be inspected, and exists now.
     Made,
-    /// It was there as wanted.
+    /// The entity existed with the wanted arguments.
     There,
-    /// It is there, and with which arguments this user may not see.
+    /// The entity exists, but this user may not see its arguments.
     Unseen,
-    /// It is there with other arguments, and can be used as it is by a service that adopts it.
+    /// The entity exists with other arguments; a service that adopts it can use it as it is.
     Adopted {
-        /// In what it differs.
+        /// The arguments that differ.
         differences: Vec<Difference>,
     },
-    /// It is there with other arguments, and stays as it is.
+    /// The entity exists with other arguments, and stays as it is.
     Differs {
-        /// In what it differs.
+        /// The arguments that differ.
         differences: Vec<Difference>,
     },
-    /// The queue itself is to be adopted, and is not there.
+    /// The queue itself is to be adopted, and does not exist.
     Missing,
-    /// The broker does not let it be made.
+    /// The broker does not allow the declaration.
     Refused {
-        /// What it says.
+        /// The broker's reason.
         reason: String,
     },
 }
 
 impl Declared {
-    /// Whether a service finds what it needs.
+    /// Whether a service can work with the entity.
     #[must_use]
     pub const fn is_good(&self) -> bool {
         matches!(
@@ -47,16 +47,16 @@ impl Declared {
 }
 
 impl BrokerAdmin {
-    /// Declares everything that the queue needs, one after the other: what cannot be made keeps nothing else from
-    /// being made. With [`Declare::Verify`] the queue itself is adopted: looked at, and not made.
+    /// Declares every entity that the queue needs, in turn. An entity that cannot be made does not
+    /// stop the others. With [`Declare::Verify`] the queue itself is adopted: it is inspected, not made.
     ///
     /// # Errors
     ///
-    /// [`AdminError`] when the broker does not answer. That it refuses is a [`Declared`].
+    /// [`AdminError`] when the broker does not answer. A refusal is not an error but a [`Declared`].
     ///
     /// # Cancel safety
     ///
-    /// When the future is dropped, a part may have been made. Declaring again makes the rest.
+    /// If the future is dropped, some entities may have been made. Declaring again makes the rest.
     pub async fn declare_each(&self, queue: &Queue) -> Result<Vec<(Entity, Declared)>, AdminError> {
         let mut all = Vec::new();
         for entity in queue.topology() {

@@ -1,7 +1,7 @@
-//! An operator's way to a broker: looking at what is there, declaring what is missing, and working on
-//! parked messages, without a running system.
+//! An operator's access to a broker without a running system: inspect entities, declare missing ones, and
+//! work on parked messages.
 //!
-//! The `garenne` command is made of these.
+//! The `garenne` command is built on this module.
 
 mod broker;
 mod checks;

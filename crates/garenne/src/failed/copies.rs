@@ -13,7 +13,7 @@ use crate::publish::new_message_id;
 /// The header that a copy carries. It means nothing outside of the look, and no record shows it.
 const MARK: &str = "x-garenne-look";
 
-/// Of which message a copy is.
+/// The message that a copy replaces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum CopyOf {
     /// Of a message that was handed out.

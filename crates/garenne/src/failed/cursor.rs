@@ -1,7 +1,7 @@
-//! Reading parking queues: the second place, beside a consumer's, where messages are acked.
+//! Reads parking queues. Beside the consumer, this is the second place where messages are acked.
 //!
-//! A message leaves its parking queue here when its reader removes it, or when the copy that takes
-//! its place is confirmed. All others are given back.
+//! A message leaves its parking queue here when its reader removes it, or when the copy that replaces it is
+//! confirmed. All other messages are given back.
 
 mod leaving;
 
@@ -26,14 +26,14 @@ use super::store::{
 use crate::link::{LinkError, Port, Visit, Writer, message_count};
 use crate::publish::Publisher;
 
-/// How many messages are asked for ahead of the reader, each on a channel of its own: a broker answers
-/// the questions of one channel one after the other, and a quorum queue writes each to its disk.
+/// How many messages the cursor requests ahead of its reader, each on its own channel: a broker answers the
+/// requests of a channel in turn, and a quorum queue writes each request to its disk.
 const AHEAD: usize = 16;
-/// The same, as part of a key.
+/// The same number, as part of a key.
 const CHANNELS: u64 = 16;
 
-/// A message that came back so often is replaced by a copy before anything else is done with it:
-/// whoever reads here is killed again and again.
+/// A message that came back this often is replaced by a copy before anything else is done with it: it seems
+/// to kill its readers again and again.
 const RETURNS_ALARMING: i128 = 2;
 
 /// How long messages are held: half of the broker's default `consumer_timeout`.
@@ -41,21 +41,21 @@ const HOLD_MAX: Duration = Duration::from_secs(15 * 60);
 
 type Got = (usize, Port, Result<Option<Parked>, LinkError>);
 
-/// Reads one parking queue after the other, over channels of its own.
+/// Reads parking queues in turn, over its own channels.
 pub(super) struct ParkingCursor {
     visit: Visit,
-    /// Channels that ask nothing at the moment.
+    /// Channels without an open request.
     idle: VecDeque<(usize, Port)>,
-    /// The ways to write on all channels.
+    /// The writers of all channels.
     writers: Vec<Writer>,
     query: FailedQuery,
     queues: VecDeque<String>,
     current: Option<Current>,
     gets: FuturesOrdered<BoxFuture<'static, Got>>,
-    /// Handed out, and not answered yet.
+    /// Messages that were handed out and have no answer yet.
     open: BTreeMap<u64, (String, Parked)>,
     replacing: Replacing,
-    /// Messages that were to be replaced before anybody saw them, and could not be.
+    /// Messages that had to be replaced before they were handed out, but could not be.
     unseen: VecDeque<(String, Parked)>,
     /// How many messages of each queue are to be given back.
     staying: BTreeMap<String, u32>,
@@ -69,12 +69,11 @@ pub(super) struct ParkingCursor {
 struct Current {
     queue: String,
     parking: String,
-    /// How many of the messages that were in it at first have not come. What comes besides has been put
-    /// there meanwhile.
+    /// How many of the queue's first messages have not come yet. Any further message was put there meanwhile.
     left: u32,
-    /// It has answered that it is empty, or nothing more is wanted.
+    /// The queue has answered that it is empty, or the reader wants no more.
     is_over: bool,
-    /// Copies were put into it since it was last asked because of that.
+    /// Copies were put into the queue since it was last asked for copies.
     has_put_behind: bool,
 }
 
@@ -105,7 +104,7 @@ impl ParkingCursor {
             seen: Seen::All,
             passed_over: PassedOver::default(),
         };
-        // A queue that is not there shall be told at once, not after the first line of a list.
+        // Reports a missing queue at once, not after the first line of a list.
         cursor.next_queue().await?;
         Ok(cursor)
     }
@@ -141,7 +140,7 @@ impl ParkingCursor {
         self.current = Some(Current {
             queue,
             parking,
-            // A queue that says that it is empty may only have had no time to count.
+            // A queue that reports itself empty may not have counted yet.
             left: left.max(1),
             is_over: false,
             has_put_behind: false,
@@ -172,7 +171,7 @@ impl ParkingCursor {
                     };
                     self.idle.push_back((place, port));
                     let Some(parked) = got.map_err(|e| of_link(&e))? else {
-                        // Somebody else took the rest.
+                        // Another reader took the rest.
                         self.stop_asking();
                         continue;
                     };
@@ -186,9 +185,9 @@ impl ParkingCursor {
         }
     }
 
-    /// Everything that was asked for has come. The queue may have been found empty while copies were on
-    /// their way back into it: when all are there, it is asked once more. What does not come then, somebody
-    /// else has taken. `false`: there is nothing to ask for.
+    /// Called when all requests are answered. The queue may have reported itself empty while copies were on
+    /// their way back into it, so the cursor asks once more when all copies are there. A copy that does not
+    /// come then was taken by another reader. `false`: nothing is left to ask for.
     async fn ask_for_copies(&mut self) -> Result<bool, StoreError> {
         self.settle_all().await?;
         let are_owed = self.replacing.copies.unseen() > 0;
@@ -262,7 +261,7 @@ impl ParkingCursor {
         Ok(None)
     }
 
-    /// Hands a message out if it is meant, and keeps it in its queue if not.
+    /// Hands a message out if the query selects it; otherwise keeps it in its queue.
     async fn judge(
         &mut self,
         parking: String,
@@ -292,7 +291,7 @@ impl ParkingCursor {
         }
     }
 
-    /// Gives everything back that is not removed. `nack`, not `reject`: nothing of it has failed.
+    /// Gives back every message that was not removed. It uses `nack`, not `reject`: no message has failed.
     async fn let_go(mut self) -> Result<Seen, StoreError> {
         if self.to_come() > 0 || !self.gets.is_empty() || !self.queues.is_empty() {
             self.seen = self.seen_so_far();
@@ -339,7 +338,7 @@ impl ParkingCursor {
         }
     }
 
-    /// What was cut short by the limit has been seen as far as it was wanted.
+    /// A reading that its limit cut short counts as complete.
     fn seen_so_far(&self) -> Seen {
         let limit = self.query.limit;
         if limit.is_some_and(|limit| self.handed_out >= limit) {
@@ -358,7 +357,7 @@ impl FailedCursor for ParkingCursor {
     fn remove(&mut self, key: FailureKey) -> StoreFuture<'_, ()> {
         Box::pin(async move {
             match self.open.remove(&key.number()) {
-                // A link that is gone takes no ack, and the message is in its queue as before.
+                // A lost link takes no ack; the message is in its queue as before.
                 Some(_) if !self.visit.link.is_up() => Err(of_link(&LinkError::transient(
                     "the link was lost before the message was removed",
                 ))),
@@ -389,7 +388,7 @@ impl FailedCursor for ParkingCursor {
     }
 }
 
-/// The key of a message: its tag, and the channel that the tag belongs to.
+/// The key of a message: its tag, and the channel of the tag.
 fn key_of(place: usize, tag: u64) -> u64 {
     tag * CHANNELS + u64::try_from(place).unwrap_or_default()
 }

@@ -1,4 +1,4 @@
-//! Records as lines of JSON: what an export is made of.
+//! Records as lines of JSON, the format of an export.
 
 use std::fmt;
 use std::sync::Arc;
@@ -10,8 +10,8 @@ use garenne_core::json::{self, read_properties, write_properties};
 use garenne_core::{FailReason, FailedMessage, within_years_of_four_digits};
 use serde_json::{Map, Value, json};
 
-/// One record as a JSON object, on one line, without a loss. The line is safe to print: invisible
-/// characters in it are escaped.
+/// Writes a record as a JSON object on a single line, without loss. The line is safe to print: its invisible
+/// characters are escaped.
 ///
 /// | name | value |
 /// |---|---|
@@ -26,16 +26,16 @@ use serde_json::{Map, Value, json};
 ///
 /// # Errors
 ///
-/// When a header is nested deeper than can be written.
+/// [`LineError`] when a header is nested too deeply to be written.
 pub fn to_line(record: &FailedMessage) -> Result<String, LineError> {
     Ok(json::to_line(&Value::Object(to_json(record)?)))
 }
 
-/// The same as an object.
+/// Writes a record as a JSON object.
 ///
 /// # Errors
 ///
-/// As [`to_line`].
+/// As for [`to_line`].
 pub fn to_json(record: &FailedMessage) -> Result<Map<String, Value>, LineError> {
     let properties = write_properties(&record.properties).map_err(LineError::new)?;
     let json = json!({
@@ -63,12 +63,12 @@ pub fn to_json(record: &FailedMessage) -> Result<Map<String, Value>, LineError> 
     Ok(object)
 }
 
-/// Reads what [`to_line`] wrote. Names that it does not know are passed over; those that it knows and
-/// that are not there count as empty, but for `queue`, `reason` and `body`.
+/// Reads a line that [`to_line`] wrote. It ignores unknown names. Known names that are missing count as
+/// empty, except `queue`, `reason` and `body`.
 ///
 /// # Errors
 ///
-/// When the line is no such object; it says where and what was expected.
+/// [`LineError`] when the line is not such an object; it says where the fault is and what was expected.
 pub fn from_line(line: &str) -> Result<FailedMessage, LineError> {
     let object: Map<String, Value> = serde_json::from_str(line).map_err(LineError::new)?;
     let at = |name: &str| object.get(name).filter(|value| !value.is_null());
@@ -134,12 +134,12 @@ fn chain(value: Option<&Value>) -> Result<Vec<String>, LineError> {
         .collect()
 }
 
-/// A time as it is written: one that cannot be written is taken as the nearest that can.
+/// The text of a time. A time that RFC 3339 cannot express becomes the nearest that it can.
 fn time(time: SystemTime) -> String {
     humantime::format_rfc3339(within_years_of_four_digits(time)).to_string()
 }
 
-/// Why a line is no record, or a record cannot be a line.
+/// Why a line is not a record, or a record cannot become a line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LineError(String);
 

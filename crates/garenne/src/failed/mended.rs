@@ -23,7 +23,7 @@ impl Mended {
         &self.body
     }
 
-    /// Whether the stored message is the one that was mended. Only one ever is.
+    /// Whether the stored message is the mended message. At most a single stored message matches.
     pub(super) fn finds(&mut self, stored: &FailedMessage) -> bool {
         // The headers are not compared: the broker counts in them, and a copy may carry more.
         let stored = FailedMessage {

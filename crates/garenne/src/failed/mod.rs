@@ -1,16 +1,16 @@
-//! Failed messages, once they are stored: looked at, sent again, thrown away, moved.
+//! Work on failed messages once they are stored: read them, send them again, remove them, move them.
 //!
-//! | what | how |
+//! | task | means |
 //! |---|---|
-//! | where they lie | a [`FailedStore`]: a [`ParkingStore`] for parking queues, or a database's |
-//! | which of them | a [`FailedQuery`] |
-//! | look at them | [`FailedStore::open`], then [`FailedCursor::next`] until `None`, then [`FailedCursor::close`] |
+//! | name their store | a [`FailedStore`]: a [`ParkingStore`] for parking queues, or a database's |
+//! | select messages | a [`FailedQuery`] |
+//! | read them | [`FailedStore::open`], then [`FailedCursor::next`] until `None`, then [`FailedCursor::close`] |
 //! | count them | [`FailureGroups`] |
 //! | send them again | [`Replay`] |
-//! | throw them away, move them | [`discard`], [`transfer`] |
-//! | write them down, read them back | [`to_line`], [`from_line`]: lines of JSON |
+//! | remove them, move them | [`discard`], [`transfer`] |
+//! | export them, import them | [`to_line`], [`from_line`]: lines of JSON |
 //!
-//! The `garenne failed` command is made of these; a service has them for its admin pages with
+//! The `garenne failed` command is built on this module; a service has it for its admin pages with
 //! [`SystemHandle::failed`](crate::SystemHandle::failed).
 
 mod copies;

@@ -1,10 +1,10 @@
-//! How fast a replay goes.
+//! The rate of a replay.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// Spreads sends evenly. After a pause it does not make up for more than a second.
+/// Spreads sends evenly. After a pause it catches up on at most one second.
 pub(super) struct Pace {
     every: Option<Duration>,
     due: Instant,
@@ -13,7 +13,7 @@ pub(super) struct Pace {
 const CATCH_UP: Duration = Duration::from_secs(1);
 
 impl Pace {
-    /// So many a second; `None` is as fast as possible.
+    /// At most this many sends a second; `None` is as fast as possible.
     pub(super) fn new(rate: Option<u32>) -> Self {
         let every = rate.map(|rate| Duration::from_secs(1) / rate.max(1));
         Self {
@@ -27,7 +27,7 @@ impl Pace {
         self.due
     }
 
-    /// A send begins.
+    /// Records that a send begins.
     pub(super) fn begun(&mut self) {
         if let Some(every) = self.every {
             let now = Instant::now();

@@ -1,4 +1,4 @@
-//! One message as it was taken out of a parking queue.
+//! A message that was taken out of a parking queue.
 
 use std::sync::Arc;
 
@@ -13,15 +13,15 @@ use crate::publish::Outgoing;
 /// The header in which a quorum queue says how often the message has come back.
 const DELIVERY_COUNT: &str = "x-delivery-count";
 
-/// RabbitMQ 4 drops a message at its 21st return, unless told otherwise. Four looks before that, its headers
-/// count less than it.
+/// RabbitMQ 4 drops a message at its 21st return by default. From four returns before that limit, saving the
+/// message matters more than its headers.
 const RETURNS_LAST: i128 = 16;
 
 /// A message from a parking queue that is not settled yet.
 pub(super) struct Parked {
     pub(super) key: u64,
     pub(super) record: FailedMessage,
-    /// No copy can take its place, as has been tried.
+    /// No copy can replace the message: an attempt has failed.
     pub(super) is_without_copy: bool,
     /// The broker says that it has handed it out before.
     is_redelivered: bool,
@@ -32,7 +32,7 @@ pub(super) struct Parked {
 }
 
 impl Parked {
-    /// `key` names it among those of all channels.
+    /// `key` is unique among the messages of all channels.
     pub(super) fn new(key: u64, queue: &str, mut message: Message) -> Self {
         let mut properties = Properties::decode(message.properties());
         let mark = unmarked(&mut properties);
@@ -54,8 +54,8 @@ impl Parked {
         }
     }
 
-    /// How often it has come back to its queue; 0 in a classic queue, which does not count. A message that
-    /// was never handed out has not come back, whatever its producer has written.
+    /// How often the message has come back to its queue; 0 in a classic queue, which does not count. A
+    /// message that was never handed out has not come back, whatever its producer has written.
     pub(super) fn returns(&self) -> i128 {
         if !self.is_redelivered {
             return 0;

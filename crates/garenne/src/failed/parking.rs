@@ -15,36 +15,35 @@ use super::store::{FailedCursor, FailedStore, Inserted, StoreError, StoreErrorKi
 use crate::link::{Access, Kind, Link, LinkError};
 use crate::publish::{Outgoing, PublishError, Publisher};
 
-/// What the properties of a parked message may take of a frame besides the record's headers.
+/// How much of a frame the properties of a parked message may take beside the record's headers.
 const FRAME_RESERVE: usize = 512;
 
-/// A body of so many bytes is sent when nothing else is on its way: a broker that finds it too large closes
-/// the channel, and what else is on it would be sent twice.
+/// A body of this size or more is sent while no other message is in flight: a broker that finds it too large
+/// closes the channel, and the other messages on it would be sent twice.
 pub(super) const ALONE: usize = 64 * 1024;
 
-/// How many records are on their way into a parking queue at once.
+/// How many records are in flight to a parking queue at once.
 const INSERT_WINDOW: usize = 256;
 
-/// The failed messages in the parking queues `<queue>.failed` of one broker.
+/// The failed messages in the parking queues `<queue>.failed` of a broker.
 ///
-/// A broker has no way to look at a message without taking it. So a [`FailedCursor`] holds what it
-/// reads until it is closed, and gives back what was not removed. Meanwhile nobody else sees these
-/// messages. It holds no longer than 15 min, half of the time after which a broker takes messages
-/// back by default; what it has not seen by then is left ([`Seen::Part`](super::Seen)).
+/// A broker shows a message only by handing it out. So a [`FailedCursor`] holds the messages that it reads
+/// until it is closed, and then gives back those that were not removed. Meanwhile no other reader sees them.
+/// It holds them for at most 15 min, half of the broker's default time limit for held messages; messages that
+/// it has not seen by then are left ([`Seen::Part`](super::Seen)).
 ///
-/// A quorum queue counts how often a message came back, and RabbitMQ 4 drops it at the twenty-first
-/// time. So a message that has come back once is not given back again, but put into the queue
-/// anew, with a confirm, before it is removed. However often a queue is looked at, nothing is lost;
-/// a process that is killed between those two steps leaves the message twice. Before anything is
-/// taken out, it is made certain that the broker takes messages at all. The copy has nothing that acts
-/// on it (`expiration`, `user_id`, `CC`, `BCC`); what garenne had not parked gets a record. A message of
-/// which no copy can be made is given back as it is, and named by the error of [`FailedCursor::close`].
+/// A quorum queue counts how often a message came back, and RabbitMQ 4 drops it at the 21st return. So a
+/// message that has come back once is not given back again: a confirmed copy is put into the queue before the
+/// message is removed. Reading a queue any number of times loses nothing; a process that is killed between
+/// these two steps leaves the message twice. Before the first message is taken out, a probe makes sure that
+/// the broker takes messages. The copy has none of the properties that the broker acts on (`expiration`,
+/// `user_id`, `CC`, `BCC`); a message that garenne had not parked gets a record. If no copy of a message can
+/// be made, the message is given back as it is, and the error of [`FailedCursor::close`] names it.
 ///
-/// What lies in `<queue>.failed` belongs to that queue, whatever it says, and is replayed to it.
-/// Producers can have messages dead-lettered there that look like records: see
-/// [`FailedMessage::doubt`].
+/// A message in `<queue>.failed` belongs to that queue, whatever it says, and is replayed to it. Producers
+/// can have messages dead-lettered there that look like records: see [`FailedMessage::doubt`].
 ///
-/// That needs the rights to read from the parking queue and to write to the default exchange
+/// The store needs the rights to read from the parking queue and to write to the default exchange
 /// (`amq.default`).
 #[derive(Clone)]
 pub struct ParkingStore {
@@ -73,8 +72,8 @@ impl ParkingStore {
         ParkingCursor::open(visit, self.publisher.clone(), query.clone(), queues).await
     }
 
-    /// Whether the broker takes messages, which it does not during an alarm. What is taken out of a
-    /// queue while nothing can be put back would come back and be counted, time after time.
+    /// Checks that the broker takes messages, which it does not during an alarm. A message that is taken out
+    /// while no copy can be put back would come back and be counted, time after time.
     async fn probe(&self, link: &Link) -> Result<(), StoreError> {
         match self.publisher.takes_messages().await {
             Ok(()) => Ok(()),
@@ -174,7 +173,7 @@ impl fmt::Debug for ParkingStore {
     }
 }
 
-/// The parking queue of a queue. Its kind does not matter for its name.
+/// The parking queue of a queue. The type of the queue does not matter for the name.
 pub(super) fn parking_name(queue: &str) -> String {
     Queue::quorum(queue).parking_name()
 }
@@ -184,7 +183,7 @@ pub(super) fn header_room(frame_max: usize) -> usize {
     frame_max.saturating_sub(FRAME_RESERVE)
 }
 
-/// What a failed send says about the store that it went to.
+/// The kind of store error that a failed send becomes.
 pub(super) fn kind_of(error: &PublishError) -> StoreErrorKind {
     match error {
         PublishError::Unroutable { .. } => StoreErrorKind::Missing,
@@ -196,13 +195,13 @@ pub(super) fn kind_of(error: &PublishError) -> StoreErrorKind {
     }
 }
 
-/// The error of a message that a parking queue did not take.
+/// The error for a message that a parking queue did not take.
 pub(super) fn refused(parking: &str, message_id: &str, error: PublishError) -> StoreError {
     let context = format!("message `{message_id}` cannot be put into `{parking}`");
     StoreError::new(kind_of(&error), context).because(error)
 }
 
-/// The error of a message that had to be given back to its parking queue as it was.
+/// The error for a message that had to be given back to its parking queue as it was.
 pub(super) fn not_put_back(parking: &str, parked: &Parked, why: impl fmt::Display) -> StoreError {
     let context = format!(
         "message `{}` in `{parking}` stays as it is and cannot be put there anew ({why}). It has come back {} times; a \
@@ -213,7 +212,7 @@ pub(super) fn not_put_back(parking: &str, parked: &Parked, why: impl fmt::Displa
     StoreError::new(StoreErrorKind::NotStored, context)
 }
 
-/// The error of a message that its queue would have dropped soon, and that was put there anew with less.
+/// The error for a message that its queue would have dropped soon, and whose copy has fewer headers.
 pub(super) fn put_back_cut(parking: &str, parked: &Parked) -> StoreError {
     let context = format!(
         "message `{}` in `{parking}` had come back {} times, and its queue would have dropped it soon. It was put there \
@@ -224,7 +223,7 @@ pub(super) fn put_back_cut(parking: &str, parked: &Parked) -> StoreError {
     StoreError::new(StoreErrorKind::NotStored, context)
 }
 
-/// The error of a link, as one of a store.
+/// A link error as a store error.
 pub(super) fn of_link(error: &LinkError) -> StoreError {
     let kind = match error.kind {
         Kind::Configuration => StoreErrorKind::Refused,

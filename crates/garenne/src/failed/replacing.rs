@@ -1,9 +1,9 @@
-//! Messages that have come back too often to be given back once more: each is replaced by a copy.
+//! Messages that have come back too often to be given back again: each is replaced by a copy.
 //!
-//! A message is acked only when its copy is confirmed. A copy has nothing that acts on it, so that it is
-//! taken like the message that it replaces. What a broker refuses nevertheless costs the channel, and with
-//! it the confirms of all copies on it, which are then sent once more. Nothing but the size of a message
-//! is known to be refused like that, so a large one goes alone.
+//! A message is acked only when its copy is confirmed. A copy has no property that the broker acts on, so the
+//! broker takes it like the message that it replaces. If the broker refuses a copy nevertheless, the channel
+//! closes, and all copies in flight on it lose their confirms and are sent once more. The only known cause of
+//! such a refusal is the size of a message, so a large message goes alone.
 
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
@@ -16,7 +16,7 @@ use super::parking::{ALONE, kind_of, not_put_back, put_back_cut, refused};
 use super::store::{StoreError, StoreErrorKind};
 use crate::publish::{PublishError, Publisher};
 
-/// How many copies are on their way back into their queue at once.
+/// How many copies are in flight back to their queue at once.
 const WINDOW: usize = 128;
 
 /// What the mark of a copy takes of a frame: its name, and a value of 43 bytes at most, with their lengths.
@@ -32,32 +32,32 @@ pub(super) struct Replaced {
 /// A message that was to be replaced, and whether the broker has its copy.
 type Landing = BoxFuture<'static, (Replaced, Result<(), PublishError>)>;
 
-/// Copies on their way back.
+/// The copies in flight.
 pub(super) struct Replacing {
     publisher: Publisher,
     header_room: usize,
     on_their_way: FuturesUnordered<Landing>,
-    /// Copies that whoever reads on comes to.
+    /// Copies that the reader will come to.
     pub(super) copies: Copies,
-    /// Something was refused; from then on each goes alone.
+    /// A copy was refused; from then on each copy goes alone.
     is_careful: bool,
-    /// A large copy is on its way.
+    /// A large copy is in flight.
     is_alone: bool,
     faults: Faults,
 }
 
-/// Messages that have no copy in their place.
+/// Messages that no copy has replaced.
 #[derive(Default)]
 struct Faults {
     first: Option<StoreError>,
     more: u64,
 }
 
-/// What became of a message that was to be replaced.
+/// The result for a message that was to be replaced.
 pub(super) enum Landed {
-    /// Its copy is in the queue: it may go.
+    /// The copy is in the queue: the message may be removed.
     Copied(Replaced),
-    /// It stays itself.
+    /// The message itself stays.
     Stays(Replaced),
 }
 
@@ -74,7 +74,7 @@ impl Replacing {
         }
     }
 
-    /// Whether another copy must wait for those that are under way.
+    /// Whether another copy must wait for the copies in flight.
     pub(super) fn is_full(&self, next: &Parked) -> bool {
         let is_alone = self.is_alone || self.is_careful || next.record.body.len() >= ALONE;
         let room = if is_alone { 1 } else { WINDOW };
@@ -85,7 +85,7 @@ impl Replacing {
         self.on_their_way.is_empty()
     }
 
-    /// Sends the copy; gives the message back if there is no complete copy of it.
+    /// Sends the copy; returns the message if no complete copy of it can be made.
     pub(super) fn begin(&mut self, replaced: Replaced) -> Option<Replaced> {
         let Replaced {
             parking,
@@ -122,19 +122,19 @@ impl Replacing {
         None
     }
 
-    /// A copy that has landed already.
+    /// The next copy that is answered already.
     pub(super) fn landed(&mut self) -> Result<Option<Landed>, StoreError> {
         let landed = self.on_their_way.next().now_or_never().flatten();
         landed.map(|landed| self.settle(landed)).transpose()
     }
 
-    /// The next copy that lands; `None`: none is under way.
+    /// Waits for the answer to a copy; `None`: no copy is in flight.
     pub(super) async fn next(&mut self) -> Result<Option<Landed>, StoreError> {
         let landed = self.on_their_way.next().await;
         landed.map(|landed| self.settle(landed)).transpose()
     }
 
-    /// The error over all messages that stay without a copy, if there are any.
+    /// The error for all messages that stay without a copy, if there are any.
     pub(super) fn fault(&mut self) -> Option<StoreError> {
         let first = self.faults.first.take()?;
         Some(match self.faults.more {
@@ -143,7 +143,7 @@ impl Replacing {
         })
     }
 
-    /// A message whose copy is not certain stays: twice is better than never.
+    /// A message whose copy is not certain stays: a duplicate is better than a loss.
     fn settle(
         &mut self,
         (replaced, sent): (Replaced, Result<(), PublishError>),

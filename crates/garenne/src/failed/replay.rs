@@ -21,33 +21,31 @@ use super::store::{
 };
 use crate::publish::{Outgoing, PublishError, Publisher, new_message_id};
 
-/// How many messages are on their way at once, and how many bytes of bodies, unless one alone has
-/// more.
+/// How many messages are in flight at once, and how many bytes of bodies, unless a single message has more.
 const WINDOW: usize = 256;
 const WINDOW_BYTES: usize = 32 * 1024 * 1024;
 
-/// How many failures a report describes; all of them are counted.
+/// How many failures a report describes; it counts all of them.
 const DESCRIBED: usize = 20;
 
-/// What a frame has besides its payload.
+/// The bytes of a frame beside its payload.
 const FRAME_OVERHEAD: usize = 8;
 
-/// Sends failed messages again, each to the queue that it failed in, and then removes it from its
-/// store.
+/// Sends failed messages again, each to the queue that it failed in, and then removes it from its store.
 ///
-/// The message goes straight to that queue, through the default exchange: another queue that got
-/// its own copy when the message was first published gets none now. It starts with its first attempt,
+/// The message goes straight to that queue, through the default exchange: other queues that got their own
+/// copy when the message was first published get none now. The message starts again with its first attempt,
 /// and carries the headers `replay-id` and `replay-count`.
 ///
-/// A message is removed only when the broker has confirmed that its queue holds it. So a replay that
-/// is stopped or killed at any moment loses nothing, and can be run again. Killed, it leaves the
-/// messages in the store that were confirmed and not removed yet: 256 at most, and those whose removal
-/// the store collects, 99 at most in a database. The next run sends these once more, with the same
-/// message id and the same `replay-id`.
+/// A message is removed only after the broker has confirmed that its queue holds it. So a replay that is
+/// stopped or killed at any moment loses nothing, and can be run again. A killed replay leaves confirmed
+/// messages that it had not removed yet in the store: at most 256, plus those whose removal the store
+/// batches, at most 99 in a database. The next run sends these messages once more, with the same message id
+/// and the same `replay-id`.
 ///
-/// What is in [doubt](FailedMessage::doubt) is left where it is, and counted, unless it is asked for with
-/// [`Replay::even_doubtful`]. Whatever a message says, it goes to no other queue than the one in whose
-/// parking queue it lay.
+/// Messages in [doubt](FailedMessage::doubt) stay in the store and are counted, unless
+/// [`Replay::even_doubtful`] includes them. Whatever a message says, it goes only to the queue in whose
+/// parking queue it was stored.
 ///
 /// ```no_run
 /// # use garenne::failed::{FailedQuery, FailedStore, Replay};
@@ -69,7 +67,7 @@ pub struct Replay {
 }
 
 impl Replay {
-    /// A replay of the messages that are meant, as fast as the broker takes them.
+    /// A replay of the messages that the query selects, as fast as the broker takes them.
     pub fn of(query: FailedQuery) -> Self {
         Self {
             query,
@@ -81,8 +79,8 @@ impl Replay {
         }
     }
 
-    /// Sends at most so many messages a second, evenly; 0 is taken as 1. Too high, and what made the
-    /// messages fail may be overrun again.
+    /// Sends at most this many messages a second, evenly spaced; 0 is taken as 1. At too high a rate, the
+    /// overload that made the messages fail may return.
     pub fn rate(self, per_second: u32) -> Self {
         Self {
             rate: Some(per_second),
@@ -90,7 +88,7 @@ impl Replay {
         }
     }
 
-    /// Also sends what is in [doubt](FailedMessage::doubt). Somebody should have looked at it before.
+    /// Also sends messages in [doubt](FailedMessage::doubt). Somebody should have looked at them before.
     pub fn even_doubtful(self) -> Self {
         Self {
             even_doubtful: true,
@@ -98,10 +96,9 @@ impl Replay {
         }
     }
 
-    /// Sends this message alone, with another body: somebody has mended it by hand. Of what the query means,
-    /// all else is kept: a message that came meanwhile may have the same id, and whoever publishes chooses
-    /// that. Where the store holds no message that is equal to this one in all that its record says, nothing
-    /// is sent.
+    /// Sends this message alone, with another body that somebody has mended by hand. All other messages that
+    /// the query selects are kept: a message that came meanwhile may have the same id, because its producer
+    /// chooses the id. If the store holds no message whose record is equal to this one, nothing is sent.
     pub fn mended(self, message: FailedMessage, body: impl Into<Bytes>) -> Self {
         Self {
             mended: Some(Mended::new(message, body.into())),
@@ -109,7 +106,7 @@ impl Replay {
         }
     }
 
-    /// Is told what has come of it so far, after every message.
+    /// Calls `progress` with the report so far after every message.
     pub fn on_progress(self, progress: impl FnMut(&ReplayReport) + Send + 'static) -> Self {
         Self {
             progress: Box::new(progress),
@@ -117,7 +114,7 @@ impl Replay {
         }
     }
 
-    /// Stops when this future ends: nothing further is sent, and what is under way is waited for.
+    /// Stops when this future ends: the replay sends no further message and waits for those in flight.
     pub fn stop_when(self, stop: impl Future<Output = ()> + Send + 'static) -> Self {
         Self {
             stop: Box::pin(stop),
@@ -129,12 +126,12 @@ impl Replay {
     ///
     /// # Errors
     ///
-    /// [`StoreError`] when the store cannot be read, or a message that was sent cannot be removed. A
-    /// message that cannot be sent is no error; the report says so.
+    /// [`StoreError`] when the store cannot be read, or a sent message cannot be removed. A message that
+    /// cannot be sent is no error; the report counts it.
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future loses nothing: it is like a process that is killed.
+    /// Dropping the future loses nothing; the effect is that of a killed process.
     pub async fn run(
         self,
         store: &dyn FailedStore,
@@ -158,8 +155,8 @@ impl Replay {
                 run.replay.query = query.limit(limit.saturating_sub(before));
             }
             let seen = run.pass(store).await?;
-            // A store that cannot hold messages for long is read in parts. What failed in one is
-            // tried again in the next, as long as there is anything that succeeds.
+            // A store that cannot hold messages for long is read in passes. A message that failed in a pass
+            // is tried again in the next, as long as a pass sends at least one message.
             let is_at_end = run.report.stopped || run.report.interrupted.is_some();
             if seen == Seen::All || is_at_end || run.report.replayed == before {
                 return Ok(run.report);
@@ -170,7 +167,7 @@ impl Replay {
     }
 }
 
-/// A message that was sent, and the answer.
+/// A message that was sent, and the broker's answer.
 struct Sent {
     key: FailureKey,
     message_id: String,
@@ -184,7 +181,7 @@ struct Run<'p> {
     publisher: &'p Publisher,
     report: ReplayReport,
     pace: Pace,
-    /// Queues that are not there: what belongs to them is not sent.
+    /// Queues that do not exist: their messages are not sent.
     missing: BTreeSet<String>,
     under_way: FuturesUnordered<BoxFuture<'static, Sent>>,
     bytes: usize,
@@ -199,7 +196,7 @@ impl Run<'_> {
         }
         let mut cursor = store.open(&query).await?;
         let done = self.go_through(&mut *cursor).await;
-        // What is confirmed must not stay in the store because something else went wrong.
+        // A confirmed message must not stay in the store because of another error.
         self.land_all(&mut *cursor).await?;
         self.report.passed_over = self.report.passed_over.max(cursor.passed_over());
         let seen = cursor.close().await;
@@ -213,7 +210,7 @@ impl Run<'_> {
         }
     }
 
-    /// Waits for everything that is under way.
+    /// Waits for all messages in flight.
     async fn land_all(&mut self, cursor: &mut dyn FailedCursor) -> Result<(), StoreError> {
         while let Some(sent) = self.under_way.next().await {
             self.settle(cursor, sent).await?;
@@ -250,7 +247,7 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Waits until another message may be sent; `false`: none shall.
+    /// Waits until another message may be sent; `false`: the replay was stopped or interrupted.
     async fn has_turn(&mut self, cursor: &mut dyn FailedCursor) -> Result<bool, StoreError> {
         loop {
             while let Some(Some(sent)) = self.under_way.next().now_or_never() {
@@ -276,7 +273,7 @@ impl Run<'_> {
         }
     }
 
-    /// Whether a message that the query means is to be sent.
+    /// Whether a selected message is to be sent.
     fn is_wanted(&mut self, record: &FailedMessage) -> bool {
         let mended = self.replay.mended.as_mut();
         mended.is_none_or(|mended| mended.finds(record))
@@ -368,7 +365,7 @@ impl Run<'_> {
     }
 }
 
-/// The message as it is sent again, in frames of this size.
+/// The message as it is sent again, with properties that fit into a frame of this size.
 fn outgoing(record: &FailedMessage, body: Option<Bytes>, frame_max: Option<usize>) -> Outgoing {
     let mut properties = record.replay_properties(&new_message_id());
     let room = frame_max.map_or(usize::MAX, |max| max.saturating_sub(FRAME_OVERHEAD));

@@ -1,42 +1,42 @@
-//! What came of a replay.
+//! The result of a replay.
 
 use super::store::PassedOver;
 use crate::publish::PublishError;
 
-/// What came of a replay, or has come of it so far.
+/// The result of a replay, or its progress so far.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct ReplayReport {
     /// How many messages are in their queues again and no longer in the store.
     pub replayed: u64,
-    /// How many could not be sent; they are still in the store.
+    /// How many messages could not be sent; they are still in the store.
     pub failed: u64,
-    /// Why, for the first twenty of them.
+    /// The reasons, for the first 20 of these messages.
     pub failures: Vec<ReplayFailure>,
-    /// What ended the replay early: the broker is gone or takes nothing. Run it again later.
+    /// Why the replay ended early: the broker is gone or takes no messages. Run the replay again later.
     pub interrupted: Option<PublishError>,
-    /// Whether it was asked to stop before it was done.
+    /// Whether the replay was stopped on request before its end.
     pub stopped: bool,
-    /// What was left where it is, and should be known of.
+    /// Messages that were left in the store, and that an operator should know of.
     pub passed_over: PassedOver,
-    /// A message that was not meant, and could not be kept in its parking queue in the way that it should:
-    /// the text of the store's error.
+    /// The text of the store's error for a message that was not selected, and that could not be kept in its
+    /// parking queue as it should.
     pub not_put_back: Option<String>,
 }
 
-/// Why one message could not be sent again.
+/// Why a message could not be sent again.
 #[derive(Clone, Debug)]
 pub struct ReplayFailure {
     /// The message's id.
     pub message_id: String,
-    /// The queue that it was to go to.
+    /// The queue that the message was to go to.
     pub queue: String,
-    /// What happened.
+    /// The error of the send.
     pub error: PublishError,
 }
 
 impl ReplayReport {
-    /// Whether everything that was meant has been sent again.
+    /// Whether every selected message was sent again.
     #[must_use]
     pub fn is_complete(&self) -> bool {
         self.failed == 0

@@ -1,4 +1,4 @@
-//! A place where failed messages lie.
+//! A store of failed messages.
 
 use std::error::Error;
 use std::fmt;
@@ -7,41 +7,40 @@ use std::pin::Pin;
 use garenne_core::failed::Verdict;
 use garenne_core::{FailedMessage, FailedQuery};
 
-/// What the methods of stores return: a future that may move between threads.
+/// The result type of store methods: a future that may move between threads.
 pub type StoreFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
 
-/// A place where failed messages lie durably: the parking queues of a broker, a table of a database.
+/// A durable store of failed messages: the parking queues of a broker, or a table of a database.
 ///
-/// It is object-safe, so that a program can decide at run time which one it works on.
+/// The trait is object-safe, so a program can choose its store at run time.
 pub trait FailedStore: Send + Sync {
-    /// What and where it is, for people; without credentials.
+    /// The kind and location of the store, for people; without credentials.
     fn describe(&self) -> String;
 
-    /// Begins to read the failed messages that are meant, oldest first as far as the store knows
-    /// an order. What is stored after this call need not be seen.
+    /// Begins to read the failed messages that the query selects, oldest first as far as the store knows an
+    /// order. The cursor may miss messages that are stored after this call.
     ///
     /// # Errors
     ///
-    /// [`StoreError`] when the store cannot be reached, refuses, or is not there.
+    /// [`StoreError`] when the store cannot be reached, refuses, or does not exist.
     fn open<'a>(&'a self, query: &'a FailedQuery) -> StoreFuture<'a, Box<dyn FailedCursor>>;
 
-    /// Stores records. When it returns, they are stored durably. A record that is there already may
-    /// be left as it is, if the store can recognise it.
+    /// Stores records durably before it returns. A store that recognises a record that it already has may
+    /// leave that record as it is.
     ///
     /// # Errors
     ///
-    /// [`StoreError`]; then some of the records may be stored. Inserting them all again loses
-    /// nothing.
+    /// [`StoreError`]; then some of the records may be stored. Inserting all of them again loses nothing.
     fn insert(&self, records: Vec<FailedMessage>) -> StoreFuture<'_, Inserted>;
 }
 
-/// Reads failed messages one after the other.
+/// Reads failed messages one at a time.
 ///
-/// Whoever gets one says what happens to it: [`FailedCursor::remove`] or [`FailedCursor::keep`]. Many
-/// may be unanswered at once; a store may hold a message as long as its answer is open, so
-/// nobody else gets it meanwhile. What has no answer when the cursor is closed or dropped is kept.
+/// The caller answers for each message that it gets: [`FailedCursor::remove`] or [`FailedCursor::keep`]. Many
+/// messages may be unanswered at once. A store may hold a message until its answer, so that no other reader
+/// gets it meanwhile. A message without an answer is kept when the cursor is closed or dropped.
 pub trait FailedCursor: Send {
-    /// The next message that is meant; `None` when there is none any more.
+    /// The next selected message; `None` when no more are left.
     ///
     /// # Errors
     ///
@@ -49,46 +48,47 @@ pub trait FailedCursor: Send {
     ///
     /// # Cancel safety
     ///
-    /// A message that was under way when the future is dropped is kept, and may be skipped.
+    /// If the future is dropped while a message is being read, that message is kept, and may be skipped.
     fn next(&mut self) -> StoreFuture<'_, Option<StoredFailure>>;
 
-    /// Removes a message from the store, for good. Returns when that is certain, or so far on its way
-    /// that the worst that can happen is that the message is still there.
+    /// Removes a message from the store for good. Returns when the removal is certain, or when the worst that
+    /// can still happen is that the message stays in the store.
     ///
     /// # Errors
     ///
-    /// [`StoreError`]; the message may then be still there.
+    /// [`StoreError`]; the message may then still be in the store.
     fn remove(&mut self, key: FailureKey) -> StoreFuture<'_, ()>;
 
-    /// Leaves a message where it is.
+    /// Leaves a message in the store.
     ///
     /// # Errors
     ///
     /// [`StoreError`]; the message is kept nevertheless.
     fn keep(&mut self, key: FailureKey) -> StoreFuture<'_, ()>;
 
-    /// How many messages it has read so far and not handed out, although somebody should know of them. A
-    /// store into which nobody else can write has none.
+    /// How many messages the cursor has read so far and not handed out, although an operator should know of
+    /// them. A store that only garenne writes to has none.
     fn passed_over(&self) -> PassedOver {
         PassedOver::default()
     }
 
-    /// Lets go of everything that was not removed, and says whether all that was there when the
-    /// cursor was opened has been seen.
+    /// Releases every message that was not removed, and says whether the cursor has seen all messages that
+    /// were in the store when it was opened.
     ///
     /// # Errors
     ///
-    /// [`StoreError`]; what was not removed is kept nevertheless. [`StoreErrorKind::NotStored`]: all was
-    /// done, but the store could not keep a message in the way that it should; the error names it.
+    /// [`StoreError`]; the messages that were not removed are kept nevertheless.
+    /// [`StoreErrorKind::NotStored`]: the close is complete, but the store could not keep a message as it
+    /// should; the error names the message.
     fn close(self: Box<Self>) -> StoreFuture<'static, Seen>;
 }
 
-/// Names one stored message to the cursor that it came from.
+/// Identifies a stored message to the cursor that read it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FailureKey(u64);
 
 impl FailureKey {
-    /// A key, as the store numbers its messages.
+    /// A key with the number that the store gives to the message.
     #[must_use]
     pub const fn new(number: u64) -> Self {
         Self(number)
@@ -101,24 +101,24 @@ impl FailureKey {
     }
 }
 
-/// A failed message as it lies in its store.
+/// A failed message in its store.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StoredFailure {
-    /// Its name for the cursor.
+    /// The key of the message for its cursor.
     pub key: FailureKey,
     /// The record.
     pub record: FailedMessage,
 }
 
-/// Messages that a cursor has read and not handed out, and that people should be told of: what they say
-/// about themselves may be made up, and so no filter should hide them.
+/// Counts of messages that a cursor has read and not handed out, but that an operator should know of: their
+/// own statements may be forged, so no filter should hide them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PassedOver {
-    /// Meant, but in [doubt](FailedMessage::doubt), and the query wants
-    /// [nothing of that sort](FailedQuery::without_doubtful).
+    /// Selected, but in [doubt](FailedMessage::doubt), and the query [excludes
+    /// doubt](FailedQuery::without_doubtful).
     pub withheld: u64,
-    /// Not meant, but in doubt, or failed for a reason that nobody knows, or parked by the broker at a time
-    /// [too early](FailedQuery::since) that a producer may have written.
+    /// Not selected, but in doubt, or failed for an unknown reason, or parked by the broker at a time that is
+    /// [too early](FailedQuery::since) and that a producer may have written.
     pub unclear: u64,
     /// Left in the parking queue and not read: they came after the look had begun, or somebody else held them
     /// meanwhile.
@@ -126,7 +126,7 @@ pub struct PassedOver {
 }
 
 impl PassedOver {
-    /// Counts a record that is not handed out because of this.
+    /// Counts a record that is not handed out because of this verdict.
     pub fn count(&mut self, verdict: Verdict) {
         match verdict {
             Verdict::Withheld => self.withheld += 1,
@@ -135,7 +135,7 @@ impl PassedOver {
         }
     }
 
-    /// The larger numbers of two looks at one store.
+    /// The larger of each count of two readings of a store.
     #[must_use]
     pub(crate) fn max(self, other: Self) -> Self {
         Self {
@@ -146,26 +146,26 @@ impl PassedOver {
     }
 }
 
-/// What came of an [`FailedStore::insert`].
+/// The result of an [`FailedStore::insert`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Inserted {
     /// How many records are new in the store.
     pub new: u64,
-    /// How many were there already.
+    /// How many records the store already had.
     pub known: u64,
 }
 
 /// How much of a store a cursor has seen when it is closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Seen {
-    /// Everything that was there when it was opened, or as much as its limit allows.
+    /// All messages that were in the store when the cursor was opened, or as many as its limit allows.
     All,
-    /// A part, because it was closed early or could not hold messages any longer. Opening the store
-    /// again goes on.
+    /// Only a part, because the cursor was closed early or could not hold messages any longer. Open the store
+    /// again to read the rest.
     Part,
 }
 
-/// Why a store could not do what it was asked for.
+/// Why a store could not do its task.
 #[derive(Debug)]
 pub struct StoreError {
     kind: StoreErrorKind,
@@ -173,24 +173,25 @@ pub struct StoreError {
     source: Option<Box<dyn Error + Send + Sync>>,
 }
 
-/// What sort of trouble a store has.
+/// The kind of a store error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum StoreErrorKind {
-    /// It cannot be reached, or was lost: the same may work later.
+    /// The store cannot be reached, or the connection to it was lost; the same call may work later.
     Unreachable,
-    /// It refuses: credentials, rights, a name that is not there. Somebody must change something.
+    /// The store refuses: credentials, rights, an unknown name. Somebody must change something.
     Refused,
-    /// There is no such parking queue or table.
+    /// The parking queue or table does not exist.
     Missing,
-    /// It does not take this record, or not now.
+    /// The store does not take this record, or not now.
     NotStored,
-    /// Anything else.
+    /// Any other error.
     Other,
 }
 
 impl StoreError {
-    /// An error with what failed, on what, and what to do, in words that fit behind “failed to …”.
+    /// An error whose text says which action failed, on what object, and how to mend it, in words that fit
+    /// after “failed to …”.
     pub fn new(kind: StoreErrorKind, context: impl fmt::Display) -> Self {
         Self {
             kind,
@@ -199,7 +200,7 @@ impl StoreError {
         }
     }
 
-    /// The same with what caused it. Its text must not be part of the context.
+    /// The same error with its cause. The context must not repeat the cause's text.
     #[must_use]
     pub fn because(self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self {
@@ -208,7 +209,7 @@ impl StoreError {
         }
     }
 
-    /// What sort of trouble it is.
+    /// The kind of the error.
     #[must_use]
     pub const fn kind(&self) -> StoreErrorKind {
         self.kind

@@ -1,23 +1,23 @@
-//! Throwing failed messages away, and moving them from one store into another.
+//! Removes failed messages, or moves them from one store into another.
 
 use garenne_core::FailedQuery;
 
 use super::store::{FailedCursor, FailedStore, FailureKey, Seen, StoreError, StoredFailure};
 
-/// How many records are inserted at once, and how many bytes of bodies, unless one alone has more.
+/// How many records are inserted at once, and how many bytes of bodies, unless a single record has more.
 const BATCH: usize = 256;
 const BATCH_BYTES: usize = 8 * 1024 * 1024;
 
-/// Removes the messages that are meant from the store, for good, and tells how many that were.
-/// `progress` is told how many so far, and says whether to go on.
+/// Removes the messages that the query selects from the store for good, and returns their count. `progress`
+/// gets the count so far, and says whether to go on.
 ///
 /// # Errors
 ///
-/// [`StoreError`]; what was removed before stays removed.
+/// [`StoreError`]; messages that were removed before stay removed.
 ///
 /// # Cancel safety
 ///
-/// When the future is dropped, a part of the messages may be removed.
+/// If the future is dropped, some of the messages may be removed.
 pub async fn discard(
     store: &dyn FailedStore,
     query: &FailedQuery,
@@ -44,13 +44,13 @@ pub async fn discard(
     }
 }
 
-/// Moves the messages that are meant from one store into another, and tells how many that were. Each is
-/// removed only when it is stored durably in the other one; stopped at any moment it loses nothing,
-/// and can be run again. `progress` is told how many so far, and says whether to go on.
+/// Moves the messages that the query selects from one store into another, and returns their count. A message
+/// is removed only when the other store has stored it durably. If the move is stopped at any moment, it loses
+/// nothing, and can be run again. `progress` gets the count so far, and says whether to go on.
 ///
 /// # Errors
 ///
-/// [`StoreError`] of either store; what is not moved is where it was.
+/// [`StoreError`] of either store; messages that were not moved stay in their first store.
 ///
 /// # Cancel safety
 ///
@@ -82,7 +82,7 @@ pub async fn transfer(
     }
 }
 
-/// What whoever watches a long run wants.
+/// Whether a long run goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Flow {
     /// Go on.

@@ -1,4 +1,4 @@
-//! Where the brokers are, and how not to tell anybody the password.
+//! The addresses of brokers, with their passwords kept secret.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -11,30 +11,30 @@ use lapin::uri::{AMQPAuthority, AMQPQueryString, AMQPScheme, AMQPUri, AMQPUserIn
 use super::parameters;
 use super::tls::Tls;
 
-/// How a URL looks.
+/// The form of a URL.
 const ACCEPTED: &str = "`amqp://user:password@host:5672/vhost`";
 
-/// What a fault of an address is about, where nobody has a better name for it.
+/// The subject of an address fault by default.
 const WHAT: &str = "broker address";
 
-/// The virtual host of a URL that names none.
+/// The virtual host of a URL without a virtual host.
 const DEFAULT_VHOST: &str = "/";
 
-/// Whom a URL without a user logs in: RabbitMQ knows them, and lets them in from its own host.
+/// The user and password of a URL without a user: RabbitMQ accepts them from its own host.
 const GUEST: &str = "guest";
 
 /// The longest name of a virtual host, in bytes.
 const VHOST_MAX: usize = 255;
 
-/// How long a TCP connect and a TLS handshake may take, each, unless the URL says otherwise.
+/// How long a TCP connect and a TLS handshake may take, each, unless the URL sets it.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The AMQP URL of one broker.
+/// The AMQP URL of a broker.
 ///
-/// `amqp://user:password@host:port/vhost?heartbeat=10`; `amqps://` for TLS. Without a virtual host, or with
-/// an empty one (`amqp://host`, `amqp://host/`), it is `/`, which can also be written `/%2f`. In user,
-/// password and virtual host, what means something in a URL is written as an escape: `@` is `%40`, `/`
-/// is `%2F`, `%` is `%25`. A URL that can be read in two ways is refused.
+/// `amqp://user:password@host:port/vhost?heartbeat=10`; `amqps://` for TLS. A missing or empty virtual host
+/// (`amqp://host`, `amqp://host/`) means `/`, which can also be written `/%2f`. In user, password and virtual
+/// host, characters with a meaning in a URL must be escaped: `@` is `%40`, `/` is `%2F`, `%` is `%25`. An
+/// ambiguous URL is refused.
 ///
 /// | parameter | meaning | default |
 /// |---|---|---|
@@ -55,26 +55,26 @@ pub struct BrokerUrl {
     tls_files: TlsFiles,
 }
 
-/// What the query of an `amqps://` URL says about TLS.
+/// The TLS settings in the query of an `amqps://` URL.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub(crate) struct TlsFiles {
     pub(crate) ca: Option<PathBuf>,
     pub(crate) cert: Option<PathBuf>,
     pub(crate) key: Option<PathBuf>,
-    /// Whose certificate the broker has, if not its host's.
+    /// The name in the broker's certificate, if it is not the host.
     pub(crate) server_name: Option<String>,
 }
 
 impl BrokerUrl {
-    /// Reads one AMQP URL.
+    /// Parses an AMQP URL.
     ///
     /// # Errors
     ///
-    /// What is wrong and how a URL looks. The fault repeats nothing of the URL: where it is malformed,
-    /// any part of it may be a part of the password.
+    /// [`Fault`] with the cause and the form of a URL. The fault repeats nothing of the URL: in a malformed
+    /// URL, any part may belong to the password.
     pub fn parse(text: &str) -> Result<Self, Fault> {
         read(text.trim()).map_err(|why| {
-            // The lists of some clients are separated by semicolons, or have one scheme for all.
+            // Some clients separate the URLs of a list by semicolons, or write the scheme once for all.
             let several = if text.contains([';', ',']) {
                 ", several separated by commas, each with its `amqp://`"
             } else {
@@ -84,7 +84,7 @@ impl BrokerUrl {
         })
     }
 
-    /// Reads several URLs, separated by commas, and says everything that is wrong with them.
+    /// Parses several URLs, separated by commas, and returns all faults.
     pub(crate) fn parse_list(what: &str, text: &str) -> (Vec<Self>, Vec<Fault>) {
         let addresses = addresses(text);
         let count = addresses.len();
@@ -129,13 +129,13 @@ impl BrokerUrl {
     }
 }
 
-/// What would be silently plain text: settings for TLS, and an address without it.
+/// The fault of TLS settings together with an address without TLS, which would silently be plain text.
 pub(crate) fn plain_text_faults(brokers: &[BrokerUrl], tls: &Tls) -> Option<Fault> {
     let plain = brokers.iter().find(|broker| !broker.is_tls())?;
     (!tls.is_default()).then(|| {
         let accepted = "`amqps://` in every address; or no settings for TLS (GARENNE_TLS_CA, GARENNE_TLS_CERT, \
                         GARENNE_TLS_KEY): `amqp://` is plain text and uses no certificate";
-        // Not by the rule for values: an address in this form is known to hold no credentials.
+        // The rule for secret values does not apply: an address in this form contains no credentials.
         Fault {
             value: plain.to_string(),
             ..Fault::hidden(WHAT, accepted)
@@ -187,8 +187,8 @@ fn read(text: &str) -> Result<BrokerUrl, String> {
     })
 }
 
-/// The virtual host. By the letter of AMQP's URI scheme, an empty one is named by `amqp://host/`. No broker
-/// has one, and to every other client that people come from this is `/`.
+/// The virtual host. By the AMQP URI specification, `amqp://host/` names an empty virtual host. No broker has
+/// an empty one, and all other common clients read this as `/`.
 fn vhost(parts: &UrlParts) -> Result<String, String> {
     let vhost = parts.decoded_path().map_err(|why| why.to_string())?;
     if vhost.len() > VHOST_MAX {
@@ -201,7 +201,7 @@ fn vhost(parts: &UrlParts) -> Result<String, String> {
     })
 }
 
-/// In a form that can be copied into a configuration, but for the credentials.
+/// The URL in a form that can be copied into a configuration, without the credentials.
 impl fmt::Display for BrokerUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let AMQPUri {
@@ -225,8 +225,8 @@ impl fmt::Debug for BrokerUrl {
     }
 }
 
-/// The single addresses of a list. Only a comma with a scheme behind it separates two: any other may be
-/// a part of a password, and stays where it is, where it is refused.
+/// The single addresses of a list. Only a comma before a scheme separates two addresses. Any other comma may
+/// belong to a password; it stays in its address, which is then refused.
 fn addresses(list: &str) -> Vec<String> {
     let mut addresses: Vec<String> = Vec::new();
     for piece in list.split(',') {

@@ -1,4 +1,4 @@
-//! Queues that somebody else has declared: used as they are, with what garenne needs beside them.
+//! Adopted queues: used as they are, with the lanes and the parking queue that garenne needs beside them.
 
 use garenne_core::{Declare, Entity, Queue, QueueEntity};
 use tracing::{info, warn};
@@ -8,27 +8,27 @@ use super::difference::{Difference, QUEUE_TYPE, listed};
 use super::error::{QueueType, Reason};
 use super::{Link, LinkError};
 
-/// Who of a queue's consumers gets messages.
+/// Which of a queue's consumers get messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Consumers {
-    /// All of them.
+    /// All consumers.
     All,
-    /// One, until it is gone (`x-single-active-consumer`). Whoever cancels hands the queue to the next.
+    /// One at a time (`x-single-active-consumer`). A consumer that cancels hands the queue to the next.
     SingleActive,
-    /// It could not be seen, so it may be one.
+    /// Unknown, so the queue may have a single active consumer.
     Unknown,
 }
 
-/// How a queue is there.
+/// How a queue exists on the broker.
 pub(super) enum Seen {
     AsWanted,
     Otherwise(Compared),
-    /// Its arguments can be seen only by who may configure it.
+    /// Its arguments are visible only to a user who may configure it.
     Unseen,
 }
 
-/// Uses a queue as it is. If the queue is there, its missing lanes and its missing parking queue are made; it is an
-/// error if the rights do not allow that. If the queue is not there, nothing is made.
+/// Uses a queue as it is. If the queue exists, its missing lanes and its missing parking queue are made; it
+/// is an error if the rights do not allow that. If the queue does not exist, nothing is made.
 pub(super) async fn adopt(bench: &mut Bench<'_>, queue: &Queue) -> Result<Consumers, LinkError> {
     let mut topology = queue.topology();
     topology.sort_by_key(|entity| !is_queue(entity, queue.name()));
@@ -69,8 +69,8 @@ async fn adopt_main(bench: &mut Bench<'_>, main: &QueueEntity) -> Result<Consume
     }
 }
 
-/// Makes the lanes and the parking queue of a queue that are not there. Where garenne declares the queue
-/// itself, it is declared too.
+/// Makes the missing lanes and the missing parking queue of a queue. Where garenne declares the queue itself,
+/// it is declared too.
 pub(super) async fn make(link: &Link, queue: &Queue) -> Result<(), LinkError> {
     if queue.declare == Declare::Create {
         return declare_queue(link, queue).await.map(drop);
@@ -90,7 +90,7 @@ pub(super) async fn make(link: &Link, queue: &Queue) -> Result<(), LinkError> {
     link.while_up(making).await
 }
 
-/// A lane or the parking queue: made when it is missing, and looked at when it is there.
+/// A lane or the parking queue: made when it is missing, and inspected when it exists.
 async fn see_to(bench: &mut Bench<'_>, own: &QueueEntity, queue: &Queue) -> Result<(), LinkError> {
     match bench.look_for(&own.name).await {
         Ok(()) => {}
@@ -112,8 +112,8 @@ async fn see_to(bench: &mut Bench<'_>, own: &QueueEntity, queue: &Queue) -> Resu
     Ok(())
 }
 
-/// Whether one of a queue's own queues (itself, a lane, its parking queue) that differs can be used as it is: not a
-/// stream, and not a lane that does not bring its messages back.
+/// Whether a queue that differs (the queue itself, a lane, its parking queue) can be used as it is: it must
+/// not be a stream, nor a lane that does not return its messages.
 #[must_use]
 pub fn is_usable(name: &str, queue: &Queue, differences: &[Difference]) -> bool {
     let is_lane = name != queue.name() && name != queue.parking_name();
@@ -150,7 +150,7 @@ impl Bench<'_> {
     }
 }
 
-/// Says in what a queue that is used as it is differs, and what that means for its messages.
+/// Logs how an adopted queue differs, and the risk for its messages.
 pub(super) fn warn_of(queue: &QueueEntity, differences: &[Difference]) {
     let lacks = risks(differences).join("; ");
     warn!(
@@ -161,11 +161,11 @@ pub(super) fn warn_of(queue: &QueueEntity, differences: &[Difference]) {
     );
 }
 
-/// What the differences of a queue that is used as it is mean for its messages: what they take away from what
-/// garenne promises, and what they add to the risks.
+/// The risks that the differences of an adopted queue bring for its messages: promises of garenne that no
+/// longer hold, and new dangers.
 #[must_use]
 pub fn risks(differences: &[Difference]) -> Vec<&'static str> {
-    // RabbitMQ 3 keeps no type of a queue that was declared without one: it is a classic queue.
+    // RabbitMQ 3 keeps no type for a queue that was declared without a type: it is a classic queue.
     let mut types = differences.iter().filter(|it| it.argument == QUEUE_TYPE);
     let is_classic = types.any(|it| matches!(it.found.as_deref(), None | Some("classic")));
     let mut lacks = Vec::new();
@@ -204,7 +204,7 @@ pub fn risks(differences: &[Difference]) -> Vec<&'static str> {
 }
 
 impl LinkError {
-    /// A queue is there with other arguments. Who knows what it is for says what to do: see
+    /// A queue exists with other arguments. The caller that knows its purpose adds the advice: see
     /// [`LinkError::about`].
     pub(super) fn differs(queue: &str, differences: Vec<Difference>) -> Self {
         let text = format!(
@@ -221,7 +221,7 @@ impl LinkError {
         ))
     }
 
-    /// Says of a stream what it is; a broker only says that a consumer may not ask for what garenne asks for.
+    /// Says that the queue is a stream; the broker only says that the consumer may not use these arguments.
     pub(super) fn of_consumer(self, queue: &str) -> Self {
         match self.reason() {
             Reason::InvalidArgument(Some(QueueType::Stream)) => Self::stream(queue),
@@ -229,7 +229,7 @@ impl LinkError {
         }
     }
 
-    /// Says of a queue that differs what it is for, and what to do about it.
+    /// Adds the purpose of a queue that differs, and advice.
     pub(super) fn about(self, entity: &Entity, queue: &Queue) -> Self {
         let Entity::Queue(QueueEntity { name, kind, .. }) = entity else {
             return self;
@@ -271,7 +271,7 @@ impl LinkError {
         self.told_as(text)
     }
 
-    /// The rights do not allow to make what an adopted queue needs.
+    /// The rights do not allow to make an entity that an adopted queue needs.
     fn not_made(self, name: &str, queue: &str) -> Self {
         self.with_advice(&format!(
             "`{name}` is missing and this user may not make it; make it as a user who may (`garenne topology --queue {queue} --adopt --declare`), \
@@ -280,8 +280,8 @@ impl LinkError {
     }
 }
 
-/// Finds out who of a queue's consumers gets messages, where its arguments cannot be seen. That takes the
-/// right to read from it, as consuming does. Of a classic queue nothing shows it.
+/// Finds out which of a queue's consumers get messages, where its arguments are not visible. This needs the
+/// right to read from the queue, as consuming does. For a classic queue there is no way to tell.
 pub(crate) async fn find_out(link: &Link, queue: &Queue) -> Result<Consumers, LinkError> {
     let name = queue.name();
     let found = match link.while_up(kind_of(link, name)).await {
@@ -291,18 +291,18 @@ pub(crate) async fn find_out(link: &Link, queue: &Queue) -> Result<Consumers, Li
         Err(error) => Err(error),
     };
     Ok(found.unwrap_or_else(|error| {
-        // Whatever it is, who consumes hears of it next.
+        // Whatever the cause, the consumer meets it next.
         info!(event = "queue_unknown", queue = name, %error, "whether the queue has a single active consumer cannot be seen");
         Consumers::Unknown
     }))
 }
 
-/// What kind of queue it is. A consumer that wants a priority and an offset is refused by all: a stream takes no
-/// priority, and no other queue an offset. The refusal names the kind.
+/// The type of a queue. Every queue refuses a consumer with both a priority and an offset: a stream takes no
+/// priority, and every other type takes no offset. The refusal names the type.
 async fn kind_of(link: &Link, queue: &str) -> Result<Option<QueueType>, LinkError> {
     let port = link.open_port(format!("queue `{queue}`")).await?;
     match port.consume_with_offset(queue).await {
-        // Closing the channel gives back what came.
+        // Closing the channel gives back its messages.
         Ok(_subscription) => port.close().await.map(|()| None),
         Err(error) => match error.reason() {
             Reason::InvalidArgument(Some(kind)) => Ok(Some(*kind)),
@@ -311,8 +311,8 @@ async fn kind_of(link: &Link, queue: &str) -> Result<Option<QueueType>, LinkErro
     }
 }
 
-/// A quorum queue with a single active consumer does not let itself be read from, message by message; any other
-/// does. What was read comes back when the channel is closed.
+/// A quorum queue with a single active consumer refuses `basic.get`; any other quorum queue allows it. The
+/// message comes back when the channel is closed.
 async fn consumers_of_quorum(link: &Link, queue: &str) -> Result<Consumers, LinkError> {
     let mut port = link.open_port(format!("queue `{queue}`")).await?;
     match port.get(queue, false).await {

@@ -1,11 +1,11 @@
-//! What to do about a broker that does not let this service in, or throws it out.
+//! Advice for a broker that refuses this service, or ends its connection.
 
 use rustls::CertificateError;
 
 use super::address::BrokerUrl;
 use super::error::{Limit, Reason};
 
-/// What to do about the broker's answer to a log-in.
+/// Advice about the broker's answer to a login.
 pub(super) fn of_login(code: u16, reason: &Reason, broker: &BrokerUrl) -> Option<String> {
     let (user, vhost) = (broker.user(), broker.uri().vhost.as_str());
     match reason {
@@ -51,8 +51,7 @@ pub(super) fn of_login(code: u16, reason: &Reason, broker: &BrokerUrl) -> Option
     }
 }
 
-/// What to do about the broker's word with which it closes a channel or a link, where the code alone does
-/// not tell.
+/// Advice about the broker's reason for closing a channel or a link, where the code alone does not tell it.
 pub(super) const fn of_close(reason: &Reason) -> Option<&'static str> {
     match reason {
         Reason::Deleted => Some(
@@ -69,7 +68,7 @@ pub(super) const fn of_close(reason: &Reason) -> Option<&'static str> {
     }
 }
 
-/// What to do about what the broker says to who consumes.
+/// Advice about the broker's answer to a consumer.
 pub(super) fn of_consumer(code: u16, reason: &Reason) -> Option<&'static str> {
     if let Some(advice) = of_close(reason) {
         return Some(advice);
@@ -105,7 +104,7 @@ pub(super) fn of_consumer(code: u16, reason: &Reason) -> Option<&'static str> {
     Some(advice)
 }
 
-/// What to do about a certificate of the broker's.
+/// Advice about the broker's certificate.
 pub(super) fn of_certificate(why: &CertificateError) -> &'static str {
     use CertificateError as Why;
     match why {

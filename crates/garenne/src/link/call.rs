@@ -1,4 +1,4 @@
-//! Questions to the broker, each under a deadline.
+//! AMQP calls, each under a deadline.
 
 use std::time::Duration;
 
@@ -6,11 +6,11 @@ use tokio::time::timeout;
 
 use super::{LinkError, timed_out};
 
-/// How long one AMQP call (opening a channel, a declare, a cancel) may take. Calls can hang: a
-/// declare on a dead node's classic queue was seen to take 12 s.
+/// How long an AMQP call (opening a channel, a declare, a cancel) may take. Calls can hang: a declare on a
+/// dead node's classic queue took 12 s in a measurement.
 const CALL_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// Awaits one AMQP call, under its deadline.
+/// Awaits an AMQP call, under its deadline.
 pub(crate) async fn call<T>(
     what: &str,
     answer: impl Future<Output = lapin::Result<T>>,

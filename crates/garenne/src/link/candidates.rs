@@ -1,9 +1,9 @@
-//! A name may have several addresses, of which some do not answer.
+//! A name may have several addresses, and some of them may not answer.
 //!
-//! A cluster behind one name is the usual case: a node that is down may say nothing at all. So each
-//! address has some time for itself, and then the next one is tried beside it (RFC 8305, "happy
-//! eyeballs"). A broker that accepts a connection has more time, because a log-in is work; then the next
-//! address is tried beside that one too.
+//! A cluster behind a name is the usual case: a node that is down may give no answer at all. So each
+//! address gets some time alone, then the next address is tried in parallel (RFC 8305, "happy eyeballs"). A
+//! broker that accepts a connection gets more time, because a login takes longer; then the next address is
+//! tried in parallel with it too.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -17,28 +17,28 @@ use tokio::time::{Instant, sleep_until, timeout};
 use super::address::BrokerUrl;
 use super::error::{Kind, LinkError, seconds, timed_out};
 
-/// How long an address has for itself before the next one is tried beside it (RFC 8305, section 8).
+/// How long an address is tried alone before the next starts in parallel (RFC 8305, section 8).
 const STAGGER: Duration = Duration::from_millis(250);
 
-/// How long a broker that has accepted a connection has for itself before the next one is tried beside it.
-/// Shorter, and brokers that are slow because everybody comes back to them would be asked twice as much.
+/// How long a broker that accepted a connection is tried alone before the next starts in parallel. With a
+/// shorter time, brokers that are slow because all clients reconnect would get twice the load.
 const HEAD_START: Duration = Duration::from_secs(3);
 
-/// How long a name may take to be resolved. Resolvers ask a second server after 5 s.
+/// How long a name may take to resolve. Resolvers ask a second server after 5 s.
 const RESOLVE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// So many addresses are tried. No cluster has as many nodes, and each may cost a socket.
+/// At most this many addresses are tried. No cluster has that many nodes, and each address may cost a socket.
 const MOST: usize = 64;
 
-/// An error names so many addresses, and counts the others.
+/// An error names at most this many addresses, and counts the others.
 const TOLD: usize = 4;
 
-/// Does something over the first address of a broker with which that works. The name is resolved anew.
+/// Runs `work` over the first address of a broker at which it succeeds. The name is resolved anew.
 ///
 /// # Errors
 ///
-/// What each address failed with, or the fault of the configuration that one of them told of. A broker
-/// that refuses is not asked again at its other addresses.
+/// The error of each address, or the configuration fault that an address reported. A broker that refuses is
+/// not asked again at its other addresses.
 ///
 /// # Cancel safety
 ///
@@ -59,12 +59,12 @@ where
         .await
 }
 
-/// Does something with one broker after the other until it is done with one. A broker that has not ended
-/// after its [`HEAD_START`] is not waited for alone: the next one is tried beside it.
+/// Runs `work` with the brokers in turn, until it succeeds with a broker. If a broker has not
+/// ended after its [`HEAD_START`], the next is tried in parallel.
 ///
 /// # Errors
 ///
-/// What they failed with, in the order in which they did.
+/// The errors of all brokers, in the order in which they failed.
 ///
 /// # Cancel safety
 ///
@@ -123,8 +123,8 @@ async fn resolve(broker: &BrokerUrl) -> Result<Vec<SocketAddr>, LinkError> {
     Ok(in_turn(found))
 }
 
-/// The addresses in the order of the resolver, but the two families by turns: where one of them does not
-/// work at all, the other is second.
+/// The addresses in the order of the resolver, but alternating between the two families: if one family does
+/// not work at all, the second address is of the other.
 fn in_turn(found: impl Iterator<Item = SocketAddr>) -> Vec<SocketAddr> {
     let mut all: Vec<SocketAddr> = Vec::new();
     for address in found {
@@ -146,17 +146,17 @@ fn in_turn(found: impl Iterator<Item = SocketAddr>) -> Vec<SocketAddr> {
     turns
 }
 
-/// The addresses of one name: what is left to be tried, and what was of no use.
+/// The addresses of a name: those still to be tried, and those that failed.
 struct Candidates {
     left: VecDeque<SocketAddr>,
-    /// They neither accept nor refuse so far.
+    /// They have neither accepted nor refused so far.
     begun: VecDeque<SocketAddr>,
     failed: Vec<(SocketAddr, LinkError)>,
-    /// How long one of them may take.
+    /// How long a single connect may take.
     patience: Duration,
     /// See [`HEAD_START`].
     head_start: Duration,
-    /// What errors begin with.
+    /// The first words of errors.
     doing: String,
 }
 
@@ -181,7 +181,7 @@ impl Candidates {
         loop {
             let may_be_left = !(self.left.is_empty() && self.begun.is_empty());
             if may_be_left && !at_work.is_empty() {
-                // Those at work have some time for themselves.
+                // Connections at work get some time before another address is tried.
                 if let Ok(Some(ended)) = timeout(self.head_start, at_work.next()).await
                     && let Some(done) = self.ended(ended)
                 {
@@ -204,7 +204,7 @@ impl Candidates {
         }
     }
 
-    /// What came of the work over one address; `None`: the others are tried.
+    /// The result of the work over an address; `None`: the other addresses are tried.
     fn ended<T>(
         &mut self,
         (address, result): (SocketAddr, Result<T, LinkError>),
@@ -218,12 +218,12 @@ impl Candidates {
         }
     }
 
-    /// The first of those that are left to accept a connection, if any does. Those that had begun with
-    /// it are still left.
+    /// The first remaining address that accepts a connection, if any does. Addresses whose connect had begun
+    /// remain.
     ///
     /// # Cancel safety
     ///
-    /// Whoever calls it again begins with the same addresses.
+    /// A second call begins with the same addresses.
     async fn connect(&mut self) -> Option<(SocketAddr, TcpStream)> {
         self.begun.append(&mut self.left);
         self.left = std::mem::take(&mut self.begun);
@@ -257,7 +257,7 @@ impl Candidates {
         connected
     }
 
-    /// What to tell when none was of use.
+    /// The error when no address succeeded.
     fn into_error(self) -> LinkError {
         let Self {
             doing, mut failed, ..

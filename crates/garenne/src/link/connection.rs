@@ -1,4 +1,4 @@
-//! One incarnation of a link.
+//! One epoch of a link.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,8 +16,8 @@ use super::{LinkError, Loss, Port, call, io, solo};
 /// How long closing a link may take; a broker that hangs must not delay the end of a program.
 pub(crate) const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// What a link is for. There are two, because `connection.blocked` stops *all* writes of a
-/// connection that has published, its acks included.
+/// The purpose of a link. There are two, because `connection.blocked` stops *all* writes of a connection that
+/// has published, including acks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Purpose {
     Consume,
@@ -33,29 +33,29 @@ impl Purpose {
     }
 }
 
-/// One incarnation of a link. Whoever holds it may use it for as long as it works; the newest one
-/// is announced through a [`LinkWatch`].
+/// An epoch of a link. Its holders may use it for as long as it works; the newest link is announced through
+/// a [`LinkWatch`].
 pub(crate) struct Link {
     pub(crate) purpose: Purpose,
     pub(crate) epoch: Epoch,
     /// The broker's address, without credentials.
     pub(crate) broker: String,
     pub(super) connection: Connection,
-    /// Reads and writes its bytes.
+    /// Reads and writes the bytes of the link.
     pub(super) io: Arc<io::Shared>,
     /// Ends the socket when the last holder of the link is gone.
     _socket: SocketGuard,
     /// Why the broker blocks this connection, while it does.
     pub(super) blocked: watch_channel::Sender<Option<String>>,
-    /// Set before we close it ourselves, so that its end is not taken for a loss.
+    /// Set before this side closes the link, so that the end does not count as a loss.
     pub(super) closing: AtomicBool,
-    /// What is in flight on all of its confirm channels.
+    /// The messages in flight on all confirm channels of the link.
     pub(crate) solo: solo::Solo,
-    /// Some channel numbers are of no use any more.
+    /// Some channel numbers cannot be used any more.
     has_lost_numbers: AtomicBool,
 }
 
-/// Sees the current link of one purpose come and go.
+/// Watches the current link of a purpose come and go.
 pub(crate) type LinkWatch = watch_channel::Receiver<Option<Arc<Link>>>;
 
 impl Link {
@@ -86,12 +86,12 @@ impl Link {
         self.io.frame_max()
     }
 
-    /// How often each side shows that it lives, in seconds; 0 when neither does.
+    /// The heartbeat interval, in seconds; 0 when neither side sends heartbeats.
     pub(crate) fn heartbeat_secs(&self) -> u16 {
         self.connection.configuration().heartbeat()
     }
 
-    /// Says that nobody will notice when the other side is gone without a word.
+    /// Warns that without heartbeats a silent loss of the other side stays unnoticed.
     pub(crate) fn warn_without_heartbeat(&self) {
         if self.heartbeat_secs() == 0 {
             warn!(
@@ -107,7 +107,7 @@ impl Link {
         !self.io.has_ended() && self.connection.status().connected()
     }
 
-    /// Why it was lost as soon as it was up.
+    /// Why the link was lost as soon as it was up.
     pub(crate) fn why_lost(&self) -> LinkError {
         let why = self.io.end_of();
         let why = why.unwrap_or_else(LinkError::gone);
@@ -117,12 +117,12 @@ impl Link {
         ))
     }
 
-    /// Sees when the broker blocks and unblocks this connection.
+    /// Watches when the broker blocks and unblocks this connection.
     pub(crate) fn blocked(&self) -> watch_channel::Receiver<Option<String>> {
         self.blocked.subscribe()
     }
 
-    /// Sees the loss of this link, without keeping it.
+    /// Watches for the loss of this link, without keeping the link alive.
     pub(crate) fn loss(&self) -> Loss {
         Loss::new(self.io.ended())
     }
@@ -135,14 +135,14 @@ impl Link {
         self.loss().or(work).await
     }
 
-    /// A channel for questions with an answer: declares, and the like.
+    /// A channel for calls with an answer, such as declares.
     pub(crate) async fn open_channel(&self) -> Result<Channel, LinkError> {
         call("opening a channel", self.create_channel()).await
     }
 
-    /// lapin takes the number of a channel that the broker has closed for closed for ever: whoever gets the
-    /// number next gets the old channel's error. Then the next number is tried. When none is left, another
-    /// connection has to be made.
+    /// For lapin, the number of a channel that the broker has closed stays closed: the next channel with this
+    /// number gets the old channel's error. Then the next number is tried. When no number is left, another
+    /// connection must be made.
     async fn create_channel(&self) -> lapin::Result<Channel> {
         loop {
             let error = match self.connection.create_channel().await {
@@ -168,15 +168,15 @@ impl Link {
         }
     }
 
-    /// A channel for messages. `label` says in errors whom it serves.
+    /// A channel for messages. Errors name its purpose with `label`.
     pub(crate) async fn open_port(&self, label: impl Into<String>) -> Result<Port, LinkError> {
         let channel = self.open_channel().await?;
         let io = Arc::clone(&self.io);
         Ok(Port::new(channel, io, self.loss(), label.into()))
     }
 
-    /// Closes the connection as AMQP wants it; gives up after [`CLOSE_TIMEOUT`]. The socket is gone in any
-    /// case when the last holder drops the link.
+    /// Closes the connection by the AMQP handshake; gives up after [`CLOSE_TIMEOUT`]. In any case the socket
+    /// is gone when the last holder drops the link.
     pub(crate) async fn close(&self) {
         self.closing.store(true, Ordering::Relaxed);
         let _ = timeout(CLOSE_TIMEOUT, self.connection.close(200, "OK".into())).await;

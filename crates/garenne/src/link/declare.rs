@@ -1,4 +1,4 @@
-//! Topology on the broker: declared again on every epoch, each entity on a channel that may break.
+//! The topology on the broker: declared again on every epoch, each entity on a channel that may break.
 
 use std::time::Duration;
 
@@ -16,8 +16,8 @@ use super::error::Reason;
 use super::{Link, LinkError, call};
 use crate::wire::{short, table};
 
-/// Declares, adopts or leaves alone what a queue needs, as its [`Declare`] mode says. Says who of its
-/// consumers gets messages, as far as that could be seen.
+/// Declares, adopts or skips the entities that a queue needs, according to its [`Declare`] mode. Returns
+/// which of its consumers get messages, as far as that is visible.
 pub(crate) async fn declare_queue(link: &Link, queue: &Queue) -> Result<Consumers, LinkError> {
     link.while_up(declare_all(link, queue)).await
 }
@@ -28,8 +28,8 @@ async fn declare_all(link: &Link, queue: &Queue) -> Result<Consumers, LinkError>
         Declare::Off => Ok(Consumers::Unknown),
         Declare::Create => {
             let mut topology = queue.topology();
-            // A queue that is there already and cannot be used shall be found before anything is made
-            // for it; one that is not needs its parking queue first.
+            // If the queue exists, it goes first: an unusable queue must be found before other entities are
+            // made for it. If it is missing, its parking queue must exist first.
             if message_count(link, queue.name()).await.is_ok() {
                 topology.sort_by_key(|entity| !is_queue(entity, queue.name()));
             }
@@ -37,14 +37,14 @@ async fn declare_all(link: &Link, queue: &Queue) -> Result<Consumers, LinkError>
                 let declared = bench.declare(&entity).await;
                 declared.map_err(|error| error.about(&entity, queue))?;
             }
-            // No garenne declares a queue with a single active consumer, or a stream.
+            // garenne declares neither streams nor queues with a single active consumer.
             Ok(Consumers::All)
         }
         Declare::Verify => adopt(&mut bench, queue).await,
     }
 }
 
-/// Declares what a program needs besides the queues that it consumes.
+/// Declares the entities that a program needs beside the queues that it consumes.
 pub(crate) async fn declare_topology(link: &Link, topology: &Topology) -> Result<(), LinkError> {
     let mut bench = Bench::new(link);
     let all = async {
@@ -60,7 +60,7 @@ pub(crate) async fn declare_topology(link: &Link, topology: &Topology) -> Result
     link.while_up(all).await
 }
 
-/// Declares one entity.
+/// Declares an entity.
 pub(crate) async fn declare_one(link: &Link, entity: &Entity) -> Result<(), LinkError> {
     link.while_up(Bench::new(link).declare(entity)).await
 }
@@ -89,7 +89,7 @@ pub(super) fn is_queue(entity: &Entity, name: &str) -> bool {
     matches!(entity, Entity::Queue(queue) if queue.name == name)
 }
 
-/// Declares the one lane that a handler asked for with a delay of its own.
+/// Declares the lane for a delay that a handler chose itself.
 pub(crate) async fn declare_lane(
     link: &Link,
     queue: &Queue,
@@ -99,19 +99,19 @@ pub(crate) async fn declare_lane(
     link.while_up(bench.declare(&queue.lane(delay))).await
 }
 
-/// How many messages wait in a queue; asked passively, so it changes nothing.
+/// How many messages wait in a queue; a passive declare, so it changes nothing.
 pub(crate) async fn message_count(link: &Link, queue: &str) -> Result<u32, LinkError> {
     Ok(load(link, queue).await?.messages)
 }
 
-/// What waits in a queue, and how many consumers it has.
+/// How many messages wait in a queue, and how many consumers it has.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Load {
     pub(crate) messages: u32,
     pub(crate) consumers: u32,
 }
 
-/// Asks passively, so it changes nothing.
+/// A passive declare, so it changes nothing.
 pub(crate) async fn load(link: &Link, queue: &str) -> Result<Load, LinkError> {
     let channel = link.open_channel().await?;
     let answer = call(
@@ -132,17 +132,17 @@ pub(super) const PASSIVE: QueueDeclareOptions = QueueDeclareOptions {
     auto_delete: false,
     nowait: false,
 };
-/// A queue on the broker, beside what we want.
+/// A queue on the broker, compared with the wanted queue.
 pub(super) struct Compared {
     pub(super) differences: Vec<Difference>,
     /// There are no other differences.
     pub(super) is_complete: bool,
 }
 
-/// How often a queue is declared again to find out how it was declared: there are not that many arguments.
+/// How often a queue is declared to find out its arguments; no queue has that many arguments.
 const GUESSES: usize = 32;
 
-/// Where declares are made: a channel that is replaced whenever a refused declare has closed it.
+/// The channel for declares: it is replaced whenever a refused declare has closed it.
 pub(super) struct Bench<'a> {
     link: &'a Link,
     channel: Option<Channel>,
@@ -164,7 +164,7 @@ impl<'a> Bench<'a> {
         {
             self.channel = Some(self.link.open_channel().await?);
         }
-        // Just set, if it was not there.
+        // It was set above if it was missing.
         self.channel
             .as_ref()
             .ok_or_else(|| LinkError::transient("the channel is gone"))
@@ -234,8 +234,8 @@ impl<'a> Bench<'a> {
         Err(LinkError::differs(&queue.name, differences))
     }
 
-    /// Declares the queue; if it is there otherwise, finds out in what. A broker names one argument at a
-    /// time, so the queue is declared again and again, each time as it says.
+    /// Declares the queue; if it exists with other arguments, finds the differences. A broker names one
+    /// argument at a time, so the queue is declared again and again, each time with the broker's last value.
     pub(super) async fn compare(&mut self, queue: &QueueEntity) -> Result<Compared, LinkError> {
         let mut guess = Guess::new(queue);
         let mut is_complete = false;
@@ -273,7 +273,7 @@ impl<'a> Bench<'a> {
             .map(drop)
     }
 
-    /// Finds out whether a queue is there.
+    /// Checks whether a queue exists.
     pub(super) async fn look_for(&mut self, queue: &str) -> Result<(), LinkError> {
         let channel = self.channel().await?;
         let asking = channel.queue_declare(short(queue), PASSIVE, FieldTable::default());
@@ -282,8 +282,8 @@ impl<'a> Bench<'a> {
             .map(drop)
     }
 
-    /// Checks that an entity is there; of a queue that is there otherwise, says in what it differs. That
-    /// takes the right to configure; without it the arguments stay unknown.
+    /// Checks that an entity exists; for a queue with other arguments, names the differences. That needs the
+    /// right to configure; without it the arguments stay unknown.
     pub(super) async fn verify(&mut self, entity: &Entity) -> Result<(), LinkError> {
         match entity {
             Entity::Queue(queue) => {
@@ -310,14 +310,14 @@ impl<'a> Bench<'a> {
                     .await
                     .map_err(|e| e.missing(&exchange.name))
             }
-            // A binding cannot be asked for over AMQP 0-9-1.
+            // AMQP 0-9-1 cannot inspect a binding.
             Entity::Binding(_) | Entity::ExchangeBinding(_) => Ok(()),
         }
     }
 }
 
 impl LinkError {
-    /// What is not there and may not be made must be made by somebody else.
+    /// A missing entity that garenne may not make must be made by somebody else.
     pub(super) fn missing(self, name: &str) -> Self {
         if self.is_missing() {
             return Self::configuration(format!(

@@ -1,4 +1,4 @@
-//! Where a link goes.
+//! The destination of a link.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use super::dial::Brokers;
 use super::{BrokerUrl, Link, LinkError, LinkNews, Purpose, Tls};
 
-/// Where a link goes, what it is called there, and the runtime that it lives on.
+/// The brokers of a link, its name there, and its runtime.
 pub(crate) struct Destination {
     pub(crate) brokers: Vec<BrokerUrl>,
     pub(crate) tls: Tls,
@@ -18,12 +18,12 @@ pub(crate) struct Destination {
 }
 
 impl Destination {
-    /// Makes the link. Its watcher tells `news` what happens to it from the first moment, and ends a link
-    /// on which no heartbeat comes, whether anybody reads the news or not.
+    /// Makes the link. From its first moment, a watcher sends its events to `news`, and ends a link without
+    /// heartbeats, even if no task reads the news.
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future closes what had been set up.
+    /// Dropping the future closes all that was set up.
     pub(crate) async fn dial(
         &self,
         purpose: Purpose,

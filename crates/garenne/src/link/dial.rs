@@ -1,7 +1,7 @@
-//! Making a connection: the socket first, under our own timeouts, then the AMQP handshake.
+//! Makes a connection: first the socket, under garenne's timeouts, then the AMQP handshake.
 //!
-//! lapin's `Connection::connect` has no timeouts and leaks two tasks whenever a port refuses, so
-//! the socket is dialled here and handed over.
+//! lapin's `Connection::connect` has no timeouts and leaks two tasks whenever a port refuses, so the socket
+//! is dialled here and handed over.
 
 use std::net::Shutdown;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -24,12 +24,11 @@ use super::io::{self, Kit, Login, Pipe, Socket, Stream};
 use super::tls::Tls;
 use super::{Link, Purpose};
 
-/// How long the AMQP handshake may take. A stopped broker accepts TCP and says nothing.
+/// How long the AMQP handshake may take. A stopped broker accepts TCP but sends nothing.
 pub(super) const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A second handle on the socket of a connection. Dropping it ends the connection for certain,
-/// whatever state the client is in: without it a peer that says nothing would keep a thread and a
-/// socket for ever.
+/// A second handle on the socket of a connection. Dropping it ends the connection for certain, whatever state
+/// the client is in: otherwise a silent peer would keep a thread and a socket for ever.
 #[derive(Debug)]
 pub(crate) struct SocketGuard(std::net::TcpStream);
 
@@ -41,19 +40,19 @@ impl Drop for SocketGuard {
 
 type Dialled = (Connection, Arc<io::Shared>, SocketGuard);
 
-/// Where links go, and how they are secured.
+/// The brokers of links, and how the links are secured.
 pub(crate) struct Brokers<'a> {
     pub(crate) urls: &'a [BrokerUrl],
     pub(crate) tls: &'a Tls,
 }
 
 impl Brokers<'_> {
-    /// Tries the brokers in turn; one that is silent does not keep the next from being tried. A fault of the configuration at one of them is worth more to the
-    /// operator than the silence of the others.
+    /// Tries the brokers in turn; a silent broker does not block the next. A configuration fault at a
+    /// broker helps the operator more than the silence of the others, so it is the error that is returned.
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future closes what had been set up.
+    /// Dropping the future closes all that was set up.
     pub(crate) async fn dial(
         &self,
         name: &str,
@@ -69,7 +68,7 @@ impl Brokers<'_> {
         });
         dialling.await.map_err(|mut failed| {
             let worst = failed.iter().position(|e| e.kind == Kind::Configuration);
-            // Else the last one's, as if they had been asked in turn.
+            // Otherwise the error of the last broker, as if they had been asked in turn.
             let told = worst.or(failed.len().checked_sub(1));
             told.map_or_else(
                 || LinkError::configuration("no broker's address is configured".to_owned()),
@@ -79,11 +78,11 @@ impl Brokers<'_> {
     }
 }
 
-/// Connects to one broker, at the first of its addresses at which that works.
+/// Connects to a broker, at its first address that works.
 ///
 /// # Cancel safety
 ///
-/// Dropping the future closes the socket and with it whatever had been set up.
+/// Dropping the future closes the socket and all that was set up with it.
 async fn dial(
     broker: &BrokerUrl,
     tls: &Tls,
@@ -97,7 +96,7 @@ async fn dial(
     .await
 }
 
-/// Has lapin do the AMQP handshake over a stream.
+/// Lets lapin do the AMQP handshake over a stream.
 async fn log_in(
     stream: Stream,
     guard: SocketGuard,
@@ -106,7 +105,7 @@ async fn log_in(
     runtime: &Handle,
 ) -> Result<Dialled, LinkError> {
     let mut uri = broker.uri().clone();
-    // lapin logs what it writes, so what it writes is not the password.
+    // lapin logs the bytes that it writes, so it does not get the password.
     let password = std::mem::take(&mut uri.authority.userinfo.password);
     let login = match uri.query.auth_mechanism {
         Some(SASLMechanism::External) => Login::external(),
@@ -135,7 +134,7 @@ async fn log_in(
     }
 }
 
-/// Makes a stream of a socket, with TLS where the address wants it. This runtime watches the socket.
+/// Makes a stream of a socket, with TLS if the address asks for it. This runtime watches the socket.
 pub(super) async fn secured(
     socket: TcpStream,
     broker: &BrokerUrl,
@@ -160,7 +159,7 @@ pub(super) async fn secured(
     Ok((stream, guard))
 }
 
-/// From now on this runtime watches the socket, whichever one connected it.
+/// From now on this runtime watches the socket, even if another runtime connected it.
 fn guarded(socket: TcpStream, runtime: &Handle) -> std::io::Result<(Socket, SocketGuard)> {
     socket.set_nodelay(true)?;
     let socket = socket.into_std()?;
@@ -169,10 +168,10 @@ fn guarded(socket: TcpStream, runtime: &Handle) -> std::io::Result<(Socket, Sock
     Ok((Socket(TcpStream::from_std(socket)?), guard))
 }
 
-/// Adds what to change to what the broker answers to a log-in.
+/// Adds advice to the broker's answer to a login.
 fn explain_handshake(cause: &lapin::Error, broker: &BrokerUrl, io: &io::Shared) -> LinkError {
     let error = LinkError::of(cause);
-    // The link's own task knows best how its stream ended.
+    // The link's own task knows best why its stream ended.
     let error = io.end_of().filter(|_| error.code == 0).unwrap_or(error);
     let advice = advice::of_login(error.code, error.reason(), broker);
     let error = error.while_doing(format_args!("cannot log in to {broker}"));

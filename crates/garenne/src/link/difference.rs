@@ -1,4 +1,4 @@
-//! In what a queue on the broker differs from ours, read from RabbitMQ's refusals.
+//! How a queue on the broker differs from the wanted queue, read from RabbitMQ's refusals.
 
 use std::fmt;
 
@@ -12,15 +12,15 @@ const DURABLE: &str = "durable";
 const AUTO_DELETE: &str = "auto_delete";
 const NOTHING: &str = "none";
 
-/// One argument or property in which a queue on the broker differs from what a program declares.
+/// An argument or property in which a queue on the broker differs from a program's declaration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Difference {
     /// The name: `x-queue-type`, `x-max-length`, `durable`.
     pub argument: String,
-    /// What the program declares; `None` when it does not say it.
+    /// The value that the program declares; `None` when it declares none.
     pub wanted: Option<String>,
-    /// What the broker has; `None` when it has none.
+    /// The value that the broker has; `None` when it has none.
     pub found: Option<String>,
 }
 
@@ -43,8 +43,8 @@ pub(crate) fn listed(differences: &[Difference]) -> String {
     shown.join(", ")
 }
 
-/// The current guess at a queue's arguments. The queue is declared with them; each refusal corrects the guess, until
-/// the broker accepts it.
+/// The current guess at a queue's arguments. The queue is declared with them; each refusal corrects the
+/// guess, until the broker accepts it.
 pub(super) struct Guess {
     pub(super) arguments: Headers,
     pub(super) durable: bool,
@@ -52,19 +52,19 @@ pub(super) struct Guess {
     differences: Vec<Difference>,
 }
 
-/// What a refusal has brought.
+/// The effect of a refusal.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Step {
-    /// The next declare can say it as the broker has it.
+    /// The next declare can use the broker's value.
     Closer,
-    /// It names something that cannot be said.
+    /// The refusal names a value that a declare cannot express.
     Stuck,
-    /// It is about something else.
+    /// The refusal has another cause.
     Other,
 }
 
 impl Guess {
-    /// A queue is there as we want it.
+    /// The first guess: the queue exists with the wanted arguments.
     pub(super) fn new(queue: &QueueEntity) -> Self {
         Self {
             arguments: queue.args.clone(),
@@ -74,7 +74,7 @@ impl Guess {
         }
     }
 
-    /// Takes over what a refusal says the broker has.
+    /// Takes over the value that the broker has according to its refusal.
     pub(super) fn correct(&mut self, refusal: &Reason, queue: &QueueEntity) -> Step {
         let Reason::Unlike(Some(refusal)) = refusal else {
             return Step::Other;
@@ -84,10 +84,10 @@ impl Guess {
             wanted,
             found,
         } = refusal.clone();
-        // A broker that repeats itself would be asked for ever.
+        // Without this check, a broker that repeats itself would be asked for ever.
         let is_known = |known: &Difference| known.argument == argument;
         let is_repeated = self.differences.iter().any(is_known);
-        // A queue whose type is left to the virtual host may have been made under another default.
+        // If the virtual host sets the type of the queue, another default may have been in force before.
         let is_implied = argument == QUEUE_TYPE
             && !queue.args.contains_key(QUEUE_TYPE)
             && found
@@ -123,7 +123,7 @@ impl Guess {
         !self.differences.is_empty()
     }
 
-    /// All that was found, by name; the type of the queue first, because the others may follow from it.
+    /// All differences, by name; the type of the queue first, because the others may follow from it.
     pub(super) fn differences(mut self) -> Vec<Difference> {
         self.differences
             .sort_by_cached_key(|it| (it.argument != QUEUE_TYPE, it.argument.clone()));
@@ -179,7 +179,7 @@ impl Said {
         Some(Self { text, kind })
     }
 
-    /// The value as a declare says it. RabbitMQ compares numbers by their value, whatever their width.
+    /// The value for a declare. RabbitMQ compares numbers by their value, whatever their width.
     fn as_argument(&self) -> Option<Value> {
         let text = || Value::from(self.text.as_str());
         match self.kind.as_deref() {

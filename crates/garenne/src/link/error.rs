@@ -1,4 +1,4 @@
-//! Why a link could not be made or kept, and whether trying again can help.
+//! Why a link could not be made or kept, and whether another attempt can help.
 
 mod reason;
 
@@ -15,38 +15,39 @@ use super::advice::{of_certificate, of_close, of_consumer};
 use super::difference::Difference;
 use crate::resources::remedy;
 
-/// What went wrong with a link, in words for the operator.
+/// A link error, in words for the operator.
 ///
-/// It is small: every result of a call, and everything that comes over a channel, may be one.
+/// It is small, because every result of a call and every event of a channel may contain it.
 #[derive(Clone, Debug)]
 pub(crate) struct LinkError {
     pub(crate) kind: Kind,
-    /// AMQP's reply code, if it was the broker who said no; else 0.
+    /// AMQP's reply code, if the broker refused; else 0.
     pub(crate) code: u16,
     told: Box<Told>,
 }
 
-/// What is told of an error.
+/// The content of an error.
 #[derive(Clone, Debug, Default)]
 struct Told {
     reason: Reason,
-    /// The whole of it, with the words of what caused it.
+    /// The whole text, including the words of the cause.
     text: String,
     source: Cause,
-    /// The text says what to do about what the broker has said.
+    /// The text contains advice about the broker's answer.
     is_advised: bool,
-    /// In what a queue differs, until somebody has put it into words.
+    /// How a queue differs, until the text describes it.
     differences: Vec<Difference>,
 }
 
-/// The error underneath one that tells it in its own words: of the operating system, of TLS, of the client.
+/// An error whose words the outer error already contains: from the operating system, TLS or the client.
 ///
-/// Whoever prints an error with its sources gets each word once. So the sources begin below it.
+/// The sources of the outer error begin below it, so that an error printed with its sources shows each word
+/// once.
 #[derive(Clone, Default)]
 pub(crate) struct Cause(Option<Arc<dyn Error + Send + Sync>>);
 
 impl Cause {
-    /// What lies below the words that are told already.
+    /// The error below the words that the outer error contains.
     pub(crate) fn source(&self) -> Option<&(dyn Error + 'static)> {
         self.0.as_deref().and_then(Error::source)
     }
@@ -61,7 +62,7 @@ impl fmt::Debug for Cause {
     }
 }
 
-/// Two errors are the same that say the same.
+/// Two errors with the same text are equal.
 impl PartialEq for Cause {
     fn eq(&self, _: &Self) -> bool {
         true
@@ -70,16 +71,16 @@ impl PartialEq for Cause {
 
 impl Eq for Cause {}
 
-/// Whether the same attempt can succeed later without anybody changing anything.
+/// Whether the same attempt can succeed later without any change of the configuration.
 ///
-/// Decided by what the broker *says*: AMQP's soft and hard errors say how much of the connection is
-/// gone, not whether it can come back (a wrong password is a "soft" 403).
+/// The broker's *words* decide: AMQP's soft and hard errors tell how much of the connection is gone, not
+/// whether it can come back (a wrong password is a "soft" 403).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// Somebody must change the service's configuration or the broker's. At the first start this is
-    /// fatal; later it is taken for a broker that is still restoring its definitions.
+    /// Somebody must change the configuration of the service or the broker. At the first start this error is
+    /// fatal; later the broker may still be restoring its definitions.
     Configuration,
-    /// An outage: worth another try.
+    /// An outage: another attempt may help.
     Transient,
 }
 
@@ -104,21 +105,21 @@ impl LinkError {
         Self::new(Kind::Transient, text.into())
     }
 
-    /// The link has ended while somebody asked for something over it. The link itself knows why.
+    /// The link ended during a call over it. The link itself knows why.
     pub(crate) fn gone() -> Self {
         let mut error = Self::transient("the connection is gone");
         error.told.reason = Reason::Gone;
         error
     }
 
-    /// A queue is there and differs. [`LinkError::told_as`] says it in better words.
+    /// A queue exists and differs. [`LinkError::told_as`] replaces the text with better words.
     pub(super) fn differing(text: String, differences: Vec<Difference>) -> Self {
         let mut error = Self::configuration(text);
         error.told.differences = differences;
         error
     }
 
-    /// Keeps what caused it. Its words are part of the text.
+    /// Keeps the cause. The text already contains its words.
     pub(super) fn because(self, source: impl Error + Send + Sync + 'static) -> Self {
         self.because_of(Arc::new(source))
     }
@@ -128,27 +129,27 @@ impl LinkError {
         self
     }
 
-    /// AMQP's reply code, if it was the broker who said no.
+    /// AMQP's reply code, if the broker refused.
     pub(crate) fn reply_code(&self) -> Option<u16> {
         Some(self.code).filter(|code| *code != 0)
     }
 
-    /// What the broker means.
+    /// The meaning of the broker's answer.
     pub(super) const fn reason(&self) -> &Reason {
         &self.told.reason
     }
 
-    /// In what a queue differs, until somebody has put it into words.
+    /// How a queue differs, until the text describes it.
     pub(super) fn differences(&self) -> &[Difference] {
         &self.told.differences
     }
 
-    /// What caused it, for an error that others see in the words of this one.
+    /// The cause, for an outer error with the words of this error.
     pub(crate) fn cause(&self) -> Cause {
         self.told.source.clone()
     }
 
-    /// Says on what it happened: `failed to <doing>: <error>`.
+    /// Adds the action that failed: `failed to <doing>: <error>`.
     pub(crate) fn while_doing(mut self, doing: impl fmt::Display) -> Self {
         self.told.text = format!("{doing}: {}", self.told.text);
         self
@@ -159,21 +160,21 @@ impl LinkError {
         self
     }
 
-    /// Says it in other words.
+    /// Replaces the text.
     pub(super) fn told_as(mut self, text: String) -> Self {
         self.told.text = text;
         self.told.differences = Vec::new();
         self
     }
 
-    /// Adds what to do, where the broker's word with which it closed a consumer's channel or a link does
-    /// not say it. Once is enough: who waits for a channel hears of the link's end too.
+    /// Adds advice where the broker's reason for closing a consumer's channel or a link has none. It is added
+    /// only once, because a task that waits for a channel gets the error of the link's end too.
     pub(crate) fn advised(self) -> Self {
         let advice = of_consumer(self.code, self.reason());
         self.advised_once(advice)
     }
 
-    /// The same, where only limits and the like are told of: `advised` is for who consumes.
+    /// Adds only advice about limits and the like; `advised` is for consumers.
     pub(super) fn advised_of_limits(self) -> Self {
         let advice = of_close(self.reason());
         self.advised_once(advice)
@@ -209,29 +210,29 @@ impl LinkError {
         }
     }
 
-    /// Whether a link that ended so may have ended over a message: the broker has closed it because of
-    /// what it read, or failed over it. That operators, a shutdown or the network ended it says nothing.
+    /// Whether a message may have ended the link: the broker closed it because of data that it read, or
+    /// failed over that data. An end by an operator, a shutdown or the network accuses no message.
     pub(crate) fn accuses(&self) -> bool {
         garenne_core::publishing::accuses(self.code)
     }
 
-    /// Whether it says only that the link is gone. The link itself knows why.
+    /// Whether the error says only that the link is gone. The link itself knows why.
     pub(super) fn is_echo(&self) -> bool {
         self.told.reason == Reason::Gone
     }
 
-    /// Whether something that it takes is not there. A queue whose node is down is not missing.
+    /// Whether an entity that the call needs does not exist. A queue whose node is down is not missing.
     pub(crate) fn is_missing(&self) -> bool {
         self.told.reason == Reason::Missing
     }
 
-    /// Whether the broker has answered and does not do it: for lack of a right, because the queue is
-    /// another connection's, or because something is there otherwise.
+    /// Whether the broker answered with a refusal: a right is missing, the queue is exclusive to another
+    /// connection, or an entity exists with other arguments.
     pub(crate) const fn is_refusal(&self) -> bool {
         matches!(self.code, 403 | 405 | 406)
     }
 
-    /// The broker's word with which it closes a channel or a connection.
+    /// The broker's reason for closing a channel or a connection.
     pub(crate) fn of_close(code: u16, text: String) -> Self {
         let reason = Reason::of(code, &text);
         let mut error = Self::new(reason.kind(code), text);
@@ -240,7 +241,7 @@ impl LinkError {
         error
     }
 
-    /// What came over the link cannot be read any further.
+    /// The bytes from the link cannot be read any further.
     pub(crate) fn unreadable(error: &ReadError) -> Self {
         let kind = match error {
             ReadError::NotAmqp { .. } => Kind::Configuration,
@@ -301,7 +302,7 @@ impl LinkError {
     }
 }
 
-/// What to do about a host that does not answer as a broker does.
+/// Advice about a host that does not answer like a broker.
 fn unreached(error: &io::Error) -> Option<&'static str> {
     match error.kind() {
         io::ErrorKind::ConnectionRefused => {
@@ -334,7 +335,7 @@ pub(crate) fn timed_out(what: &str, after: Duration) -> LinkError {
     ))
 }
 
-/// A time to wait for something, for people.
+/// A waiting time, for people.
 pub(super) fn seconds(time: Duration) -> String {
     if time.subsec_millis() == 0 {
         format!("{} s", time.as_secs())

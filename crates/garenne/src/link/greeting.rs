@@ -1,4 +1,4 @@
-//! Who answers at an address: the first thing that a broker says, before anybody has logged in.
+//! The identity of a broker: the first frame that it sends, before any login.
 
 use std::io;
 
@@ -13,21 +13,21 @@ use super::dial::{HANDSHAKE_TIMEOUT, secured};
 use super::io::Stream;
 use super::{BrokerUrl, LinkError, Tls, timed_out};
 
-/// What a broker says of itself.
+/// A broker's description of itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ServerInfo {
-    /// The product, such as `RabbitMQ`.
+    /// The product, for example `RabbitMQ`.
     pub product: String,
-    /// Its version, such as `4.0.5`.
+    /// The version, for example `4.0.5`.
     pub version: String,
-    /// The name of its cluster; empty where it has none.
+    /// The name of the cluster; empty where there is none.
     pub cluster: String,
-    /// What it runs on.
+    /// The platform that the broker runs on.
     pub platform: String,
 }
 
-/// Asks a broker who it is. Nobody logs in for that.
+/// Asks a broker for its identity, without a login.
 pub(crate) async fn greeting(broker: &BrokerUrl, tls: &Tls) -> Result<ServerInfo, LinkError> {
     reach(broker, |socket| async move {
         let (stream, _guard) = secured(socket, broker, tls, &Handle::current()).await?;
@@ -68,8 +68,8 @@ async fn greeted(mut stream: Stream, broker: &BrokerUrl) -> Result<ServerInfo, L
     })
 }
 
-/// Reads `connection.start` (AMQP 0-9-1, class 10, method 10): version, properties, and more that says
-/// nothing here.
+/// Reads `connection.start` (AMQP 0-9-1, class 10, method 10): version, properties, and fields that do not
+/// matter here.
 fn read(frame: &[u8]) -> Option<ServerInfo> {
     const START: [u8; 6] = [0, 10, 0, 10, 0, 9];
     let table = frame.get(FRAME_HEAD..)?.strip_prefix(&START)?;

@@ -1,4 +1,4 @@
-//! Looking at what is on the broker, without changing it.
+//! Inspects entities on the broker, without changing them.
 
 use garenne_core::{Entity, QueueEntity};
 use lapin::options::ExchangeDeclareOptions;
@@ -8,38 +8,38 @@ use super::declare::{Bench, Compared, PASSIVE, exchange_kind};
 use super::{Difference, Link, LinkError, call};
 use crate::wire::short;
 
-/// What there is on the broker, compared with what there should be.
+/// An entity on the broker, compared with the wanted entity.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Finding {
-    /// It is there, as it should be. Messages and consumers are known of queues.
+    /// It exists as wanted. The counts are known for queues only.
     Same {
-        /// How many messages are ready; those that consumers hold do not count.
+        /// How many messages are ready; messages that consumers hold do not count.
         messages: Option<u32>,
-        /// How many consumers it has.
+        /// How many consumers the queue has.
         consumers: Option<u32>,
     },
-    /// It is there with other arguments.
+    /// It exists with other arguments.
     Differs {
-        /// All that could be found out; the type of the queue first.
+        /// All differences that could be found; the type of the queue first.
         differences: Vec<Difference>,
     },
-    /// It is not there.
+    /// It does not exist.
     Missing,
-    /// It is there, but this user may not see with which arguments; or it cannot be asked for at
-    /// all, as bindings.
+    /// It exists, but this user may not see its arguments; or AMQP cannot inspect it at all, as with
+    /// bindings.
     Unseen {
-        /// Why.
+        /// The reason.
         reason: String,
     },
-    /// Not even whether it is there may be asked.
+    /// This user may not even see whether it exists.
     Refused {
-        /// What the broker said.
+        /// The broker's reason.
         reason: String,
     },
 }
 
-/// Compares one entity with what is on the broker.
+/// Compares an entity with its state on the broker.
 pub(crate) async fn inspect(link: &Link, entity: &Entity) -> Result<Finding, LinkError> {
     link.while_up(look(link, entity)).await
 }
@@ -97,7 +97,7 @@ async fn look_at_queue(bench: &mut Bench<'_>, queue: &QueueEntity) -> Result<Fin
     }
 }
 
-/// What an answer says that is no yes. Anything else is trouble with the link.
+/// The finding that a refusal means. Any other error is a fault of the link.
 fn finding_of(error: LinkError) -> Result<Finding, LinkError> {
     if error.is_missing() {
         Ok(Finding::Missing)

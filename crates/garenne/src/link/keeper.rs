@@ -1,8 +1,8 @@
 //! Links that are kept: dialled, announced, and dialled again whenever they are lost.
 //!
-//! A system keeps two links, a publisher without a system one. Both own a [`Keeper`] and ask it for what
-//! happens. When it dials is decided by [`Redial`], which every failure and every loss is told; what
-//! follows from its end is the owner's business.
+//! A system keeps two links, a stand-alone publisher keeps one. Both own a [`Keeper`] and ask it for events.
+//! [`Redial`] decides when to dial; it gets every failure and every loss. The owner decides what follows from
+//! the keeper's end.
 
 mod attempt;
 mod kept;
@@ -25,56 +25,56 @@ pub(crate) use self::kept::KeptLink;
 use super::{Link, LinkError, LinkEvent, LinkNews, LinkWatch, Purpose};
 use crate::quiet::Quiet;
 
-/// What is done over a new link before anybody learns of it: declares.
+/// The work over a new link before the link is announced: declarations.
 pub(crate) type Prepare =
     Arc<dyn Fn(Arc<Link>) -> BoxFuture<'static, Result<(), LinkError>> + Send + Sync>;
 
 /// Keeps links, until it is told to [stop dialling](Keeper::stop_dialling) or dropped.
 ///
-/// It lives where its owner does, and is asked there for what happens; links and attempts live on a
-/// runtime of their own.
+/// It runs where its owner runs, which polls it for events; links and attempts live on their own runtime.
 pub(crate) struct Keeper {
     links: Vec<KeptLink>,
     redial: Redial,
-    /// There is one attempt at a time, for all links that are missing.
+    /// At most one attempt runs at a time, for all missing links.
     work: Work,
     news: (UnboundedSender<LinkNews>, UnboundedReceiver<LinkNews>),
     happened: VecDeque<Happened>,
-    /// Wakes whoever asks for what happens.
+    /// Wakes the task that waits for events.
     waker: Option<Waker>,
     log_attempt: Quiet,
     origin: Instant,
 }
 
-/// What the keeper is busy with.
+/// The current work of the keeper.
 enum Work {
     Nothing,
     /// The pause before the next attempt.
     Pause(Pin<Box<Sleep>>),
     Attempt {
         attempt: Attempt,
-        /// What took a link away, before consumption was stable with it, while the other was being made.
+        /// The error that ended a link before its consumption was stable, while the other link was being
+        /// made.
         lost_meanwhile: Option<LinkError>,
     },
     /// It dials no more.
     Ended,
 }
 
-/// What the owner has to know.
+/// An event for the owner.
 #[derive(Debug)]
 pub(crate) enum Happened {
-    /// A link came or went, or its broker blocks or takes messages again, or an attempt failed.
+    /// A link came or went, its broker blocks or takes messages again, or an attempt failed.
     Changed,
     /// Consumption is stable: an outage is over.
     Stable(Ended),
-    /// It dials no more: somebody must change the configuration first.
+    /// The keeper dials no more: somebody must change the configuration first.
     Misconfigured(LinkError),
-    /// It dials no more: the outage window is over.
+    /// The keeper dials no more: the outage window is over.
     GaveUp(GaveUp, LinkError),
 }
 
 impl Keeper {
-    /// All links are missing yet, and nothing is dialled. The outage in `redial` begins now.
+    /// At first all links are missing, and nothing is dialled. The outage in `redial` begins now.
     pub(crate) fn new(links: Vec<KeptLink>, redial: impl FnOnce(Moment) -> Redial) -> Self {
         Self {
             links,
@@ -88,11 +88,11 @@ impl Keeper {
         }
     }
 
-    /// Waits for the next thing that happens; to be awaited all the time, for the keeper works in here.
+    /// Waits for the next event. The owner must always await it, because the keeper works inside this call.
     ///
     /// # Cancel safety
     ///
-    /// Nothing is lost when the future is dropped.
+    /// Dropping the future loses nothing.
     pub(crate) async fn next(&mut self) -> Happened {
         std::future::poll_fn(|cx| self.poll_next(cx)).await
     }
@@ -104,7 +104,7 @@ impl Keeper {
             if let Some(happened) = self.happened.pop_front() {
                 return Poll::Ready(happened);
             }
-            // The sender is our own: the news do not end.
+            // This keeper holds the sender, so the news never end.
             if let Poll::Ready(Some(news)) = self.news.1.poll_recv(cx) {
                 self.on_news(news);
                 continue;
@@ -129,7 +129,7 @@ impl Keeper {
         }
     }
 
-    /// Tries to get back every link that is missing, if that is not under way.
+    /// Starts to make every missing link again, unless an attempt runs already.
     pub(crate) fn dial(&mut self) {
         if matches!(self.work, Work::Attempt { .. } | Work::Ended) {
             return;
@@ -145,12 +145,12 @@ impl Keeper {
         self.wake();
     }
 
-    /// What is up stays up, and what is lost is not made again.
+    /// Links that are up stay up; a lost link is not made again.
     pub(crate) fn stop_dialling(&mut self) {
         self.work = Work::Ended;
     }
 
-    /// Dials no more, and takes back what it has announced: for whoever closes it.
+    /// Dials no more and withdraws the announced links, for the caller that closes them.
     pub(crate) fn take_links(&mut self) -> Vec<Arc<Link>> {
         self.stop_dialling();
         self.links.iter().filter_map(KeptLink::withdraw).collect()
@@ -161,7 +161,7 @@ impl Keeper {
         self.kept(purpose)?.link()
     }
 
-    /// Sees the link of this purpose come and go.
+    /// Watches the link of this purpose come and go.
     pub(crate) fn watch(&self, purpose: Purpose) -> Option<LinkWatch> {
         Some(self.kept(purpose)?.watch())
     }
@@ -170,12 +170,12 @@ impl Keeper {
         self.links.iter().all(|kept| kept.link().is_some())
     }
 
-    /// The outage, to read from, and the time in it.
+    /// The outage, read-only, and the current moment in it.
     pub(crate) fn outage(&self) -> (&Outage, Moment) {
         (self.redial.outage(), self.now())
     }
 
-    /// The links are used as they should be.
+    /// The links are in use: consumption has begun.
     pub(crate) fn consuming(&mut self) {
         let now = self.now();
         self.redial.consuming(now);
@@ -187,18 +187,18 @@ impl Keeper {
         self.stable(ended);
     }
 
-    /// Lets time pass: links that have worked for long enough are stable.
+    /// Lets time pass: links that have worked for long enough become stable.
     pub(crate) fn tick(&mut self) {
         let ended = self.redial.tick(self.now());
         self.stable(ended);
     }
 
-    /// From now on it gives up no more.
+    /// From now on the keeper never gives up.
     pub(crate) fn never_give_up(&mut self) {
         self.redial.never_give_up();
     }
 
-    /// Something that works over the links is lost, and they are not.
+    /// Something that works over the links is lost, but the links are not.
     pub(crate) fn lost(&mut self, error: &LinkError) {
         let now = self.now();
         let (ended, gave_up) = self.redial.lost(now, &error.to_string());
@@ -209,8 +209,8 @@ impl Keeper {
         }
     }
 
-    /// The broker refuses something over a link that works, and whoever asked for it tries again by
-    /// itself. False if it need not.
+    /// The broker refuses a call over a link that works, and the caller tries again by itself. Returns false
+    /// if the keeper dials no more, so the caller need not try again.
     pub(crate) fn refused(&mut self, error: &LinkError) -> bool {
         if matches!(self.work, Work::Ended) {
             return false;

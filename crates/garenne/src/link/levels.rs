@@ -1,11 +1,11 @@
-//! The levels that make delays, on the broker.
+//! The levels for delays, on the broker.
 
 use garenne_core::{Declare, Destination, Entity, QueueKind, delay};
 
 use super::declare::{Bench, declare_entities};
 use super::{Link, LinkError};
 
-/// Declares or verifies the levels of one kind, as `declare` says.
+/// Declares or verifies the levels of a kind, as `declare` says.
 pub(crate) async fn declare_levels(
     link: &Link,
     kind: QueueKind,
@@ -14,8 +14,7 @@ pub(crate) async fn declare_levels(
     declare_entities(link, &delay::levels(kind), declare).await
 }
 
-/// Sees to it that messages whose delay is over come into their queue; that it is there is found
-/// out on the way.
+/// Makes sure that messages whose delay is over reach their queue. This also finds a missing queue.
 pub(crate) async fn bind_destination(
     link: &Link,
     destination: &Destination,
@@ -28,7 +27,7 @@ pub(crate) async fn bind_destination(
                 let binding = Entity::Binding(destination.binding());
                 bench.declare(&binding).await
             }
-            // Its binding cannot be asked for over AMQP 0-9-1.
+            // AMQP 0-9-1 cannot inspect its binding.
             Declare::Verify => {
                 let name = destination.name();
                 bench.look_for(name).await.map_err(|e| e.missing(name))

@@ -1,4 +1,4 @@
-//! The loss of a link, and what it means for whatever is done over the link.
+//! The loss of a link, and its effect on work over the link.
 
 use std::time::Duration;
 
@@ -9,10 +9,10 @@ use super::LinkError;
 
 const LOST_MEANWHILE: &str = "the link was lost meanwhile";
 
-/// How long the reason of a loss is waited for that lapin has noticed first.
+/// How long to wait for the reason of a loss that lapin has noticed first.
 const WHY_PATIENCE: Duration = Duration::from_secs(2);
 
-/// The loss of a link, as something to wait for.
+/// A future loss of a link, to wait for.
 #[derive(Clone)]
 pub(crate) struct Loss(watch::Receiver<Option<LinkError>>);
 
@@ -21,19 +21,19 @@ impl Loss {
         Self(ended)
     }
 
-    /// Waits for it. Returns why the link is gone.
+    /// Waits for the loss. Returns why the link is gone.
     pub(crate) async fn happened(&mut self) -> LinkError {
         match self.0.wait_for(Option::is_some).await.as_deref() {
             Ok(Some(why)) => why.clone(),
-            // A link that is dropped is lost as well.
+            // A link that is dropped is lost too.
             Ok(None) | Err(_) => LinkError::transient("the link was closed"),
         }
     }
 
-    /// Awaits something that is done over the link, for as long as there is a link.
+    /// Awaits work over the link, for as long as the link is up.
     ///
-    /// lapin gives no answer to a call that is made while it takes the connection down. Without this the
-    /// call would wait for its whole deadline, although a new link may long be up.
+    /// lapin gives no answer to a call that is made while it takes the connection down. Without this function
+    /// the call would wait for its whole deadline, although a new link may long be up.
     pub(crate) async fn or<T>(
         mut self,
         work: impl Future<Output = Result<T, LinkError>>,

@@ -1,4 +1,4 @@
-//! Links: AMQP connections with one purpose, one incarnation number and a watcher each.
+//! Links: AMQP connections, each with a purpose, an epoch and a watcher.
 
 mod address;
 mod adopt;

@@ -1,7 +1,7 @@
-//! What the query of a broker's URL may say.
+//! The parameters in the query of a broker's URL.
 //!
-//! RabbitMQ's clients know different parameters, and some mean their security. So each is understood or
-//! refused; none is ignored.
+//! RabbitMQ's clients have different parameters, and some concern security. So each parameter is understood
+//! or refused; none is ignored.
 
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -10,8 +10,8 @@ use lapin::uri::SASLMechanism;
 
 use super::address::TlsFiles;
 
-/// The heartbeat asked for when the URL does not say, in seconds. Without it the server's 60 s
-/// apply, and a dead peer is found only after 120 s.
+/// The default heartbeat, in seconds. Without it the server's 60 s would apply, and a dead peer would be
+/// found only after 120 s.
 const HEARTBEAT_SECONDS: u16 = 10;
 
 /// The longest connect, in milliseconds: half of the default outage window.
@@ -20,7 +20,7 @@ const CONNECT_MAX: u64 = 60_000;
 /// The smallest frame size that AMQP allows, in bytes.
 const FRAME_MIN: u32 = 4096;
 
-/// Those that only `amqps://` has a use for.
+/// Parameters for `amqps://` only.
 const OF_TLS: [&str; 5] = [
     "cacertfile",
     "certfile",
@@ -32,7 +32,7 @@ const OF_TLS: [&str; 5] = [
 const KNOWN: &str = "known are `heartbeat`, `connection_timeout`, `channel_max`, `frame_max`, `auth_mechanism` and, for \
                      `amqps://`, `cacertfile`, `certfile`, `keyfile`, `verify` and `server_name_indication`";
 
-/// What other clients know, and what to do about it here.
+/// Parameters of other clients, and advice about each.
 const OF_OTHERS: [(&str, &str); 17] = [
     ("channelMax", "write `channel_max`"),
     ("frameMax", "write `frame_max`"),
@@ -91,7 +91,7 @@ pub(super) struct Parameters {
     pub(super) tls: TlsFiles,
 }
 
-/// Reads the query. The error repeats no value, and only names that are known.
+/// Reads the query. The error repeats no value, and only known names.
 pub(super) fn read(query: &[(String, String)], is_tls: bool) -> Result<Parameters, String> {
     let mut read = Parameters {
         heartbeat: HEARTBEAT_SECONDS,
@@ -123,7 +123,7 @@ pub(super) fn read(query: &[(String, String)], is_tls: bool) -> Result<Parameter
 }
 
 impl Parameters {
-    /// Says what is wrong with the value, or nothing if the name is not known.
+    /// Sets a parameter. The error describes the fault of the value; it is `None` if the name is unknown.
     fn take(&mut self, name: &str, value: &str) -> Result<(), Option<String>> {
         match name {
             "heartbeat" => {
@@ -204,7 +204,7 @@ fn file(name: &str, value: &str) -> Result<PathBuf, Option<String>> {
     Ok(value.into())
 }
 
-/// Whether this is what stands in a PEM file, in place of the path of one.
+/// Whether the value is the content of a PEM file, instead of its path.
 pub(crate) fn is_contents(value: &str) -> bool {
     value.contains("-----")
         || value.contains(char::is_control)

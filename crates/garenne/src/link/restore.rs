@@ -1,4 +1,4 @@
-//! Lanes and parking queues that somebody has deleted, or a policy: they are made again, and that is told.
+//! Lanes and parking queues that a user or a policy has deleted: they are declared again, and that is logged.
 
 use garenne_core::{Declare, Entity, Queue};
 use tracing::{debug, warn};
@@ -7,7 +7,7 @@ use super::adopt::make;
 use super::declare::Bench;
 use super::{Link, LinkError};
 
-/// Makes again what is gone, when a message has shown that something is.
+/// Declares missing entities again, after a message has shown that an entity is missing.
 pub(crate) async fn restore(link: &Link, queue: &Queue) -> Result<(), LinkError> {
     let gone = missing(link, queue).await?;
     let made = make(link, queue).await;
@@ -15,8 +15,8 @@ pub(crate) async fn restore(link: &Link, queue: &Queue) -> Result<(), LinkError>
     made
 }
 
-/// Looks whether something is gone, and makes it again. Without the right to declare, nobody can know
-/// whether it was ever there.
+/// Checks for missing entities, and declares them again. Without the right to declare, garenne cannot know
+/// whether they ever existed.
 pub(crate) async fn restore_gone(link: &Link, queue: &Queue) {
     if queue.declare == Declare::Off {
         return;
@@ -31,7 +31,7 @@ pub(crate) async fn restore_gone(link: &Link, queue: &Queue) {
     }
 }
 
-/// The lanes and the parking queue that are not there.
+/// The lanes and the parking queue that do not exist.
 async fn missing(link: &Link, queue: &Queue) -> Result<Vec<String>, LinkError> {
     let mut bench = Bench::new(link);
     let looking = async {
@@ -48,7 +48,7 @@ async fn missing(link: &Link, queue: &Queue) -> Result<Vec<String>, LinkError> {
     link.while_up(looking).await
 }
 
-/// What they held is lost, and nobody else will say so.
+/// Their messages are lost, and only garenne reports it.
 fn tell(queue: &Queue, gone: &[String], error: Option<&LinkError>) {
     if gone.is_empty() {
         return;

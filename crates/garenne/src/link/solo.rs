@@ -1,23 +1,24 @@
-//! Having a link to oneself: how a message that may have ended the last link is tried without any
-//! other being on its way.
+//! Exclusive use of a link: a message that may have ended the last link is tried while no other message is in
+//! flight.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-/// What is in flight on a link, over all of its confirm channels, and who wants it for itself.
+/// The messages in flight on a link, over all its confirm channels, and the channel that wants the link
+/// alone.
 #[derive(Debug, Default)]
 pub(crate) struct Solo {
     in_flight: AtomicUsize,
-    /// The channel that has asked for the link, by a number of its own; 0: none has.
+    /// The number of the channel that has asked for the link; 0: none has.
     soloist: AtomicU64,
 }
 
 impl Solo {
-    /// A message is published.
+    /// Counts a published message.
     pub(crate) fn starts(&self) {
         self.in_flight.fetch_add(1, Ordering::AcqRel);
     }
 
-    /// So many messages have landed, or their channel has ended and the link has not.
+    /// Counts messages that are answered, or whose channel has ended while the link has not.
     pub(crate) fn landed(&self, count: usize) {
         self.in_flight.fetch_sub(count, Ordering::AcqRel);
     }
@@ -27,14 +28,14 @@ impl Solo {
         self.in_flight.load(Ordering::Acquire)
     }
 
-    /// Whether this channel may publish what it likes: nobody else has asked for the link.
+    /// Whether this channel may publish any message: no other channel has asked for the link.
     pub(crate) fn is_free_for(&self, channel: u64) -> bool {
         let soloist = self.soloist.load(Ordering::Acquire);
         soloist == 0 || soloist == channel
     }
 
-    /// Asks for the link. Whether this channel has it: others publish nothing any more, and what they
-    /// have in flight lands.
+    /// Asks for the link. Returns whether this channel has it: the other channels then publish no more, and
+    /// their messages in flight are answered.
     pub(crate) fn ask(&self, channel: u64) -> bool {
         let before = self
             .soloist

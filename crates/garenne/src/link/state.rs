@@ -1,21 +1,21 @@
-//! A link, seen from outside.
+//! The state of a link, for other modules.
 
 use super::Link;
 
-/// The state of one link.
+/// The state of a link.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LinkState {
-    /// There is none.
+    /// There is no link.
     #[default]
     Down,
-    /// It works.
+    /// The link works.
     Up {
         /// The broker's address, without credentials.
         broker: String,
-        /// The number of this incarnation of the link.
+        /// The epoch of the link.
         epoch: u64,
-        /// Why the broker blocks publishing on it, while it does (memory or disk alarm).
+        /// Why the broker blocks publishing on this link, while it does (memory or disk alarm).
         blocked: Option<String>,
     },
 }

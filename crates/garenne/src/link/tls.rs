@@ -1,4 +1,4 @@
-//! TLS for `amqps://`: whom to trust, and who we are.
+//! TLS for `amqps://`: the trusted CAs, and the client certificate.
 
 use std::error::Error;
 use std::fmt;
@@ -16,9 +16,9 @@ use super::error::LinkError;
 
 /// TLS settings for `amqps://` brokers.
 ///
-/// Without a CA of your own, the system's trusted roots apply (`SSL_CERT_FILE` and `SSL_CERT_DIR`
-/// override where those are). A CA given here is trusted *instead of* them. Files are read anew at
-/// every connect, so renewed certificates take effect without a restart.
+/// Without a CA of your own, the system's trusted roots apply (`SSL_CERT_FILE` and `SSL_CERT_DIR` override
+/// their location). A CA given here is trusted *instead of* them. Files are read anew at every connect, so
+/// renewed certificates take effect without a restart.
 #[derive(Clone, Default)]
 pub struct Tls {
     ca: Option<PathBuf>,
@@ -39,19 +39,19 @@ impl Tls {
         self
     }
 
-    /// Presents a client certificate: a PEM file with the chain, and one with its private key
-    /// (PKCS#8, PKCS#1 or SEC1).
+    /// Presents a client certificate: a PEM file with the chain, and a PEM file with its private key (PKCS#8,
+    /// PKCS#1 or SEC1).
     #[must_use]
     pub fn identity_files(mut self, chain: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Self {
         self.identity = Some((chain.into(), key.into()));
         self
     }
 
-    /// What the URL of one broker says takes precedence over what the system was given.
+    /// The TLS settings in the URL of a broker come before those of the system.
     pub(super) fn overridden_by(&self, files: &TlsFiles) -> Self {
         let ca = files.ca.clone().or_else(|| self.ca.clone());
         let from_url = files.cert.clone().map(|cert| {
-            // A file that holds both certificate and key is common; then one name is enough.
+            // Certificate and key are often in the same file; then its name is enough.
             let key = files.key.clone().unwrap_or_else(|| cert.clone());
             (cert, key)
         });
@@ -61,7 +61,7 @@ impl Tls {
         }
     }
 
-    /// Whether nothing was said.
+    /// Whether nothing is set.
     pub(crate) fn is_default(&self) -> bool {
         self.ca.is_none() && self.identity.is_none()
     }
@@ -137,12 +137,12 @@ fn unreadable(what: &str, path: &Path, error: impl Error + Send + Sync + 'static
     .because(error)
 }
 
-/// The path of a file, if it can be one: people put the key itself where its path belongs.
+/// The path of a file, if it can be a path: users sometimes put the key itself there.
 fn named(path: &Path) -> String {
     quoted(&path.to_string_lossy())
 }
 
-/// Without what cannot be a path.
+/// Without values that cannot be paths.
 impl fmt::Debug for Tls {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let identity = self.identity.as_ref();

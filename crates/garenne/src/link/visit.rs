@@ -1,4 +1,4 @@
-//! Links for looking into queues.
+//! Links for reading queues.
 
 use std::sync::Arc;
 
@@ -7,17 +7,17 @@ use tokio::sync::mpsc::unbounded_channel;
 
 use super::{Destination, Link, LinkError, LinkWatch, Purpose};
 
-/// Where the link for a look into queues comes from.
+/// The source of a link for reading queues.
 #[derive(Clone)]
 pub(crate) enum Access {
-    /// An operator's program has one for everything.
+    /// An operator's program has a single link for all its work.
     Shared(LinkWatch),
-    /// A service makes one for each look. So nothing that is looked at can cost it the links that it
+    /// A service makes a new link for each visit, so that no message that it reads can cost the links that it
     /// consumes and publishes with.
     Own(Arc<Destination>),
 }
 
-/// A link for as long as somebody looks.
+/// A link for the time of a visit.
 pub(crate) struct Visit {
     pub(crate) link: Arc<Link>,
     is_own: bool,
@@ -42,7 +42,7 @@ impl Access {
                 })
             }
             Self::Own(destination) => {
-                // Nobody reads the news.
+                // No task reads the news.
                 let (news, _) = unbounded_channel();
                 let dialling = destination.dial(Purpose::Consume, Epoch(1), news);
                 Ok(Visit {

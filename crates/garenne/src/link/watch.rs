@@ -1,4 +1,4 @@
-//! One listener per connection: lapin hands each event to exactly one.
+//! One listener per connection: lapin hands each event to a single listener.
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
@@ -12,10 +12,10 @@ use tokio::time::timeout;
 
 use super::{Link, LinkError, Purpose};
 
-/// Events come at once; this is only how soon a link is noticed that ended without one.
+/// Events come at once. This interval only matters for a link that ended without an event.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// News of one incarnation of a link.
+/// An event of an epoch of a link.
 #[derive(Debug)]
 pub(crate) struct LinkNews {
     pub(crate) purpose: Purpose,
@@ -23,7 +23,7 @@ pub(crate) struct LinkNews {
     pub(crate) event: LinkEvent,
 }
 
-/// What happened to a link.
+/// An event of a link.
 #[derive(Debug)]
 pub(crate) enum LinkEvent {
     Lost(LinkError),
@@ -32,7 +32,7 @@ pub(crate) enum LinkEvent {
 }
 
 impl Link {
-    /// Tells `news` what happens to this link, until it is lost or dropped.
+    /// Sends the events of this link to `news`, until the link is lost or dropped.
     ///
     /// The returned future holds no strong reference to the link.
     pub(crate) fn watch(
@@ -45,7 +45,7 @@ impl Link {
         let link = Arc::downgrade(self);
         async move {
             loop {
-                // The link's own task knows of its end first, and knows best why.
+                // The link's own task is the first to see its end, and knows best why.
                 let event = tokio::select! {
                     biased;
                     _ = end.wait_for(Option::is_some) => None,
@@ -61,7 +61,7 @@ impl Link {
                 if let (LinkEvent::Lost(why), Some(link)) = (&event, link.upgrade()) {
                     link.io.end(why);
                 }
-                // Whoever made the link may not want to hear of it.
+                // The maker of the link may not read the news.
                 let _ = news.send(LinkNews {
                     purpose,
                     epoch,
@@ -84,7 +84,7 @@ impl Link {
                 self.blocked.send_replace(None);
                 Some(LinkEvent::Unblocked)
             }
-            // An error may also be a channel's: only a connection that is gone is a lost link.
+            // An error may also be a channel's: the link is lost only if the connection is gone.
             _ if self.is_up() || self.closing.load(Ordering::Relaxed) => None,
             event => Some(LinkEvent::Lost(match (self.io.end_of(), event) {
                 (Some(why), _) => why,

@@ -1,4 +1,4 @@
-//! The time of a publisher's task.
+//! The clock of a publisher's task.
 
 use std::future::pending;
 use std::pin::Pin;
@@ -10,13 +10,13 @@ use tokio::time::{Sleep, sleep_until};
 
 use super::Patience;
 
-/// Turns moments of the machine's clock into those of the process, and back.
+/// Converts between the monotonic clock's instants and the task's moments.
 #[derive(Clone, Copy)]
 pub(super) struct Clock {
     origin: Instant,
 }
 
-/// Wakes a task at one moment after the other.
+/// Wakes a task at given moments, in turn.
 pub(super) struct Timer {
     clock: Clock,
     at: Moment,
@@ -39,7 +39,7 @@ impl Clock {
         Moment::from_origin(at.saturating_duration_since(self.origin))
     }
 
-    /// The first moment that is not before this one; what no clock reaches is as good as never.
+    /// The instant of this moment; a time that the clock cannot represent becomes a year.
     pub(super) fn instant(self, at: Moment) -> Instant {
         super::when_down::after(self.origin, at.saturating_since(Moment::default()))
     }
@@ -62,11 +62,11 @@ impl Timer {
         Self { clock, at, sleep }
     }
 
-    /// Waits until this moment; without one for ever.
+    /// Waits until this moment; without a moment, for ever.
     ///
     /// # Cancel safety
     ///
-    /// Nothing is lost when the future is dropped.
+    /// Dropping the future loses nothing.
     pub(super) async fn until(&mut self, at: Option<Moment>) {
         let Some(at) = at else {
             return pending().await;

@@ -1,4 +1,4 @@
-//! A publisher of its own, for programs that only send.
+//! A publisher with its own link, for programs that only send.
 
 use std::fmt;
 use std::time::Duration;
@@ -14,11 +14,10 @@ use crate::link::{
 };
 use crate::resources::no_thread;
 
-/// More are of no use, and none of the memory that they take is.
+/// A larger window is of no use, and its memory would be wasted.
 const MOST_MESSAGES: usize = 1_000_000;
 
-/// How a [`Publisher`] that needs no consumer is made, with other settings than
-/// [`Publisher::connect`] has.
+/// Builds a [`Publisher`] that needs no consumer, with other settings than [`Publisher::connect`] uses.
 ///
 /// ```no_run
 /// use garenne::prelude::*;
@@ -61,7 +60,7 @@ impl PublisherBuilder {
         }
     }
 
-    /// For whoever has read the addresses already.
+    /// For callers that have parsed the addresses already.
     pub(crate) fn to(brokers: Vec<BrokerUrl>, tls: Tls) -> Self {
         Self {
             brokers,
@@ -84,14 +83,14 @@ impl PublisherBuilder {
         builder
     }
 
-    /// TLS settings for `amqps://` brokers. With an `amqp://` address beside them, which would be plain
-    /// text, nothing is dialled.
+    /// TLS settings for `amqps://` brokers. If an `amqp://` address is given too, which would be plain text,
+    /// nothing is dialled.
     pub fn tls(self, tls: Tls) -> Self {
         Self { tls, ..self }
     }
 
-    /// The name of the program in the name of its connection, as the broker's operator sees it: by
-    /// default the name of the executable.
+    /// The program's name within the name of its connection, as the broker's operator sees it. The default is
+    /// the name of the executable.
     pub fn service_name(self, service: impl Into<String>) -> Self {
         Self {
             service: service.into(),
@@ -99,9 +98,9 @@ impl PublisherBuilder {
         }
     }
 
-    /// How long a confirm is waited for, not counting time in which the broker blocks publishers:
-    /// 10 s by default, above zero. Too short, and messages that a slow broker does store are told
-    /// to be late; too long, and a broker that hangs is noticed late.
+    /// How long a send waits for its confirm: above zero, 10 s by default. Time in which the broker blocks
+    /// publishers does not count. If it is too short, sends time out although a slow broker does store the
+    /// messages; if it is too long, a broker that hangs is noticed late.
     pub fn confirm_timeout(self, confirm_timeout: Duration) -> Self {
         Self {
             confirm_timeout,
@@ -109,10 +108,10 @@ impl PublisherBuilder {
         }
     }
 
-    /// How long the *first* connect goes on trying while the broker cannot be reached: zero by
-    /// default, where every address is tried once. Give it some time where the program may start
-    /// before its broker. Faults that no waiting mends (a wrong password, a missing virtual host) end
-    /// it at once. Later, a lost link is made again for as long as the publisher lives.
+    /// How long the *first* connect retries while the broker cannot be reached. The default is zero: each
+    /// address is tried once. Set a window where the program may start before its broker. A fault that
+    /// waiting cannot mend (a wrong password, a missing virtual host) ends the connect at once. After the
+    /// first connect, the publisher makes a lost link again for as long as it lives.
     pub fn connect_within(self, window: Duration) -> Self {
         Self {
             connect_within: window,
@@ -120,9 +119,9 @@ impl PublisherBuilder {
         }
     }
 
-    /// The window: how many messages the publisher holds at once, from 1 to 1,000,000; 1,024 by
-    /// default. Senders beyond that wait. Too few, and every confirm is waited for; 256 of them are on
-    /// the wire at once, and more than a few thousand gain nothing.
+    /// The window: how many messages the publisher holds at once, from 1 to 1,000,000; 1,024 by default.
+    /// Further senders wait. With too few, sends wait for every confirm. At most 256 messages are on the wire
+    /// at once, and more than a few thousand gain nothing.
     pub fn max_messages(self, max_messages: usize) -> Self {
         Self {
             max_messages,
@@ -131,15 +130,16 @@ impl PublisherBuilder {
     }
 
     /// How many bytes of messages (bodies, properties, names) the publisher holds at once, from 1 to
-    /// 4,294,967,295; 64 MiB by default. Senders beyond that wait. A message that is larger than all
-    /// of it is sent while no other is held.
+    /// 4,294,967,295; 64 MiB by default. Further senders wait. A message larger than the whole window is sent
+    /// while no other message is held.
     pub fn max_bytes(self, max_bytes: u32) -> Self {
         Self { max_bytes, ..self }
     }
 
-    /// Declares these queues, exchanges and bindings over every new link, before anything is sent; each call adds
-    /// some. That takes the right to configure them. Something that is there otherwise is a fault: it ends
-    /// the first connect at once, and after a loss the link is made again and again until it is mended.
+    /// Declares these queues, exchanges and bindings over every new link, before any message is sent. Each
+    /// call adds to them. The user needs the right to configure them. An entity that exists with other
+    /// arguments is a fault: it ends the first connect at once; after a loss, the publisher makes the link
+    /// again and again until the fault is mended.
     ///
     /// ```no_run
     /// # use garenne::prelude::*;
@@ -159,15 +159,14 @@ impl PublisherBuilder {
         }
     }
 
-    /// Connects, on a thread of the publisher's own.
+    /// Connects, on the publisher's own thread.
     ///
-    /// It answers within a bounded time, beyond what [`PublisherBuilder::connect_within`] allows: 10 s at most
-    /// for the name of a host, and for each of its addresses 20 s (connect 5 s, TLS 5 s, AMQP handshake
-    /// 10 s).
+    /// Beyond the time of [`PublisherBuilder::connect_within`], the call takes at most 10 s for the name of a
+    /// host, and 20 s for each of its addresses (connect 5 s, TLS 5 s, AMQP handshake 10 s).
     ///
     /// # Errors
     ///
-    /// [`ConnectError`] says what is wrong and what to do about it, never a password.
+    /// [`ConnectError`] says what is wrong and how to mend it; it never contains a password.
     ///
     /// # Cancel safety
     ///
@@ -212,7 +211,7 @@ impl PublisherBuilder {
     }
 }
 
-/// Why a publisher could not connect: what failed, on what, why, and what to do.
+/// Why a publisher could not connect: the action, its object, the cause, and the remedy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConnectError {
     kind: ConnectErrorKind,
@@ -221,27 +220,27 @@ pub struct ConnectError {
     cause: Cause,
 }
 
-/// What sort of trouble a [`ConnectError`] is, for programs that choose an exit code by it.
+/// The kind of a [`ConnectError`], for programs that choose an exit code by it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ConnectErrorKind {
-    /// A setting cannot be used, such as an address that is no AMQP URL. Nothing was dialled.
+    /// A setting cannot be used, such as an address that is not an AMQP URL. Nothing was dialled.
     Faulty,
-    /// The broker answered and refuses: credentials, virtual host, TLS. Trying again is of no use.
+    /// The broker answered with a refusal: credentials, virtual host, TLS. Trying again is of no use.
     Refused,
-    /// No broker could be reached or answered in time. It may work later.
+    /// No broker could be reached, or none answered in time. A later attempt may succeed.
     Unreachable,
 }
 
 impl ConnectError {
-    /// What sort of trouble it is.
+    /// The kind of the error.
     #[must_use]
     pub fn kind(&self) -> ConnectErrorKind {
         self.kind
     }
 
-    /// AMQP's reply code, if a broker answered and said no: 403 for wrong credentials, 530 for a virtual
-    /// host that is missing or not for this user.
+    /// AMQP's reply code, if a broker answered with a refusal: 403 for wrong credentials, 530 for a virtual
+    /// host that is missing or closed to this user.
     #[must_use]
     pub const fn code(&self) -> Option<u16> {
         self.code
@@ -286,7 +285,7 @@ impl fmt::Display for ConnectError {
     }
 }
 
-/// The source is what lies below the words of this error, if anything does.
+/// The source is the error below the words of this error, if there is any.
 impl std::error::Error for ConnectError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         self.cause.source()

@@ -1,4 +1,4 @@
-//! What a program that sends declares itself.
+//! Entities that a program that sends declares itself.
 
 use garenne_core::{Fault, Topology};
 
@@ -7,12 +7,12 @@ use super::{PublishError, Publisher};
 use crate::link::declare_topology;
 
 impl Publisher {
-    /// Declares queues, exchanges and bindings, and returns when they are there. What is there already, with the
-    /// same arguments, stays as it is.
+    /// Declares queues, exchanges and bindings, and returns when they exist. An entity that exists with the
+    /// same arguments stays as it is.
     ///
-    /// Nothing is declared again after that: a queue that somebody deletes stays deleted. What
+    /// This call declares once: a queue that somebody deletes later stays deleted.
     /// [`PublisherBuilder::declare`](crate::PublisherBuilder::declare) and
-    /// [`SystemBuilder::declare`](crate::SystemBuilder::declare) are told, they declare over every new link.
+    /// [`SystemBuilder::declare`](crate::SystemBuilder::declare) declare their entities over every new link.
     ///
     /// ```no_run
     /// # use garenne::prelude::*;
@@ -25,12 +25,12 @@ impl Publisher {
     ///
     /// # Errors
     ///
-    /// [`PublishError::Refused`] when something is there otherwise, a name cannot be used, or the user may not
-    /// declare it; else as [`Publisher::send`], after 30 s at most.
+    /// [`PublishError::Refused`] when an entity exists with other arguments, a name cannot be used, or the
+    /// user may not declare it; otherwise as for [`Publisher::send`], after 30 s at most.
     ///
     /// # Cancel safety
     ///
-    /// When the future is dropped, a part may have been made. Declaring again makes the rest.
+    /// If the future is dropped, some entities may have been made. Declaring again makes the rest.
     pub async fn declare(&self, topology: impl Into<Topology>) -> Result<(), PublishError> {
         let topology = topology.into();
         let faults: Vec<_> = topology.faults().iter().map(Fault::to_string).collect();

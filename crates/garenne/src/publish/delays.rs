@@ -1,4 +1,4 @@
-//! Messages that arrive later: through the levels of [`garenne_core::delay`].
+//! Messages that arrive later, through the levels of [`garenne_core::delay`].
 
 use std::time::{Duration, SystemTime};
 
@@ -9,7 +9,7 @@ use tracing::warn;
 use super::levels::Levels;
 use super::{Outgoing, PublishError, Publisher};
 
-/// What delayed messages wait in, and whether a publisher may declare it.
+/// The levels in which delayed messages wait, and whether a publisher may declare them.
 ///
 /// ```no_run
 /// # use garenne::prelude::*;
@@ -24,18 +24,17 @@ pub struct Delays {
 }
 
 impl Delays {
-    /// Quorum queues, which is the default: replicated, and they keep a message until the next one
-    /// has it.
+    /// Quorum queues, the default: they are replicated, and keep a message until the next queue has it.
     #[must_use]
     pub const fn quorum() -> Self {
         Self::new(QueueKind::Quorum)
     }
 
-    /// Classic queues: cheaper, on one node, and a message is lost whose destination is gone or full
-    /// when its delay is over.
+    /// Classic queues: they are cheaper, but live on a single node. A message is lost if its destination is
+    /// missing or full when its delay is over.
     ///
-    /// They have names of their own (`garenne.delay.classic.00` to `27`), so services that use the
-    /// one kind do not disturb those that use the other.
+    /// They have their own names (`garenne.delay.classic.00` to `27`), so services with classic levels do not
+    /// disturb services with quorum levels.
     #[must_use]
     pub const fn classic() -> Self {
         Self::new(QueueKind::Classic)
@@ -46,13 +45,13 @@ impl Delays {
         Self { kind, declare }
     }
 
-    /// What to do about the levels and a destination's binding before the first delayed message;
-    /// [`Declare::Create`] unless told otherwise, which needs the right to configure, write and read
-    /// `garenne.delay.*` and to write to the destination.
+    /// What to do about the levels and a destination's binding before the first delayed message. The default
+    /// is [`Declare::Create`], which needs the right to configure, write and read `garenne.delay.*` and to
+    /// write to the destination.
     ///
-    /// With any other, somebody else declares them and binds each destination to the exchange
-    /// `garenne.delay.due`: what [`levels`](garenne_core::delay::levels) and
-    /// [`Destination::binding`] say. That a binding is there cannot be verified over AMQP.
+    /// With any other value, somebody else declares the levels and binds each destination to the exchange
+    /// `garenne.delay.due`, as [`levels`](garenne_core::delay::levels) and [`Destination::binding`] describe.
+    /// AMQP has no way to verify a binding.
     #[must_use]
     pub const fn declare(self, declare: Declare) -> Self {
         Self { declare, ..self }
@@ -67,8 +66,8 @@ impl Default for Delays {
 }
 
 impl Publisher {
-    /// The same publisher, with other levels for delayed messages; [`Delays::quorum`] unless told
-    /// otherwise, here or by [`SystemBuilder::delays`](crate::SystemBuilder::delays).
+    /// Sets the levels for delayed messages of this clone. The default is that of
+    /// [`SystemBuilder::delays`](crate::SystemBuilder::delays), else [`Delays::quorum`].
     #[must_use]
     pub fn delays(mut self, delays: Delays) -> Self {
         self.levels = Levels::new();
@@ -76,14 +75,14 @@ impl Publisher {
         self
     }
 
-    /// The system's choice, for everybody who has its publisher already.
+    /// Sets the system's levels for all clones that were handed out before.
     pub(crate) fn set_delays(&self, delays: Delays) {
         self.levels.set(delays);
     }
 
-    /// Publishes one message to a queue that gets it after a delay: from 1 s to 8.5 years, in whole
-    /// seconds, rounded up. It returns when the broker has stored the message where it waits; from
-    /// then on no part of this program is needed, and the broker may restart meanwhile.
+    /// Publishes a message that its queue gets after a delay: from 1 s to 8.5 years, in whole seconds,
+    /// rounded up. The call returns when the broker has stored the message in its first level. From then on
+    /// this program is no longer needed, and the broker may restart meanwhile.
     ///
     /// ```no_run
     /// # use garenne::prelude::*;
@@ -94,40 +93,39 @@ impl Publisher {
     /// # }
     /// ```
     ///
-    /// The message keeps its properties and headers, but for what would break the delay: see
-    /// [`delayed_properties`]. `expires_after` does not act on it: neither does it cut the delay
-    /// short, nor does the message expire after it; the value stands in the header
-    /// `delayed-expiration`. It is always mandatory. A handler sees it as sent to its queue.
+    /// The message keeps its properties and headers, except those that would break the delay: see
+    /// [`delayed_properties`]. `expires_after` has no effect: it does not cut the delay short, and the
+    /// message does not expire afterwards; the header `delayed-expiration` holds its value. The message is
+    /// always mandatory. A handler sees the message as sent to its queue.
     ///
     /// # When it arrives
     ///
-    /// Never early. Late by what it takes to go through one queue for each digit 1 of the delay in
-    /// binary (15 s: four queues; 16 s: one): 40 to 250 ms each were measured on two busy cores, less
-    /// with classic queues than with quorum queues. And by the time the broker is down. Messages with different delays do not overtake one another wrongly: none waits behind a
-    /// longer one.
+    /// A message never arrives early. It arrives late by the time through one queue for each digit 1 of the
+    /// delay in binary (15 s: 4 queues; 16 s: 1 queue). Each queue took 40 to 250 ms on two busy cores,
+    /// classic queues less than quorum queues. An outage of the broker adds to this. A message never waits
+    /// behind a message with a longer delay.
     ///
-    /// Levels of quorum queues lose nothing: a message whose queue is missing or full when its time
-    /// has come stays in the last level, and is tried again every three minutes. Whether the queue is
-    /// there is looked at when a message is sent, once a minute for each queue.
+    /// Levels of quorum queues lose nothing: if the destination is missing or full when the delay is over,
+    /// the message stays in the last level, and the broker tries again every three minutes. A send checks
+    /// that the queue exists, once a minute for each queue.
     ///
     /// # What it costs
     ///
-    /// Each queue on the way stores the message once more and adds about 250 bytes to its headers
-    /// (`x-death`). The first delayed message of an epoch also declares the 28 levels and its
-    /// destination's binding. The name of the queue may have 199 bytes. For delays under a second,
-    /// wait in the program and use [`Publisher::send`]: a queue that waits so short a time costs more
-    /// than the wait.
+    /// Each queue on the way stores the message again and adds about 250 bytes to its headers (`x-death`).
+    /// The first delayed message of an epoch also declares the 28 levels and its destination's binding. The
+    /// name of the queue may have 199 bytes. For delays under a second, wait in the program and use
+    /// [`Publisher::send`]: a queue for so short a time costs more than the wait.
     ///
     /// # Errors
     ///
-    /// [`PublishError::Delay`] when there is no such delay to such a destination;
-    /// [`PublishError::Unroutable`] when the queue is missing; otherwise as [`Publisher::send`]. It
-    /// answers within 30 s for what must be declared, and within the bounds of `send` after that,
-    /// each once more if somebody deleted the levels.
+    /// [`PublishError::Delay`] when the delay or the destination is not possible;
+    /// [`PublishError::Unroutable`] when the queue is missing; otherwise as for [`Publisher::send`]. The call
+    /// takes at most 30 s for declarations, and then the bounds of `send`; it repeats both once if somebody
+    /// has deleted the levels.
     ///
     /// # Cancel safety
     ///
-    /// As [`Publisher::send`]. What was declared stays.
+    /// As for [`Publisher::send`]. Entities that were declared stay.
     pub async fn send_after(&self, message: Outgoing, delay: Duration) -> Result<(), PublishError> {
         let delay = Delay::after(delay)?;
         let destination = Destination::of(&message.exchange, &message.routing_key)?;
@@ -137,7 +135,7 @@ impl Publisher {
             .ready(&*self.link(&message).await?, &message, delay, &destination)
             .await?;
         match self.send(message.clone()).await {
-            // Somebody deleted a level: put it back, once, and publish again.
+            // Somebody deleted a level: declare it again, once, and publish again.
             Err(PublishError::Unroutable { .. }) if levels.may_declare() => {
                 warn!(event = "delay_level_missing", level = %message.exchange, "a level of the delays is gone; declaring all again");
                 levels.forget().await;
@@ -150,20 +148,19 @@ impl Publisher {
         }
     }
 
-    /// Publishes one message to a queue that gets it at a time: like [`Publisher::send_after`] with
-    /// the delay until then. When the time has come already, the message is sent at once, like
-    /// [`Publisher::send`]; when it is less than a second ahead, with a delay of 1 s.
+    /// Publishes a message that its queue gets at a given time, like [`Publisher::send_after`] with the
+    /// delay until then. If the time has come already, the message is sent at once, like [`Publisher::send`];
+    /// if it is less than a second ahead, the delay is 1 s.
     ///
-    /// The delay is computed once, by this host's clock; what is done to clocks later does not
-    /// change it.
+    /// The delay is computed once, by this host's clock; later changes of clocks do not affect it.
     ///
     /// # Errors
     ///
-    /// As [`Publisher::send_after`].
+    /// As for [`Publisher::send_after`].
     ///
     /// # Cancel safety
     ///
-    /// As [`Publisher::send_after`].
+    /// As for [`Publisher::send_after`].
     pub async fn send_at(&self, message: Outgoing, at: SystemTime) -> Result<(), PublishError> {
         match Delay::until(at, SystemTime::now())? {
             Some(delay) => self.send_after(message, delay.duration()).await,
@@ -184,7 +181,7 @@ impl Levels {
             exchange: delay.exchange(self.kind()),
             routing_key: delay.routing_key(destination),
             properties: delayed_properties(message.properties)?,
-            // Without a level to wait in it would be lost, destination or not.
+            // Without its first level the message would be lost, even if the destination exists.
             mandatory: true,
             ..message
         })

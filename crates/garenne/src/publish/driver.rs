@@ -1,4 +1,4 @@
-//! What stands between a publisher's task and the machine that decides.
+//! The driver between a publisher's task and its state machine.
 
 use garenne_core::Moment;
 use garenne_core::publishing::{Conditions, Gate, Publishing, Step};
@@ -13,12 +13,12 @@ use super::share::LinkShare;
 
 pub(super) type Machine = Publishing<Box<Job>, LinkShare>;
 
-/// The machine that decides, across all channels of one owner task. The driver tells it which messages
-/// come, and answers them as it says.
+/// Drives the state machine that decides for all channels of an owner task: it passes messages in, and
+/// answers them as the machine decides.
 pub(super) struct Driver {
     pub(super) machine: Machine,
     pub(super) jobs: mpsc::UnboundedReceiver<Box<Job>>,
-    /// Whether somebody can still send.
+    /// Whether any sender is left.
     pub(super) is_open: bool,
     pub(super) clock: Clock,
     pub(super) timer: Timer,
@@ -46,15 +46,15 @@ impl Driver {
         }
     }
 
-    /// Begins anew. Whoever waits for a message that the old machine had learns that its fate is not known.
+    /// Starts a new machine. Senders of messages in the old machine get the error that the result is unknown.
     pub(super) fn reset(&mut self) {
         self.machine = Publishing::new(self.limits.confirm_timeout);
         self.is_open = true;
-        // As the new machine believes.
+        // The new machine assumes an open gate.
         self.gate.send_replace(Gate::Open);
     }
 
-    /// A message wants to go; without one, nobody sends any more.
+    /// Takes in a message; `None`: no sender is left.
     pub(super) fn take(&mut self, job: Option<Box<Job>>, now: Moment) {
         let Some(job) = job else {
             self.is_open = false;
@@ -68,7 +68,7 @@ impl Driver {
         self.machine.take(job, conditions, now);
     }
 
-    /// The next step that is more than to tell somebody something; what there is to tell before is told.
+    /// The next step that is more than an answer or an announcement; those are done here.
     pub(super) fn next_step(&mut self, now: Moment) -> Option<Step<Box<Job>>> {
         let confirm_timeout = self.limits.confirm_timeout;
         loop {

@@ -1,4 +1,4 @@
-//! The way of a message into its publisher: a place in the window, then the owner task.
+//! How a message enters its publisher: it gets a place in the window, then goes to the owner task.
 
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,7 +16,7 @@ use super::room::{Place, Room, Tally};
 use super::when_down::after;
 use super::{CONFIRM_TIMEOUT, ConfirmChannel, Job, Outgoing, PublishError, WhenDown};
 
-/// Where messages enter. Clones share it.
+/// The entrance for messages. Clones share it.
 #[derive(Clone)]
 pub(super) struct Entrance(Arc<Inner>);
 
@@ -25,23 +25,23 @@ struct Inner {
     room: Room,
     /// Set when the system is built.
     confirm_timeout: OnceLock<Duration>,
-    /// One receiver for each message whose answer is waited for.
+    /// One receiver for each message that waits for its answer.
     under_way: watch::Sender<()>,
     closed: AtomicBool,
 }
 
-/// A message that is handed over, until its answer comes. Dropping it withdraws the message if it
-/// was not handed to the link yet.
+/// A message that was handed over and has no answer yet. Dropping the ticket withdraws the message if it was
+/// not handed to the link yet.
 pub(super) struct Ticket {
     answer: oneshot::Receiver<Result<(), PublishError>>,
     _under_way: watch::Receiver<()>,
 }
 
-/// Whether a message had a place at once.
+/// Whether a message got a place at once.
 pub(super) enum Entry {
-    /// It is handed over, or there is no place for it ever.
+    /// The message was handed over, or can never get a place.
     Entered(Result<Ticket, PublishError>),
-    /// It waits for one.
+    /// The message waits for a place.
     Waits(Box<Waiting>),
 }
 
@@ -51,7 +51,7 @@ pub(super) struct Waiting {
     message: Entering,
 }
 
-/// A message on its way in.
+/// A message that is entering.
 struct Entering {
     job: Job,
     ticket: Ticket,
@@ -84,12 +84,12 @@ impl Entrance {
         self.0.closed.store(true, Ordering::SeqCst);
     }
 
-    /// Returns when nobody waits for an answer.
+    /// Returns when no message waits for an answer.
     pub(super) async fn idle(&self) {
         self.0.under_way.closed().await;
     }
 
-    /// Hands a message over if it has a place at once.
+    /// Hands a message over if it gets a place at once.
     pub(super) fn try_enter(&self, message: Outgoing, when_down: WhenDown) -> Entry {
         match self.entering(message, when_down) {
             Ok(message) => self.try_enter_with(message),
@@ -112,8 +112,8 @@ impl Entrance {
         }
     }
 
-    /// Hands a request over once it has a place. It waits for a broker that is away only if it says so
-    /// itself.
+    /// Hands a request over once it has a place. It waits for a broker that is down only if the message
+    /// itself says so.
     pub(super) async fn enter(
         &self,
         message: Outgoing,
@@ -168,7 +168,7 @@ impl Entrance {
         message.ticket
     }
 
-    /// A place in the buffer, if this message has one and the broker is away.
+    /// A place in the buffer, if this message has a buffer and the broker is down.
     fn buffered(&self, message: &Entering) -> Option<Result<Place, PublishError>> {
         let WhenDown::Buffer {
             max_messages,
@@ -190,8 +190,8 @@ impl Entrance {
         })
     }
 
-    /// What the closing of the gate means for a message that waits for its place: an error, a place in
-    /// its buffer, or nothing.
+    /// The effect of a closed gate on a message that waits for its place: an error, a place in its buffer, or
+    /// none.
     async fn closes(&self, message: &Entering) -> Result<Place, PublishError> {
         let mut gate = self.0.channel.gate();
         let refusal = match gate.wait_for(Gate::is_closed).await {
@@ -199,7 +199,7 @@ impl Entrance {
             Err(_) => return Err(stopped(false)),
         };
         if matches!(message.when_down, WhenDown::WaitUpTo(_)) {
-            // It waits for its place, whatever the gate does.
+            // This message waits for its place, whatever the gate does.
             std::future::pending::<()>().await;
         }
         self.buffered(message).unwrap_or(Err(refusal))

@@ -6,94 +6,93 @@ use std::time::Duration;
 use garenne_core::publishing::Gate;
 use garenne_core::{DelayError, compact};
 
-/// Why a send failed. What it means for the message is said by [`PublishError::may_be_stored`].
+/// Why a send failed. [`PublishError::may_be_stored`] says whether the message may be stored nevertheless.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PublishError {
-    /// No queue would have taken the message: the broker returned it, or there is no such exchange.
+    /// No queue would take the message: the broker returned it, or the exchange does not exist.
     Unroutable {
         /// The exchange it was published to.
         exchange: String,
         /// The routing key it was published with.
         routing_key: String,
-        /// What the broker said.
+        /// The broker's reason.
         reason: String,
     },
-    /// The broker refused to take responsibility, for example because a queue is full. When that goes
-    /// on for 2 s, another channel is tried, less and less often (down to once in 30 s): in a cluster a
-    /// channel may go on refusing for a queue that takes messages again.
+    /// The broker refused to store the message, for example because a queue is full. If refusals continue for
+    /// 2 s, the publisher tries another channel, then less and less often (down to once in 30 s): in a
+    /// cluster, a channel may go on refusing for a queue that takes messages again.
     Nacked,
     /// The broker did not confirm in time. The message may or may not be stored.
     Timeout {
-        /// How long was waited; time in which the broker blocked the connection is not counted.
+        /// How long the send waited, without the time in which the broker blocked the connection.
         after: Duration,
     },
-    /// The broker blocks publishers (memory or disk alarm), for longer than the message may wait.
+    /// The broker blocked publishers (memory or disk alarm) for longer than the message may wait.
     Blocked {
         /// The broker's reason, for example `low on memory`.
         reason: String,
-        /// Whether the message had been handed to the connection before. Then it may be stored once
-        /// the alarm is over.
+        /// Whether the message was handed to the connection before. If so, it may be stored once the alarm is
+        /// over.
         sent: bool,
     },
-    /// There is no link to a broker, or it was lost before the confirm came. In the second case the
+    /// There is no link to a broker, or the link was lost before the confirm came. In the second case the
     /// message may be stored.
     Disconnected {
-        /// What is known about the loss.
+        /// The known cause of the loss.
         reason: String,
-        /// Whether the message had been handed to the connection before.
+        /// Whether the message was handed to the connection before.
         sent: bool,
     },
     /// The buffer of [`WhenDown::Buffer`](crate::WhenDown::Buffer) has no place for this message.
     BufferFull {
-        /// How many messages may be held.
+        /// How many messages the buffer may hold.
         max_messages: usize,
-        /// How many bytes of messages may be held.
+        /// How many bytes of messages the buffer may hold.
         max_bytes: usize,
-        /// Why messages are held at all: what keeps the broker from taking them.
+        /// Why the buffer holds messages: the reason why the broker cannot take them.
         reason: String,
     },
     /// The message has waited in the buffer for its whole `max_age`.
     TooOld {
         /// The `max_age` of its buffer.
         after: Duration,
-        /// What kept the broker from taking it.
+        /// Why the broker could not take the message.
         reason: String,
-        /// Whether it had been handed to a connection that was lost before the confirm came.
+        /// Whether the message was handed to a connection that was lost before the confirm came.
         sent: bool,
     },
-    /// The body is over the broker's message size limit, or properties and headers do not fit into
-    /// one frame.
+    /// The body exceeds the broker's message size limit, or the properties and headers do not fit into a
+    /// frame.
     TooLarge {
-        /// What is too large, how large it is, and the limit.
+        /// The part that is too large, its size, and the limit.
         what: String,
     },
     /// The payload could not be encoded.
     Encode(String),
-    /// The message cannot be delayed as it was asked for.
+    /// The message cannot be delayed as requested.
     Delay(DelayError),
-    /// A reply was not sent: the sender of the request names a queue to which replies may not go. See
+    /// A reply was not sent: the request names a queue to which replies are not allowed. See
     /// [`SystemBuilder::allow_replies_to`](crate::SystemBuilder::allow_replies_to).
     ReplyRefused {
         /// The queue, in a readable form.
         reply_to: String,
     },
-    /// No broker takes the message as it is, and whoever sends it loses the link: a header is a float
-    /// that is no number or infinite, or the message was all that was on its way each time that the
-    /// broker ended a link, twice.
+    /// No broker takes the message as it is, and sending it costs the link. Either a header is a float that
+    /// is NaN or infinite, or the broker ended the link twice while no other message was in flight.
     Unsendable {
-        /// What is wrong with it, or what the broker said.
+        /// The fault in the message, or the broker's reason.
         what: String,
     },
     /// The broker closed the channel over this message.
     Refused {
-        /// What the broker said.
+        /// The broker's reason.
         reason: String,
     },
 }
 
 impl PublishError {
-    /// What a message is told that has waited so long for a broker that takes it.
+    /// The error of a message that has waited this long for a broker that takes it.
     pub(super) fn not_taken(gate: &Gate, sent: bool, waited: Duration) -> Self {
         match gate {
             Gate::Open => Self::Timeout { after: waited },
@@ -108,8 +107,8 @@ impl PublishError {
         }
     }
 
-    /// Whether the broker may have stored the message although the send failed. Sending it again
-    /// with the same message id is then right, and may make a duplicate.
+    /// Whether the broker may have stored the message although the send failed. Sending it again with the
+    /// same message id is then right, and may make a duplicate.
     #[must_use]
     pub fn may_be_stored(&self) -> bool {
         matches!(

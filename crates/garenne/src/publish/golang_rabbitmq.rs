@@ -1,4 +1,4 @@
-//! Messages for queues that programs on the Go package `golang-rabbitmq` use too.
+//! Messages for queues that programs with the Go package `golang-rabbitmq` use too.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -14,19 +14,19 @@ use super::{Outgoing, Payload, PublishError, Publisher};
 use crate::build_error::BuildError;
 use crate::link::{Link, declare_entities};
 
-/// How long entities are taken to be there. An operator's policy may delete a delay queue that has
-/// not been declared for a while, so this is part of what such a policy must leave time for.
+/// How long declared entities are assumed to exist. An operator's policy may delete a delay queue that was
+/// not declared for a while, so such a policy must allow at least this time.
 const TRUST: Duration = Duration::from_secs(60);
 
-/// Sends to a queue as programs on the Go package `golang-rabbitmq` do, with the same entities and
-/// the same arguments; from [`Publisher::golang_rabbitmq`]. Cheap to clone.
+/// Sends to a queue as programs with the Go package `golang-rabbitmq` do, with the same entities and the same
+/// arguments; made by [`Publisher::golang_rabbitmq`]. Cheap to clone.
 ///
-/// It declares what the package declares: exchange, queue, binding and, for delayed messages, the
-/// delay queue, on first use in every epoch, again every minute, and when a message came back because
-/// one of them is gone. See [`GolangRabbitmq`] for all names.
+/// It declares the same entities as the package: exchange, queue, binding and, for delayed messages, the
+/// delay queue. It declares them on first use in every epoch, again every minute, and when a message came
+/// back because an entity is gone. See [`GolangRabbitmq`] for all names.
 ///
-/// What a message gets beyond the package's is for the better: confirms, a message id and a time for
-/// all of them, persistence for delayed ones too.
+/// Beyond the package, every message has a confirm, a message id and a time; delayed messages are persistent
+/// too.
 ///
 /// ```no_run
 /// use garenne::GolangRabbitmq;
@@ -45,11 +45,11 @@ pub struct GolangRabbitmqPublisher {
     publisher: Publisher,
     contract: GolangRabbitmq,
     declare: Declare,
-    /// Locked while something is declared: whoever comes meanwhile needs the same.
+    /// Locked during a declaration, because concurrent sends need the same entities.
     known: Arc<Mutex<Known>>,
 }
 
-/// What was declared in this epoch, and when.
+/// The entities that were declared in this epoch, and when.
 #[derive(Default)]
 struct Known {
     epoch: Option<Epoch>,
@@ -57,12 +57,12 @@ struct Known {
 }
 
 impl Publisher {
-    /// A sender to a queue that programs on the Go package `golang-rabbitmq` use too, over this
-    /// publisher's link.
+    /// A sender to a queue that programs with the Go package `golang-rabbitmq` use too, over this publisher's
+    /// link.
     ///
     /// # Errors
     ///
-    /// [`BuildError`] with all that is wrong with the names.
+    /// [`BuildError`] with all faults of the names.
     pub fn golang_rabbitmq(
         &self,
         contract: impl Into<GolangRabbitmq>,
@@ -79,34 +79,33 @@ impl Publisher {
 }
 
 impl GolangRabbitmqPublisher {
-    /// What to do about the entities before a message is sent; [`Declare::Create`] unless told
-    /// otherwise, as the package does.
+    /// What to do about the entities before a message is sent. The default is [`Declare::Create`], as in the
+    /// package.
     #[must_use]
     pub fn declare(self, declare: Declare) -> Self {
         Self { declare, ..self }
     }
 
-    /// A message for the queue, addressed as the package does it: to the exchange with the routing
-    /// key, or to the queue through the default exchange; `text/plain`, persistent.
+    /// A message for the queue, addressed as the package does: to the exchange with the routing key, or to
+    /// the queue through the default exchange; `text/plain`, persistent.
     ///
-    /// [`Publisher::send`] and [`Publisher::send_all`] take it too, where the entities are known to
-    /// be there.
+    /// [`Publisher::send`] and [`Publisher::send_all`] take it too, if the entities are known to exist.
     pub fn message(&self, payload: impl Payload) -> Outgoing {
         let (exchange, routing_key) = self.contract.address();
         Outgoing::to_exchange(exchange, routing_key, payload).content_type(CONTENT_TYPE)
     }
 
-    /// Publishes one message, wherever it was addressed to, to the queue, and returns when the broker
-    /// has taken responsibility for it.
+    /// Publishes a message to the queue, whatever its own address, and returns when the broker has
+    /// confirmed it.
     ///
     /// # Errors
     ///
-    /// As [`Publisher::send`]. Entities that cannot be declared are [`PublishError::Refused`], with
-    /// the argument in which they differ; to declare them is waited for 30 s at most.
+    /// As for [`Publisher::send`]. If an entity cannot be declared, the error is [`PublishError::Refused`],
+    /// with the argument that differs; the declarations take 30 s at most.
     ///
     /// # Cancel safety
     ///
-    /// As [`Publisher::send`]. What was declared stays.
+    /// As for [`Publisher::send`]. Entities that were declared stay.
     pub async fn send(&self, message: Outgoing) -> Result<(), PublishError> {
         let (exchange, routing_key) = self.contract.address();
         let message = Outgoing {
@@ -118,30 +117,30 @@ impl GolangRabbitmqPublisher {
         self.deliver(message, queue, &[]).await
     }
 
-    /// Publishes one message to the queue that gets it after a delay: from 1 s to 49 days, in whole
-    /// seconds, rounded up. It waits in the package's queue for this delay, `<queue>_delay_<seconds>`,
-    /// persistent, and comes with `retry_nums` 0.
+    /// Publishes a message that the queue gets after a delay: from 1 s to 49 days, in whole seconds,
+    /// rounded up. The message waits in the package's queue for this delay, `<queue>_delay_<seconds>`,
+    /// persistent, and arrives with `retry_nums` 0.
     ///
-    /// Every delay is a queue on the broker, which stays: the package's arguments leave no way to
-    /// let it end. Send with delays of your choice, not with computed ones, or have a policy expire
-    /// queues that are not used; it must give them a few minutes more than their delay, or it deletes
-    /// what waits there. [`Publisher::send_after`] has no such queues, takes any delay, and a program
-    /// on the package gets its messages just as well.
+    /// Each delay makes a queue on the broker, which stays: the package's arguments do not allow it to
+    /// expire. Use a few fixed delays, not computed ones, or a policy that expires unused queues. Such a
+    /// policy must give a queue a few minutes more than its delay, or it deletes the messages that wait
+    /// there. [`Publisher::send_after`] makes no such queues and takes any delay, and a program with the
+    /// package gets its messages just as well.
     ///
     /// # Errors
     ///
-    /// [`PublishError::Delay`] for a delay that no delay queue has; otherwise as
+    /// [`PublishError::Delay`] for a delay that no delay queue can have; otherwise as for
     /// [`GolangRabbitmqPublisher::send`].
     ///
     /// # Cancel safety
     ///
-    /// As [`GolangRabbitmqPublisher::send`].
+    /// As for [`GolangRabbitmqPublisher::send`].
     pub async fn send_after(&self, message: Outgoing, delay: Duration) -> Result<(), PublishError> {
         GolangRabbitmq::check_delay(delay)?;
         let queue = self.contract.delay_queue_name(delay);
         let message = Outgoing {
-            // Not through the exchange, where others may be bound: a confirm shall say that the
-            // message lies in this very queue.
+            // Not through the exchange, where other queues may be bound: the confirm must mean that this very
+            // queue has the message.
             exchange: String::new(),
             routing_key: queue.clone(),
             properties: GolangRabbitmq::delayed(message.properties)?,
@@ -152,7 +151,7 @@ impl GolangRabbitmqPublisher {
         self.deliver(message, &queue, &waiting).await
     }
 
-    /// Sends a message for which this queue, and what else belongs to it, must be there.
+    /// Sends a message that needs this queue and the entities that belong to it.
     async fn deliver(
         &self,
         message: Outgoing,

@@ -1,4 +1,4 @@
-//! One message on its way to the broker.
+//! A message that is sent to the broker.
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use super::{Patience, PublishError};
 use crate::link::Publish;
 use crate::wire::SHORT_STRING_MAX;
 
-/// One message to be published with confirm, and who waits for the answer.
+/// A message to be published with confirm, and the sender that waits for its answer.
 pub(crate) struct Job {
     pub(crate) exchange: String,
     pub(crate) routing_key: String,
@@ -27,16 +27,16 @@ pub(crate) struct Job {
     pub(super) patience: Patience,
     /// When the send began.
     pub(super) since: Instant,
-    /// Its place in its publisher's window; a copy of garenne's own needs none.
+    /// The message's place in its publisher's window; a copy of garenne's own needs none.
     pub(super) place: Option<Place>,
-    /// The reply that it asks for, until it is sent.
+    /// The reply that the message asks for, until it is sent.
     pub(super) expecting: Option<Expecting>,
-    /// Gone once it was answered; a message whose answer was "no confirm in time" stays in flight
-    /// without one, because its confirm may still come.
+    /// `None` after the answer. A message that was answered with "no confirm in time" stays in flight without
+    /// it, because its confirm may still come.
     pub(super) reply: Option<oneshot::Sender<Result<(), PublishError>>>,
 }
 
-/// Makes the keys by which messages are told apart.
+/// Makes the keys that identify messages.
 #[derive(Clone, Default)]
 pub(super) struct KeyMaker(RandomState);
 
@@ -57,11 +57,11 @@ impl KeyMaker {
     }
 }
 
-/// What a content header frame has besides what [`Properties::encoded_len`] counts: its head and its end.
+/// The bytes of a content header frame beside [`Properties::encoded_len`]: its head and its end.
 pub(super) const HEADER_FRAME_OVERHEAD: usize = FRAME_HEAD + 1;
 
 impl Job {
-    /// A message for which nobody waits yet. It is published only if somebody does: see
+    /// A message without a waiting sender. It is published only with a waiting sender: see
     /// [`awaited`](Self::awaited).
     pub(crate) fn new(
         exchange: impl Into<String>,
@@ -84,27 +84,27 @@ impl Job {
         }
     }
 
-    /// The same with somebody who waits.
+    /// Adds a waiting sender.
     pub(crate) fn awaited(self) -> (Self, oneshot::Receiver<Result<(), PublishError>>) {
         let (reply, answer) = oneshot::channel();
         let reply = Some(reply);
         (Self { reply, ..self }, answer)
     }
 
-    /// Tells whoever waits how it ended. Its place is free by then, so that the next message can be sent.
+    /// Gives the sender its answer. The place is free by then, so that the next message can be sent.
     pub(super) fn answer(&mut self, result: Result<(), PublishError>) {
         self.count(&result);
         self.place = None;
         self.tell(result);
     }
 
-    /// Tells whoever waits that there is no confirm yet. It may still come, so the message keeps its place.
+    /// Tells the sender that there is no confirm yet. It may still come, so the message keeps its place.
     pub(super) fn answer_in_flight(&mut self, result: Result<(), PublishError>) {
         self.count(&result);
         self.tell(result);
     }
 
-    /// Once, and only if somebody waits.
+    /// Counts a message once, and only if a sender waits.
     fn count(&self, result: &Result<(), PublishError>) {
         if let (Some(place), Some(_)) = (&self.place, &self.reply) {
             place.tally().answered(result);
@@ -112,11 +112,11 @@ impl Job {
     }
 
     fn tell(&mut self, result: Result<(), PublishError>) {
-        // If nobody waits any more, nobody is told.
+        // The sender may no longer wait.
         let _ = self.reply.take().map(|reply| reply.send(result));
     }
 
-    /// What an answer means for this message.
+    /// The result of this message for an answer of the machine.
     pub(super) fn result(
         &self,
         answer: Answer,
@@ -149,7 +149,7 @@ impl Job {
         })
     }
 
-    /// It is handed to a channel, for the first time or again.
+    /// The message is handed to a channel, for the first time or again.
     pub(super) fn starts(&mut self, is_again: bool) {
         if let Some(expecting) = self.expecting.take() {
             expecting.begin();
@@ -200,7 +200,7 @@ impl Job {
         }
     }
 
-    /// The message as it is published. `properties` is memory that is used again for each.
+    /// The message as it is published. `properties` is memory that each message uses again.
     pub(super) fn as_publish<'a>(&'a self, properties: &'a mut Vec<u8>) -> Publish<'a> {
         properties.clear();
         self.properties.encode(properties);
@@ -213,8 +213,8 @@ impl Job {
         }
     }
 
-    /// The texts that AMQP limits to 255 bytes. Cutting one would change the message, and a cut message
-    /// id is not recognised when the broker returns it.
+    /// The texts that AMQP limits to 255 bytes. Cutting a text would change the message, and a cut message id
+    /// is not recognised when the broker returns the message.
     fn short_strings(&self) -> impl Iterator<Item = (&'static str, &str)> {
         let properties = &self.properties;
         let set = [

@@ -1,4 +1,4 @@
-//! The way of messages to the owner task of a confirm channel.
+//! How messages reach the owner task of a confirm channel.
 
 use garenne_core::publishing::Gate;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -6,15 +6,15 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::clock::Clock;
 use super::{Job, PublishError};
 
-/// The sending end of a confirm channel. What it takes in is bounded by those who send: by the window
-/// of a publisher, by the prefetch of consumers.
+/// The sending end of a confirm channel. Its queue is bounded by the senders: by the window of a publisher,
+/// or by the prefetch of consumers.
 #[derive(Clone)]
 pub(crate) struct ConfirmChannel {
     jobs: mpsc::UnboundedSender<Box<Job>>,
     gate: watch::Receiver<Gate>,
 }
 
-/// The receiving end of a confirm channel, until its owner task is started.
+/// The receiving end of a confirm channel whose owner task is not started yet.
 pub(crate) struct Jobs {
     pub(super) waiting: mpsc::UnboundedReceiver<Box<Job>>,
     pub(super) gate: watch::Sender<Gate>,
@@ -46,12 +46,12 @@ pub(super) fn stopped(sent: bool) -> PublishError {
 }
 
 impl ConfirmChannel {
-    /// Publishes one message and waits for its confirm.
+    /// Publishes a message and waits for its confirm.
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future before the message was handed to the link withdraws it; after that it
-    /// may be stored.
+    /// Dropping the future before the message was handed to the link withdraws the message; after that it may
+    /// be stored.
     pub(crate) async fn publish(
         &self,
         job: Job,
@@ -68,7 +68,7 @@ impl ConfirmChannel {
         }
     }
 
-    /// Sees whether the broker takes messages.
+    /// Shows whether the broker takes messages.
     pub(super) fn gate(&self) -> watch::Receiver<Gate> {
         self.gate.clone()
     }

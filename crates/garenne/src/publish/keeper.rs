@@ -1,4 +1,4 @@
-//! The link of a publisher that stands alone, with the runtime that it lives on.
+//! The link of a stand-alone publisher, with its runtime.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,17 +15,17 @@ use crate::link::{
 
 /// A link that is kept until the publisher is closed. Dropping it closes the link.
 pub(super) struct Home {
-    /// None once it is on its way to its end.
+    /// `None` once the runtime is ending.
     runtime: Option<Runtime>,
     closing: watch::Sender<bool>,
-    /// Closed by the keeper's end.
+    /// It is closed when the keeper ends.
     links: LinkWatch,
 }
 
 impl Home {
-    /// Starts to keep a link on this runtime, and waits for the first one: for `window` at most, and
-    /// not at all where waiting cannot help. `topology` is declared over every new link before anybody
-    /// gets it.
+    /// Starts to keep a link on this runtime, and waits for the first link: for `window` at most, and not at
+    /// all where waiting cannot help. `topology` is declared over every new link before any task gets the
+    /// link.
     pub(super) async fn found(
         runtime: Runtime,
         destination: Destination,
@@ -35,7 +35,7 @@ impl Home {
         let (closing, closing_seen) = watch::channel(false);
         let (announce, links) = watch::channel(None);
         let handle = runtime.handle().clone();
-        // From here on, leaving early ends the runtime as it must be ended.
+        // From here on, an early return ends the runtime correctly.
         let home = Self {
             runtime: Some(runtime),
             closing,
@@ -47,7 +47,7 @@ impl Home {
             Box::pin(async move { declare_topology(&link, &topology).await })
         });
         let link = KeptLink::new(Purpose::Publish, destination, Some(declare), announce);
-        // A link that ends soon has done its work so far: another may be made at once.
+        // A link that is lost soon has done its work so far: the next may be made at once.
         let keeper = Keeper::new(vec![link], |now| {
             Redial::starting(OutageWindow::For(window), AtOnce::Always, now)
         });
@@ -80,7 +80,7 @@ impl Drop for Home {
         self.closing.send_replace(true);
         if let Some(runtime) = self.runtime.take() {
             let links = self.links.clone();
-            // The runtime ends itself: dropped here, it would panic wherever a task drops a publisher.
+            // The runtime ends itself: a drop here would panic in any task that drops a publisher.
             runtime.handle().clone().spawn(async move {
                 closed(links).await;
                 runtime.shutdown_background();
@@ -89,13 +89,13 @@ impl Drop for Home {
     }
 }
 
-/// Waits until the keeper has ended, for as long as closing may take.
+/// Waits until the keeper has ended, as long as the close may take.
 async fn closed(mut links: LinkWatch) {
     let ended = async { while links.changed().await.is_ok() {} };
     let _ = timeout(CLOSE_TIMEOUT + CLOSE_TIMEOUT, ended).await;
 }
 
-/// Keeps the link until the publisher is closed. Only the first one is waited for with a window.
+/// Keeps the link until the publisher is closed. Only the first link has a window.
 async fn keep(
     mut keeper: Keeper,
     first: oneshot::Sender<Result<(), LinkError>>,

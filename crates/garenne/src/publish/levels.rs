@@ -1,4 +1,4 @@
-//! What a publisher knows of the levels: that they and its destinations are there.
+//! A publisher's knowledge of the levels: whether they and its destinations exist.
 
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
@@ -12,20 +12,20 @@ use super::job::HEADER_FRAME_OVERHEAD;
 use super::{Delays, Outgoing, PublishError};
 use crate::link::{Kind, Link, LinkError, bind_destination, declare_levels};
 
-/// How long everything may take that must be declared for one message.
+/// How long all declarations for a message may take.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// How long a destination is taken to be there. Somebody may delete a queue and make it again, and
-/// its binding is gone then; binding it once more costs a round trip.
+/// How long a destination is assumed to exist. Somebody may delete a queue and make it again, and its binding
+/// is gone then; a new binding costs a round trip.
 const TRUST: Duration = Duration::from_secs(60);
 /// How many destinations are known at once.
 const CAPACITY: usize = 10_000;
 
-/// The levels, as far as they were declared in this epoch.
+/// The levels that were declared in this epoch.
 #[derive(Default)]
 pub(super) struct Levels {
     /// Set when the system is built, after its publisher was handed out.
     delays: OnceLock<Delays>,
-    /// Locked while something is declared: whoever comes meanwhile needs the same.
+    /// Locked during a declaration, because concurrent sends need the same entities.
     known: Mutex<Known>,
 }
 
@@ -40,7 +40,7 @@ impl Levels {
         Arc::default()
     }
 
-    /// Says what they are made of. Only the first word counts.
+    /// Sets the kind of the levels. Only the first call counts.
     pub(super) fn set(&self, delays: Delays) {
         let _ = self.delays.set(delays);
     }
@@ -57,13 +57,13 @@ impl Levels {
         self.delays().declare == Declare::Create
     }
 
-    /// Lets everything be declared again.
+    /// Makes the next sends declare all entities again.
     pub(super) async fn forget(&self) {
         *self.known.lock().await = Known::default();
     }
 
-    /// Sees to it that the message has levels to wait in and a queue to go to, and can carry what
-    /// the broker will write on it.
+    /// Makes sure that the levels and the destination exist, and that the message has room for the headers
+    /// that the broker will add.
     pub(super) async fn ready(
         &self,
         link: &Link,
@@ -110,7 +110,7 @@ impl Levels {
     }
 }
 
-/// Waits for declarations, but not for ever.
+/// Waits for declarations, with a time limit.
 pub(super) async fn in_time(
     link: &Link,
     declaring: impl Future<Output = Result<(), PublishError>>,

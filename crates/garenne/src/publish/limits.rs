@@ -1,15 +1,15 @@
-//! What one confirm channel takes, and how long it waits.
+//! The limits of a confirm channel: message size and waiting time.
 
 use std::time::Duration;
 
-/// Limits of one confirm channel.
+/// Limits of a confirm channel.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
     pub(crate) confirm_timeout: Duration,
     pub(crate) max_message_size: usize,
 }
 
-/// RabbitMQ 3's limit for one message. RabbitMQ 4 takes 16 MiB unless told otherwise, and says so.
+/// RabbitMQ 3's limit for a message. RabbitMQ 4 takes 16 MiB by default; its refusal says so.
 const MAX_MESSAGE_SIZE: usize = 128 * 1024 * 1024;
 
 impl Limits {

@@ -1,4 +1,4 @@
-//! Publishing with confirms: one owner task per confirm channel.
+//! Publishing with confirms: an owner task per confirm channel.
 
 mod clock;
 mod connect;

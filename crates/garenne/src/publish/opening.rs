@@ -1,4 +1,4 @@
-//! How a confirm channel is opened, and closed when it is left.
+//! Opens a confirm channel, and closes it when the publisher leaves it.
 
 use tracing::debug;
 
@@ -26,8 +26,8 @@ pub(super) async fn open(link: &Link, is_for_requests: bool) -> Result<Opened, L
     })
 }
 
-/// Closes a channel that is left although it works. Nobody waits for its end: the broker's side of it may
-/// hang with the queue that it publishes to.
+/// Closes a channel that is left although it works. No task waits for the end of the close: the broker's side
+/// of the channel may hang with the queue that it publishes to.
 pub(super) async fn close(opened: Opened) {
     if let Err(error) = opened.port.close().await {
         debug!(%error, "a confirm channel that was left is not closed");

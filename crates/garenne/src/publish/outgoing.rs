@@ -15,7 +15,7 @@ use crate::body::{Json, Text};
     note = "use `Json(value)` for a type that derives `serde::Serialize`, or a string or bytes"
 )]
 pub trait Payload {
-    /// The bytes and, if they have one, their content type.
+    /// The encoded bytes and their content type, if they have a content type.
     ///
     /// # Errors
     ///
@@ -60,8 +60,8 @@ impl Payload for Vec<u8> {
     }
 }
 
-/// A message to be sent, by default persistent, mandatory, with a fresh message id (a version 7 UUID) and
-/// the current time.
+/// A message to be sent. By default it is persistent and mandatory, with a fresh message id (a version 7
+/// UUID) and the current time.
 ///
 /// ```
 /// use garenne::prelude::*;
@@ -81,7 +81,7 @@ pub struct Outgoing {
 }
 
 impl Outgoing {
-    /// A message straight to a queue, through the default exchange.
+    /// A message that goes straight to a queue, through the default exchange.
     pub fn to_queue(queue: impl Into<String>, payload: impl Payload) -> Self {
         Self::to_exchange("", queue, payload)
     }
@@ -116,8 +116,8 @@ impl Outgoing {
         }
     }
 
-    /// A message of which everything is given: for copies of messages that exist. Nothing is added, so
-    /// it is persistent only if its properties say so. It is mandatory like any other.
+    /// A message with all parts given, for copies of existing messages. Nothing is added, so it is persistent
+    /// only if its properties say so. It is mandatory like any other.
     pub fn of_parts(
         exchange: impl Into<String>,
         routing_key: impl Into<String>,
@@ -134,7 +134,7 @@ impl Outgoing {
         }
     }
 
-    /// Replaces the message id. Keep it the same when the same message is sent again.
+    /// Replaces the message id. Keep the id when the same message is sent again.
     pub fn message_id(mut self, id: impl Into<String>) -> Self {
         self.properties.message_id = Some(id.into());
         self
@@ -158,33 +158,33 @@ impl Outgoing {
         self
     }
 
-    /// Sets how the body is encoded beyond its content type, such as `gzip`. garenne encodes nothing
-    /// by itself.
+    /// Sets the encoding of the body beyond its content type, such as `gzip`. garenne encodes nothing by
+    /// itself.
     pub fn content_encoding(mut self, encoding: impl Into<String>) -> Self {
         self.properties.content_encoding = Some(encoding.into());
         self
     }
 
-    /// Sets what AMQP calls `type`: the producer's name for this sort of message.
+    /// Sets the AMQP property `type`: the producer's name for this kind of message.
     pub fn kind(mut self, kind: impl Into<String>) -> Self {
         self.properties.kind = Some(kind.into());
         self
     }
 
-    /// Replaces the time of the message, to the second; times before 1970 are 1970.
+    /// Replaces the time of the message, in whole seconds; a time before 1970 becomes 1970.
     pub fn timestamp(mut self, time: SystemTime) -> Self {
         let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
         self.properties.timestamp = Some(since.as_secs());
         self
     }
 
-    /// Sets the queue that an answer should go to.
+    /// Sets the queue that a reply should go to.
     pub fn reply_to(mut self, queue: impl Into<String>) -> Self {
         self.properties.reply_to = Some(queue.into());
         self
     }
 
-    /// Names the user who sends. The broker refuses any but the user of the connection.
+    /// Names the user who sends. The broker refuses any name but the user of the connection.
     pub fn user_id(mut self, user: impl Into<String>) -> Self {
         self.properties.user_id = Some(user.into());
         self
@@ -196,7 +196,7 @@ impl Outgoing {
         self
     }
 
-    /// Sets the correlation id to any bytes: that of a request whose id is not UTF-8.
+    /// Sets the correlation id to any bytes, for the reply to a request whose id is not UTF-8.
     pub(crate) fn correlation_bytes(mut self, id: &[u8]) -> Self {
         match std::str::from_utf8(id) {
             Ok(id) => self.properties.correlation_id = Some(id.to_owned()),
@@ -220,14 +220,14 @@ impl Outgoing {
         self
     }
 
-    /// Lets the broker drop (or dead-letter) the message when it has waited in a queue this long.
+    /// Lets the broker drop (or dead-letter) the message after it has waited in a queue this long.
     pub fn expires_after(mut self, ttl: Duration) -> Self {
         self.properties.expiration = Some(ttl.as_millis().to_string());
         self
     }
 
-    /// Accepts that nobody may be listening: without a queue to take it the message is dropped
-    /// silently, where it would otherwise be [`PublishError::Unroutable`].
+    /// Allows that no queue takes the message: the broker then drops it silently. Without this setting, the
+    /// send fails with [`PublishError::Unroutable`].
     pub fn not_mandatory(mut self) -> Self {
         self.mandatory = false;
         self
@@ -239,55 +239,55 @@ impl Outgoing {
         self
     }
 
-    /// What becomes of this message while the broker cannot take it, whatever its publisher does
-    /// with others.
+    /// Sets what happens to this message while the broker cannot take it; this overrides the setting of its
+    /// publisher.
     pub fn when_down(mut self, when_down: WhenDown) -> Self {
         self.when_down = Some(when_down);
         self
     }
 
-    /// The exchange that it goes to; `""` is the default exchange.
+    /// The exchange that the message goes to; `""` is the default exchange.
     #[must_use]
     pub fn exchange(&self) -> &str {
         &self.exchange
     }
 
-    /// The routing key that it goes with: the queue's name, if it goes straight to a queue.
+    /// The routing key of the message: the queue's name, if it goes straight to a queue.
     #[must_use]
     pub fn routing_key(&self) -> &str {
         &self.routing_key
     }
 
-    /// Its properties and headers.
+    /// The properties and headers of the message.
     #[must_use]
     pub fn properties(&self) -> &Properties {
         &self.properties
     }
 
-    /// Its body.
+    /// The body of the message.
     ///
     /// # Errors
     ///
-    /// When the payload could not be encoded; then it cannot be sent either.
+    /// [`PublishError`] when the payload could not be encoded; then the message cannot be sent either.
     pub fn body(&self) -> Result<&Bytes, &PublishError> {
         self.body.as_ref()
     }
 
-    /// About how much memory it takes: its body, properties and names.
+    /// The approximate memory that the message takes: its body, properties and names.
     pub(super) fn size(&self) -> usize {
         let body = self.body.as_ref().map_or(0, Bytes::len);
         let names = self.exchange.len() + self.routing_key.len();
         body + names + self.properties.encoded_len()
     }
 
-    /// The message id that it will be sent with.
+    /// The message id.
     #[must_use]
     pub fn id(&self) -> &str {
         self.properties.message_id.as_deref().unwrap_or_default()
     }
 }
 
-/// A message id that no other message has, in the order of time.
+/// A unique message id; ids sort by time.
 pub(crate) fn new_message_id() -> String {
     uuid::Uuid::now_v7().to_string()
 }

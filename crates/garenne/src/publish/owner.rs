@@ -1,4 +1,4 @@
-//! The task that owns a confirm channel, across all incarnations of its link.
+//! The task that owns a confirm channel, across all epochs of its link.
 
 use std::ops::ControlFlow;
 use std::panic::AssertUnwindSafe;
@@ -19,7 +19,7 @@ use super::session::{End, Session};
 use crate::link::{Link, LinkError, LinkWatch};
 use crate::quiet::Quiet;
 
-/// How soon a link is looked at again that is down: it can be found dead before its loss is announced.
+/// How soon to check a dead link again: it can be dead before its loss is announced.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
 
 /// Starts the owner task on the links' runtime.
@@ -27,8 +27,8 @@ pub(crate) fn start(runtime: &Handle, jobs: Jobs, links: LinkWatch, limits: Limi
     runtime.spawn(own(jobs, links, limits, None));
 }
 
-/// Starts the owner task of requests. It opens its channel when there is a first one: few programs
-/// make any.
+/// Starts the owner task of requests. It opens its channel for the first request, because few programs make
+/// requests.
 pub(super) fn start_requests(
     runtime: &Handle,
     jobs: Jobs,
@@ -39,7 +39,7 @@ pub(super) fn start_requests(
     runtime.spawn(own(jobs, links, limits, Some(replies)));
 }
 
-/// The owner task. It ends when nobody can send any more.
+/// The owner task. It ends when no sender is left.
 pub(super) async fn own(jobs: Jobs, links: LinkWatch, limits: Limits, replies: Option<Replies>) {
     let mut owner = Owner {
         links,
@@ -51,8 +51,8 @@ pub(super) async fn own(jobs: Jobs, links: LinkWatch, limits: Limits, replies: O
         let first = owner.driver.jobs.recv().await;
         owner.take(first);
     }
-    // A bug here must not silence every publisher for the rest of the process: whoever waits for a message
-    // that the task had learns that the outcome is not known, and the task goes on.
+    // A bug here must not silence every publisher for the rest of the process: the senders of the messages
+    // that the task had get the error that the result is unknown, and the task continues.
     while AssertUnwindSafe(owner.run()).catch_unwind().await.is_err() {
         error!(
             event = "publisher_panicked",
@@ -66,13 +66,13 @@ pub(super) async fn own(jobs: Jobs, links: LinkWatch, limits: Limits, replies: O
 struct Owner {
     links: LinkWatch,
     driver: Driver,
-    /// Where replies go, if its messages are requests.
+    /// Where replies go, if the task's messages are requests.
     replies: Option<Replies>,
     log_lost: Quiet,
 }
 
 impl Owner {
-    /// Runs until nobody can send any more, or nobody makes links any more.
+    /// Runs until no sender is left, or no more links are made.
     async fn run(&mut self) {
         while let Some(link) = self.next_link().await {
             let opening = link.while_up(open(&link, self.replies.is_some()));
@@ -92,7 +92,7 @@ impl Owner {
         }
     }
 
-    /// Publishes on one channel until it is lost or left; breaks when nobody can send any more.
+    /// Publishes on a channel until it is lost or left; breaks when no sender is left.
     async fn publish_on(&mut self, link: &Arc<Link>, mut opened: Opened) -> ControlFlow<()> {
         let (port, driver) = (&mut opened.port, &mut self.driver);
         let mut session = Session::new(link, port, driver, self.replies.as_ref());
@@ -130,8 +130,8 @@ impl Owner {
         while self.driver.next_step(now).is_some() {}
     }
 
-    /// Waits for a link that is up, and until a channel may be opened on it. Meanwhile messages are held
-    /// for as long as each may wait.
+    /// Waits for a link that is up, and until a channel may be opened on it. Meanwhile each message is held
+    /// as long as it may wait.
     async fn next_link(&mut self) -> Option<Arc<Link>> {
         if let Some(opens_at) = self.driver.machine.opens_at() {
             let opens_at = self.driver.clock.instant(opens_at);
@@ -151,8 +151,8 @@ impl Owner {
         }
     }
 
-    /// Awaits something, and meanwhile takes messages in and answers those that have waited long
-    /// enough. `None` when there is nobody left to answer.
+    /// Awaits `work`; meanwhile takes messages in and answers those that have waited long enough. `None` when
+    /// no sender is left.
     async fn meanwhile<T>(&mut self, work: impl Future<Output = T>) -> Option<T> {
         let mut work = std::pin::pin!(work);
         loop {
@@ -198,7 +198,7 @@ impl Owner {
         }
     }
 
-    /// Replies to what was sent over a channel that is gone cannot come.
+    /// Replies to requests that were sent over a lost channel cannot come.
     fn forget_replies(&self) {
         if let Some(replies) = &self.replies {
             let held = self.driver.machine.backlog();
@@ -207,7 +207,7 @@ impl Owner {
         }
     }
 
-    /// Nothing will be published any more: whoever still waits is told so.
+    /// No more messages will be published: every waiting sender gets that error.
     fn farewell(self) {
         let Driver {
             machine,

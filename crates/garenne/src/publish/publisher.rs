@@ -1,4 +1,4 @@
-//! The user's own messages.
+//! The publisher of the user's own messages.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,8 +21,8 @@ use super::{
 use crate::body::Body;
 use crate::link::{Link, LinkWatch};
 
-/// Sends messages, each confirmed by the broker. Cheap to clone; all clones share one channel whose
-/// confirms are pipelined, so sending concurrently costs a round trip in all, not one each.
+/// Sends messages, each confirmed by the broker. A publisher is cheap to clone. All clones share a channel
+/// and pipeline their confirms, so concurrent sends cost a single round trip together.
 ///
 /// ```no_run
 /// # use garenne::prelude::*;
@@ -38,26 +38,26 @@ pub struct Publisher {
     when_down: WhenDown,
 }
 
-/// What all clones of a publisher have in common.
+/// The state that all clones of a publisher share.
 struct Shared {
     entrance: Entrance,
     requests: Desk,
     links: LinkWatch,
-    /// The link's own thread, where no system has one.
+    /// The thread of the link; `None` when a system owns the link.
     home: Option<Home>,
 }
 
-/// How long a confirm is waited for unless the builder says otherwise, not counting time in which
-/// the broker blocks publishers.
+/// How long a send waits for its confirm by default. Time in which the broker blocks publishers does not
+/// count.
 pub(crate) const CONFIRM_TIMEOUT: Duration = Duration::from_secs(10);
 
 impl Publisher {
-    /// A publisher for a program that consumes nothing: connects to the broker (or the brokers,
-    /// separated by commas and tried in turn) with this address,
-    /// `amqp://user:password@host:5672/vhost`, over a link of its own.
+    /// A publisher for a program that consumes nothing. It connects over a link of its own to the broker with
+    /// this address, `amqp://user:password@host:5672/vhost`. Several addresses are separated by commas and
+    /// tried in turn.
     ///
-    /// The link lives on a thread of its own and comes back by itself after an outage. It works
-    /// inside any tokio runtime. [`Publisher::builder`] has more settings.
+    /// The link lives on its own thread and reconnects by itself after an outage. The publisher works inside
+    /// any tokio runtime. [`Publisher::builder`] has more settings.
     ///
     /// ```no_run
     /// # use garenne::prelude::*;
@@ -71,8 +71,8 @@ impl Publisher {
     ///
     /// # Errors
     ///
-    /// [`ConnectError`], after 10 s for a name and 20 s for each address at most: connection refused, wrong password,
-    /// missing virtual host, an address that is none, and what to do about it.
+    /// [`ConnectError`]: connection refused, wrong password, missing virtual host, invalid address. The error
+    /// says what to do about it. It comes after at most 10 s for a name and 20 s for each address.
     ///
     /// # Cancel safety
     ///
@@ -81,7 +81,7 @@ impl Publisher {
         Self::builder(brokers).connect().await
     }
 
-    /// Like [`Publisher::connect`], with settings. What is wrong with the address is told when it
+    /// Like [`Publisher::connect`], with settings. A fault in the address is reported when the publisher
     /// connects.
     pub fn builder(brokers: impl AsRef<str>) -> PublisherBuilder {
         PublisherBuilder::new(brokers.as_ref())
@@ -137,7 +137,7 @@ impl Publisher {
         (publisher, tasks)
     }
 
-    /// Returns when no send is under way.
+    /// Returns when no send is in progress.
     pub(crate) async fn idle(&self) {
         self.shared.entrance.idle().await;
         self.shared.requests.entrance.idle().await;
@@ -150,29 +150,30 @@ impl Publisher {
         }
     }
 
-    /// The same publisher, whose messages do this while the broker cannot take them, unless a message
-    /// says otherwise. Other clones keep what they do; by default it is [`WhenDown::FailFast`].
+    /// Sets what this clone does with a message while the broker cannot take it, unless the message says
+    /// otherwise. Other clones keep their setting. The default is [`WhenDown::FailFast`].
     #[must_use = "the clone that it is called on is given back changed"]
     pub fn when_down(self, when_down: WhenDown) -> Self {
         Self { when_down, ..self }
     }
 
-    /// What it holds, what it has done, and its link.
+    /// The messages that the publisher holds, its counts, and the state of its link.
     #[must_use]
     pub fn status(&self) -> PublisherStatus {
         PublisherStatus::of(&self.shared.links, self.shared.entrance.tally())
     }
 
-    /// Ends the publisher and all its clones: takes no new message, waits until every send that is
-    /// under way has its answer, then closes the link (2 s at most) and ends its thread.
+    /// Ends the publisher and all its clones. It takes no new message, waits until every send in progress has
+    /// its answer, then closes the link (2 s at most) and ends its thread.
     ///
-    /// Dropping the last clone closes the link too, without waiting: a message whose future was
-    /// dropped before may then be stored or not. A system's publisher ends with its system; here it
-    /// only waits for the sends that are under way.
+    /// Dropping the last clone closes the link too, without waiting: a message whose future was dropped
+    /// before may be stored or not. A system's publisher ends with its system; for it, this call only waits
+    /// for the sends in progress.
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future leaves the publisher without new messages; calling it again goes on.
+    /// If the future is dropped, the publisher still takes no new messages; a second call continues the
+    /// close.
     pub async fn close(&self) {
         if let Some(home) = &self.shared.home {
             self.shared.entrance.close();
@@ -190,8 +191,8 @@ impl Publisher {
         link.as_ref().map(|link| link.frame_max())
     }
 
-    /// The publish link, for what a message needs before it is sent. One that is down is waited for as
-    /// long as the message may wait.
+    /// The publish link, for work that a message needs before it is sent. While the link is down, this waits
+    /// as long as the message may wait.
     pub(super) async fn link(&self, message: &Outgoing) -> Result<Arc<Link>, PublishError> {
         self.link_when_up(message.when_down).await
     }
@@ -216,23 +217,24 @@ impl Publisher {
         })
     }
 
-    /// Publishes one message and returns when the broker has taken responsibility for it: it lies in
-    /// every queue that it was routed to, on disk where queue and message are durable.
+    /// Publishes a message and returns when the broker has confirmed it: the message is in every queue that
+    /// it was routed to, and on disk where queue and message are durable.
     ///
-    /// It always answers. While the broker cannot take messages, [`WhenDown`] decides; after that
-    /// there are the waits for a place in the window and for the confirm, each as long as the confirm
-    /// timeout (10 s unless set) and not counted while the broker blocks. All in all: what `WhenDown`
-    /// allows or the confirm timeout, whichever is longer, and at most two confirm timeouts more.
+    /// The call always returns. While the broker cannot take messages, [`WhenDown`] decides how long it
+    /// waits. After that it waits for a place in the window and for the confirm. Each of these waits is at
+    /// most the confirm timeout (10 s unless set); time in which the broker blocks publishers does not count.
+    /// The total is at most the longer of the `WhenDown` limit and the confirm timeout, plus two confirm
+    /// timeouts.
     ///
     /// # Errors
     ///
-    /// [`PublishError`]; [`PublishError::may_be_stored`] says whether the message may be on the
-    /// broker nevertheless.
+    /// [`PublishError`]; [`PublishError::may_be_stored`] says whether the broker may have stored the message
+    /// nevertheless.
     ///
     /// # Cancel safety
     ///
-    /// A message whose future is dropped before it was handed to the link is not sent; after that
-    /// it may be stored.
+    /// If the future is dropped before the message was handed to the link, the message is not sent. After
+    /// that it may be stored.
     pub async fn send(&self, message: Outgoing) -> Result<(), PublishError> {
         let ticket = match self.try_hand_over(message) {
             Entry::Entered(ticket) => ticket?,
@@ -243,10 +245,9 @@ impl Publisher {
 
     /// Publishes many messages, pipelined, and gives their results in the order of the messages.
     ///
-    /// It pulls the next message when there is a place for it in the window, so a source of any
-    /// length takes bounded memory: 1,024 messages and 64 MiB unless the publisher was made with
-    /// other bounds, and one message that waits for its place. Results that nobody takes stop it too:
-    /// see [`SendAll`].
+    /// It pulls the next message when the window has a place for it, so a source of any length takes bounded
+    /// memory: 1,024 messages and 64 MiB unless the publisher has other bounds, plus a message that waits
+    /// for its place. If the caller does not take results, sending stops too: see [`SendAll`].
     ///
     /// ```no_run
     /// # use garenne::prelude::*;
@@ -272,9 +273,9 @@ impl Publisher {
         SendAll::new(self.clone(), Box::pin(messages))
     }
 
-    /// Sends a message and waits for the reply, over RabbitMQ's direct reply-to: no queue is made for
+    /// Sends a message and waits for the reply, over RabbitMQ's direct reply-to. No queue is made for
     /// replies, and requests are pipelined like sends. A garenne handler answers with
-    /// [`Delivery::reply`](crate::Delivery::reply); any other consumer by publishing to the queue that
+    /// [`Delivery::reply`](crate::Delivery::reply). Any other consumer publishes its reply to the queue that
     /// `reply_to` names, with the request's correlation id.
     ///
     /// ```no_run
@@ -286,20 +287,20 @@ impl Publisher {
     /// # }
     /// ```
     ///
-    /// `reply_to` and the correlation id are set here, whatever the message has. A request fails at
-    /// once when there is no link, unless the message itself says otherwise
-    /// ([`Outgoing::when_down`]); what the publisher does with sends does not count. The handler may
-    /// run more than once, as for any message. A request whose deadline is over stays in its queue: give it
-    /// an [`Outgoing::expires_after`] where handling it late is of no use.
+    /// This call sets `reply_to` and the correlation id, whatever the message has. A request fails at once
+    /// when there is no link, unless the message itself says otherwise ([`Outgoing::when_down`]); the
+    /// publisher's own setting does not apply. The handler may run more than once, as for any message. A
+    /// request whose deadline is over stays in its queue: set [`Outgoing::expires_after`] where late handling
+    /// is of no use.
     ///
     /// # Errors
     ///
-    /// [`RequestError`], at once when it is known that no reply can come: nobody takes the message,
-    /// or the link is lost. At the latest when the deadline is over.
+    /// [`RequestError`]: at once when it is known that no reply can come, because no queue takes the message
+    /// or the link is lost; otherwise when the deadline is over.
     ///
     /// # Cancel safety
     ///
-    /// As [`Publisher::send`]. A reply that comes when the future was dropped is dropped and counted
+    /// As for [`Publisher::send`]. A reply that comes after the future was dropped is discarded and counted
     /// ([`PublisherStatus::late_replies`]).
     pub async fn request<T: Body>(
         &self,
@@ -309,13 +310,13 @@ impl Publisher {
         self.shared.requests.ask(message, deadline).await
     }
 
-    /// Hands a message over if there is a place for it at once.
+    /// Hands a message over if the window has a place for it now.
     pub(super) fn try_hand_over(&self, message: Outgoing) -> Entry {
         self.shared.entrance.try_enter(message, self.when_down)
     }
 }
 
-/// The tasks of a publisher, until they are started.
+/// The tasks of a publisher that are not started yet.
 pub(crate) struct Tasks {
     sends: Jobs,
     requests: Jobs,
@@ -323,7 +324,7 @@ pub(crate) struct Tasks {
 }
 
 impl Tasks {
-    /// Starts them on the links' runtime.
+    /// Starts the tasks on the runtime of the links.
     pub(crate) fn start(self, runtime: &Handle, links: &LinkWatch, limits: Limits) {
         super::start(runtime, self.sends, links.clone(), limits);
         start_requests(runtime, self.requests, links.clone(), limits, self.replies);

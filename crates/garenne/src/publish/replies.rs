@@ -1,4 +1,4 @@
-//! Who waits for which reply.
+//! The requests that wait for a reply.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::Ordering;
@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 
 use super::room::Tally;
 
-/// The address that stands for the channel that a request is published on (RabbitMQ's direct reply-to).
+/// The address of the channel that a request is published on (RabbitMQ's direct reply-to).
 pub(super) const REPLY_TO: &str = "amq.rabbitmq.reply-to";
 
 /// The requests that were sent and wait for a reply, by correlation id.
@@ -21,20 +21,20 @@ pub(super) struct Replies {
     tally: Arc<Tally>,
 }
 
-/// A reply as it came.
+/// A reply as it was received.
 pub(super) struct Reply {
     pub(super) body: Bytes,
     pub(super) content_type: Option<String>,
 }
 
-/// One request that has not been sent yet.
+/// A request that is not sent yet.
 pub(super) struct Expecting {
     replies: Replies,
     correlation_id: String,
     sender: oneshot::Sender<Reply>,
 }
 
-/// A reply to come. Its receiver fails when none can come any more; dropping it gives it up.
+/// A reply to come. Its receiver fails when no reply can come any more; dropping this value stops the wait.
 pub(super) struct Expected {
     replies: Replies,
     correlation_id: String,
@@ -49,7 +49,7 @@ impl Replies {
         }
     }
 
-    /// A reply with this correlation id, which no other request has.
+    /// Expects a reply with this correlation id, which must be unique.
     pub(super) fn expect(&self, correlation_id: String) -> (Expecting, Expected) {
         let (sender, reply) = oneshot::channel();
         let expecting = Expecting {
@@ -65,7 +65,7 @@ impl Replies {
         (expecting, expected)
     }
 
-    /// Hands a reply to whoever waits for it.
+    /// Hands a reply to its request.
     pub(super) fn hand_out(&self, message: Message) {
         let list = PropertyList::new(message.properties());
         let text = |bytes: Option<_>| bytes.and_then(|bytes| std::str::from_utf8(bytes).ok());
@@ -80,14 +80,14 @@ impl Replies {
         }
     }
 
-    /// The channel is gone, and with it the address of every request that was sent over it: no reply
-    /// comes but to those that are sent again.
+    /// The channel is gone, and the reply address of every request on it too. Only requests that are sent
+    /// again can still get a reply.
     pub(super) fn keep_only(&self, correlation_ids: &HashSet<&str>) {
         self.lock()
             .retain(|id, _| correlation_ids.contains(id.as_str()));
     }
 
-    /// Whether somebody waits for one.
+    /// Whether any request waits for a reply.
     pub(super) fn are_awaited(&self) -> bool {
         !self.lock().is_empty()
     }

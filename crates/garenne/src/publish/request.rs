@@ -1,4 +1,4 @@
-//! A message and its answer.
+//! A request: a message and its reply.
 
 use std::fmt;
 use std::time::Duration;
@@ -17,21 +17,21 @@ pub enum RequestError {
     /// The request could not be sent, for example because no queue takes it
     /// ([`PublishError::Unroutable`]).
     Publish(PublishError),
-    /// No reply came in time. The request may be handled all the same, now or later; a reply that
-    /// comes later is dropped and counted.
+    /// No reply came in time. The request may still be handled, now or later. A later reply is discarded and
+    /// counted.
     Deadline {
         /// The deadline that was given.
         after: Duration,
     },
-    /// The link or channel was lost after the request was sent, and with it the address for the
-    /// reply. The request may have been handled, or may still be.
+    /// The link or channel was lost after the request was sent, and the reply address with it. The request
+    /// may have been handled, or may still be handled.
     LinkLost {
-        /// What is known about the loss.
+        /// The known cause of the loss.
         reason: String,
     },
-    /// The reply is not what was expected.
+    /// The reply cannot be decoded.
     Undecodable {
-        /// What is wrong with it.
+        /// The fault in the reply.
         reason: String,
     },
 }
@@ -82,7 +82,7 @@ impl From<Undecodable> for RequestError {
     }
 }
 
-/// Where requests enter, and their replies come back.
+/// Where requests enter and their replies return.
 pub(super) struct Desk {
     pub(super) entrance: Entrance,
     pub(super) replies: Replies,
@@ -113,16 +113,16 @@ impl Desk {
         let confirmed = tokio::select! {
             biased;
             confirmed = &mut ticket => confirmed,
-            // It may be faster than the confirm.
+            // The reply may come before the confirm.
             reply = &mut expected.reply => match reply {
                 Ok(reply) => return Ok(reply),
-                // None can come; the answer to the message says why.
+                // No reply can come; the send's own result says why.
                 Err(_) => return Err(ticket.await.map_or_else(RequestError::of, |()| lost())),
             },
         };
         match confirmed {
             Ok(()) => (&mut expected.reply).await.map_err(|_| lost()),
-            // A reply says more than a confirm that did not come.
+            // A reply says more than a missing confirm.
             Err(error) => expected
                 .reply
                 .try_recv()

@@ -1,4 +1,4 @@
-//! The actor that puts copies of failed messages into delayed lanes.
+//! The actor that publishes copies of failed messages to retry lanes.
 
 use std::cell::Cell;
 use std::collections::HashMap;
@@ -16,11 +16,11 @@ use super::owner::own;
 use super::{ConfirmChannel, Job, Limits, Patience, PublishError, channel};
 use crate::link::{LinkWatch, declare_lane, restore};
 
-/// Publishes retry copies, each persistent, mandatory and confirmed, and sees to it that the lane
-/// is there. It never retries by itself: who holds the original decides how long to hold it.
+/// Publishes retry copies, each persistent, mandatory and confirmed, and makes sure that the lane exists. It
+/// never retries by itself: the holder of the original decides how long to hold it.
 ///
-/// It has a confirm channel of its own, whose owner task runs on its thread: a copy on its way to the
-/// broker and back changes threads no more often than it must.
+/// It has its own confirm channel, whose owner task runs on its thread, so that a copy changes threads as
+/// seldom as possible.
 pub(crate) struct RetryPublisher {
     channel: ConfirmChannel,
     consume: LinkWatch,
@@ -33,10 +33,10 @@ pub(crate) struct RetryCopy {
     pub(crate) delay: Duration,
     pub(crate) properties: Arc<Properties>,
     pub(crate) body: Bytes,
-    /// The broker said that there is no such lane: it is put back before the copy is published.
+    /// The broker said that this lane is missing: it is declared again before the copy is published.
     pub(crate) lane_is_missing: bool,
-    /// Who holds the original. The owner of the confirm channel answers it, with nothing in between:
-    /// this is what every failed message comes to.
+    /// The answer to the holder of the original. The owner of the confirm channel sends it directly, because
+    /// every failed message takes this path.
     pub(crate) reply: oneshot::Sender<Result<(), PublishError>>,
 }
 
@@ -45,7 +45,7 @@ impl Message for RetryCopy {
 }
 
 impl RetryPublisher {
-    /// To be called on its thread, where it starts the owner of its confirm channel.
+    /// Call it on the actor's thread: it starts the owner of the confirm channel there.
     pub(crate) fn new(publish: LinkWatch, consume: LinkWatch, limits: Limits) -> Self {
         let (channel, jobs) = channel();
         actix_rt::spawn(own(jobs, publish, limits, None));
@@ -57,7 +57,7 @@ impl RetryPublisher {
     }
 
     fn lane(&mut self, copy: &RetryCopy) -> Rc<Lane> {
-        // Its lane keeps the queue, so that no other one can come to lie where it does.
+        // The lane keeps the queue alive, so no other queue can get its address.
         let key = (Arc::as_ptr(&copy.queue), copy.delay);
         let lane = self.lanes.entry(key);
         Rc::clone(lane.or_insert_with(|| Rc::new(Lane::of(copy))))
@@ -84,7 +84,7 @@ impl Handler<RetryCopy> for RetryPublisher {
             };
             match there {
                 Ok(()) => channel.hand_over(lane.job(copy)),
-                // Who held the original may be gone with its channel.
+                // The holder of the original may be gone with its channel.
                 Err(error) => drop(copy.reply.send(Err(error))),
             }
         });
@@ -95,15 +95,15 @@ struct Lane {
     queue: Arc<Queue>,
     delay: Duration,
     name: String,
-    /// One of the policy's, which are declared with their queue.
+    /// A lane of the policy, which is declared with its queue.
     is_of_policy: bool,
-    /// When it was last declared, if it is another one.
+    /// For any other lane: the epoch in which it was last declared.
     declared: Cell<Option<Epoch>>,
 }
 
 impl Lane {
-    /// The lane for the wanted delay. A service that may not declare queues has only the lanes of
-    /// its policy: then the next longer one of those serves, or the longest.
+    /// The lane for the wanted delay. A service that may not declare queues has only the lanes of its policy:
+    /// it uses the next longer lane, or the longest.
     fn of(copy: &RetryCopy) -> Self {
         let queue = Arc::clone(&copy.queue);
         let mut delay = copy.delay;
@@ -125,7 +125,7 @@ impl Lane {
         self.queue.declare == Declare::Create
     }
 
-    /// Whether nothing has to be declared before a copy is published.
+    /// Whether a copy can be published without a declaration.
     fn is_there(&self, consume: &LinkWatch) -> bool {
         let epoch = || consume.borrow().as_ref().map(|link| link.epoch);
         !self.may_declare()
@@ -133,7 +133,7 @@ impl Lane {
             || (self.declared.get().is_some() && self.declared.get() == epoch())
     }
 
-    /// Declares what has to be declared before a copy is published.
+    /// Makes the declarations that a copy needs before it is published.
     async fn see_to_it(&self, consume: &LinkWatch, is_missing: bool) -> Result<(), PublishError> {
         if is_missing {
             self.restore(consume).await?;
@@ -141,7 +141,7 @@ impl Lane {
         self.ensure(consume).await
     }
 
-    /// Declares a lane that is not part of the topology, the first time in every epoch.
+    /// Declares a lane outside the topology, once in every epoch.
     async fn ensure(&self, consume: &LinkWatch) -> Result<(), PublishError> {
         if self.is_there(consume) {
             return Ok(());
@@ -156,7 +156,7 @@ impl Lane {
         Ok(())
     }
 
-    /// It is not there, or somebody deleted it: makes it, with all that belongs to its queue.
+    /// The lane is missing: declares it again, with every entity that belongs to its queue.
     async fn restore(&self, consume: &LinkWatch) -> Result<(), PublishError> {
         warn!(event = "lane_missing", lane = %self.name, "the retry lane is not there; declaring it");
         self.declared.set(None);

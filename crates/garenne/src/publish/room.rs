@@ -1,4 +1,4 @@
-//! The memory of a publisher: how many messages it holds, and how many bytes.
+//! The memory bounds of a publisher: how many messages it holds, and how many bytes.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -6,13 +6,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::PublishError;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// How many messages a publisher holds unless told otherwise.
+/// How many messages a publisher holds by default.
 pub(super) const MAX_MESSAGES: usize = 1024;
-/// How many bytes of messages it holds unless told otherwise.
+/// How many bytes of messages it holds by default.
 pub(super) const MAX_BYTES: u32 = 64 * 1024 * 1024;
 
-/// The window of a publisher. A message enters it before it is handed over and leaves it when its fate
-/// is decided, also where nobody waits for its answer any more. Clones are the same room.
+/// The window of a publisher. A message enters it before it is handed over, and leaves it when its result is
+/// certain, even if its sender no longer waits. Clones share the room.
 #[derive(Clone)]
 pub(super) struct Room {
     slots: Arc<Semaphore>,
@@ -21,7 +21,7 @@ pub(super) struct Room {
     tally: Arc<Tally>,
 }
 
-/// What a publisher holds and has done, counted.
+/// The counts of a publisher.
 #[derive(Debug, Default)]
 pub(super) struct Tally {
     pub(super) messages: AtomicU64,
@@ -42,15 +42,15 @@ impl Tally {
     }
 }
 
-/// The place of one message, given back when it is dropped.
+/// The place of a message; dropping it frees the place.
 pub(super) struct Place {
     tally: Arc<Tally>,
     bytes: u64,
-    /// None for a message that is buffered beyond the window.
+    /// `None` for a message that is buffered beyond the window.
     _window: Option<(OwnedSemaphorePermit, OwnedSemaphorePermit)>,
 }
 
-/// A buffer has no place for one more message.
+/// The buffer has no place for another message.
 pub(super) struct Full;
 
 impl Room {
@@ -69,7 +69,7 @@ impl Room {
         &self.tally
     }
 
-    /// A place in the window, if there is one at once.
+    /// A place in the window, if a place is free now.
     pub(super) fn try_enter(&self, size: usize) -> Option<Place> {
         let slot = Arc::clone(&self.slots).try_acquire_owned().ok()?;
         let bytes = Arc::clone(&self.bytes).try_acquire_many_owned(self.weight(size));
@@ -80,7 +80,7 @@ impl Room {
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future loses the place in the line, and nothing else.
+    /// Dropping the future only gives up the position in the waiting line.
     pub(super) async fn enter(&self, size: usize) -> Place {
         let slot = Arc::clone(&self.slots).acquire_owned().await;
         let bytes = Arc::clone(&self.bytes).acquire_many_owned(self.weight(size));
@@ -92,7 +92,7 @@ impl Room {
         self.place(size, window)
     }
 
-    /// A place beyond the window, as long as no more than this is held in all.
+    /// A place beyond the window, while the total is within these bounds.
     pub(super) fn buffer(
         &self,
         size: usize,
@@ -100,7 +100,7 @@ impl Room {
         max_bytes: usize,
     ) -> Result<Place, Full> {
         let place = self.place(size, None);
-        // Counted first and looked at then: of two that come together, one sees the other.
+        // Count first, then check: of two concurrent messages, at least one sees the other.
         let fits = |held: &AtomicU64, max: usize| {
             usize::try_from(held.load(Ordering::SeqCst)).is_ok_and(|held| held <= max)
         };

@@ -1,4 +1,4 @@
-//! Many messages, pipelined.
+//! Sends many messages, pipelined.
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
@@ -10,20 +10,20 @@ use futures_util::Stream;
 use super::entrance::{Entry, Ticket};
 use super::{Outgoing, PublishError, Publisher};
 
-/// How many results are kept for whoever takes them; behind that nothing more is sent.
+/// How many results are kept until the caller takes them; beyond that no more messages are sent.
 const RESULTS: usize = 1024;
 
-/// The results of [`Publisher::send_all`], in the order of the messages: a stream of them.
+/// A stream of the results of [`Publisher::send_all`], in the order of the messages.
 ///
-/// It works while it is polled, by [`SendAll::next`], [`SendAll::finish`] or as a `Stream`: then it
-/// sends what has a place in the publisher's window. At most 1,024 messages are sent whose results
-/// were not taken.
+/// It works only while it is polled, by [`SendAll::next`], [`SendAll::finish`] or as a `Stream`: then it
+/// sends each message that has a place in the publisher's window. At most 1,024 messages are sent whose
+/// results were not taken.
 ///
 /// # Cancel safety
 ///
-/// Dropping it pulls no more messages from their source; of those that were pulled and have no
-/// result yet, some may be stored. Dropping the future of [`SendAll::next`] or [`SendAll::finish`]
-/// loses nothing: the next one goes on.
+/// If this value is dropped, it pulls no more messages from their source; messages that were pulled and have
+/// no result yet may be stored. Dropping the future of [`SendAll::next`] or [`SendAll::finish`] loses
+/// nothing: the next call continues.
 #[must_use = "nothing is sent until the results are asked for"]
 pub struct SendAll<'a> {
     publisher: Publisher,
@@ -38,14 +38,14 @@ pub struct SendAll<'a> {
 
 type Entering = Pin<Box<dyn Future<Output = Result<Ticket, PublishError>> + Send>>;
 
-/// The answer to one message, or the way to it.
+/// The answer to a message, or the ticket for it.
 enum Answer {
     Due(Ticket),
-    /// It was not handed over.
+    /// The message was not handed over.
     Failed(PublishError),
 }
 
-/// What became of the messages of a [`SendAll`].
+/// The totals of a [`SendAll`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Sent {
@@ -72,7 +72,7 @@ impl<'a> SendAll<'a> {
         }
     }
 
-    /// The result of the next message; `None` behind the last.
+    /// The result of the next message; `None` after the last.
     ///
     /// # Cancel safety
     ///
@@ -81,17 +81,17 @@ impl<'a> SendAll<'a> {
         poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
     }
 
-    /// Sends everything, and says what became of it, counting the results that were taken before.
+    /// Sends all messages and returns the totals, including results that were taken before.
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future loses nothing: called again, it goes on where it was.
+    /// Dropping the future loses nothing: a second call continues.
     pub async fn finish(&mut self) -> Sent {
         while self.next().await.is_some() {}
         self.sent.clone()
     }
 
-    /// Sends as much as there is room for.
+    /// Sends as many messages as the window has room for.
     fn send_more(&mut self, cx: &mut Context<'_>) {
         while self.answers.len() < RESULTS {
             if let Some(entering) = &mut self.entering {

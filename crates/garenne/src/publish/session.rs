@@ -1,4 +1,4 @@
-//! One incarnation of a confirm channel: what is published on it, and what the broker says to that.
+//! A session on a confirm channel: it publishes messages and handles the broker's answers.
 
 use std::sync::Arc;
 
@@ -15,31 +15,31 @@ use super::replies::Replies;
 use super::share::LinkShare;
 use crate::link::{Incoming, Link, LinkError, Port};
 
-/// A confirm channel, and the machine that says what is done with it.
+/// A confirm channel, and the state machine that controls it.
 pub(super) struct Session<'a> {
     port: &'a mut Port,
     driver: &'a mut Driver,
-    /// Why the broker blocks us, while it does.
+    /// Why the broker blocks the connection, while it does.
     blocked: watch::Receiver<Option<String>>,
     /// Where replies go, if the messages are requests.
     replies: Option<&'a Replies>,
     frame_max: usize,
-    /// Memory for the properties of one message, used again for the next.
+    /// Memory for the properties of a message, which each message uses again.
     properties: Vec<u8>,
 }
 
 /// Why a session ended with its channel intact.
 pub(super) enum End {
-    /// Nobody can send any more, and everything is confirmed.
+    /// No sender is left, and every message is confirmed.
     Finished,
-    /// Another channel may take what this one refuses. This many messages on it had no confirm.
+    /// Another channel may take messages that this channel refuses. `in_flight` messages had no confirm yet.
     Refused { in_flight: usize },
 }
 
-/// What wakes the task.
+/// An event that wakes the task.
 enum Event {
     Incoming(Incoming),
-    /// The broker blocks us, or does so no longer.
+    /// The broker blocks the connection, or no longer does.
     Alarm,
     Job(Option<Box<Job>>),
     Tick,
@@ -66,12 +66,12 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Publishes until the channel breaks (an error), is better left, or nobody can send any more and
-    /// everything is confirmed.
+    /// Publishes until the channel breaks (an error), the channel should be left, or no sender is left and
+    /// every message is confirmed.
     pub(super) async fn run(&mut self) -> Result<End, LinkError> {
         let mut now = self.driver.clock.now();
         loop {
-            // The alarm is looked at before anything is published: what is not handed over can still be
+            // Checks for an alarm before it publishes: a message that was not handed over can still be
             // withdrawn.
             if self.blocked.has_changed().unwrap_or(false) {
                 let reason = self.blocked.borrow_and_update().clone();
@@ -107,7 +107,7 @@ impl<'a> Session<'a> {
         match event {
             Event::Incoming(next) => {
                 self.on_incoming(next, now)?;
-                // All that has come, before anything else is looked at.
+                // Handles everything that has arrived before anything else.
                 while let Some(next) = self.port.try_next() {
                     self.on_incoming(next, now)?;
                 }
@@ -141,14 +141,14 @@ impl<'a> Session<'a> {
                     replies.hand_out(reply);
                 }
             }
-            // Replies that do not come any more are missed at their deadlines.
+            // Requests whose replies no longer come fail at their deadlines.
             Incoming::ConsumerEnded => {}
             Incoming::Closed(why) => return Err(why),
         }
         Ok(())
     }
 
-    /// Does what the machine says. Returns why the channel is left, if it is.
+    /// Does the steps of the machine. Returns why the channel is left, if it is.
     fn act(&mut self, now: Moment) -> Result<Option<End>, LinkError> {
         let mut has_published = false;
         let end = loop {
@@ -178,7 +178,7 @@ impl<'a> Session<'a> {
         }
         let message = ready.message().as_publish(&mut self.properties);
         if !self.port.writer().publish(message) {
-            // The broker has closed the channel: that is what comes next.
+            // The broker has closed the channel; its close is the next event.
             self.driver.machine.is_shut(ready);
             return false;
         }
@@ -189,7 +189,7 @@ impl<'a> Session<'a> {
     }
 }
 
-/// Which message was returned.
+/// The key of a returned message.
 fn key_of(returned: &Returned, keys: &KeyMaker) -> MessageKey {
     let id = PropertyList::new(returned.properties()).message_id();
     keys.of(

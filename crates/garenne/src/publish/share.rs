@@ -1,4 +1,4 @@
-//! One confirm channel's share of what is in flight on its link.
+//! A confirm channel's share of the messages in flight on its link.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -8,13 +8,13 @@ use garenne_core::publishing::SharedLink;
 use super::replies::Replies;
 use crate::link::Link;
 
-/// One channel's share of what is in flight on its link.
+/// A channel's share of the messages in flight on its link.
 pub(super) struct LinkShare {
     link: Arc<Link>,
     number: u64,
-    /// How many of the link's messages in flight are this channel's.
+    /// How many of the link's messages in flight belong to this channel.
     in_flight: usize,
-    /// What comes over this channel and would come over no other, if its messages are requests.
+    /// The replies that can only come over this channel, if its messages are requests.
     replies: Option<Replies>,
 }
 
@@ -65,7 +65,8 @@ impl SharedLink for LinkShare {
 impl Drop for LinkShare {
     fn drop(&mut self) {
         self.release();
-        // With the link, what was in flight stays counted: others look at it to see who was alone.
+        // When the link is lost, its messages in flight stay counted: the other channels need to know which
+        // was alone.
         if self.link.is_up() {
             self.link.solo.landed(self.in_flight);
         }

@@ -1,29 +1,30 @@
-//! A publisher, seen from outside.
+//! The status of a publisher.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::room::Tally;
 use crate::link::{LinkState, LinkWatch};
 
-/// A snapshot of a publisher, from [`Publisher::status`](crate::Publisher::status). What is counted
-/// is counted for all its clones, since it was made.
+/// A snapshot of a publisher, from [`Publisher::status`](crate::Publisher::status). Its counts cover all
+/// clones, since the publisher was made.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PublisherStatus {
-    /// The link that it publishes over.
+    /// The state of the publisher's link.
     pub link: LinkState,
-    /// Messages that it holds: waiting, or on their way to a confirm.
+    /// Messages that the publisher holds: they wait, or have no confirm yet.
     pub held: u64,
-    /// The bytes of those messages.
+    /// The bytes of the held messages.
     pub held_bytes: u64,
     /// Messages that the broker confirmed.
     pub confirmed: u64,
-    /// Messages whose send ended with an error after they had been taken in.
+    /// Messages whose send failed after the publisher had taken them in.
     pub failed: u64,
-    /// How often a message was sent again that may have been stored before, because the link or the
-    /// channel was lost, or left for what it refused, before its confirm came. Each may be on the broker twice, with one message id.
+    /// How often a message was sent again that may have been stored before, because before its confirm came,
+    /// the link or the channel was lost, or the channel was left because of its refusals. Each such message
+    /// may be on the broker twice, with the same message id.
     pub possible_duplicates: u64,
-    /// Replies that came when nobody waited for them any more, and were dropped.
+    /// Replies that came when no request waited for them any more, and were discarded.
     pub late_replies: u64,
 }
 

@@ -1,4 +1,4 @@
-//! What is not removed stays in its parking queue: it is given back, or a copy takes its place.
+//! Messages that are not removed stay in their parking queue: each is given back, or replaced by a copy.
 
 use super::ParkingCursor;
 use crate::failed::copies::CopyOf;
@@ -6,8 +6,8 @@ use crate::failed::parked::Parked;
 use crate::failed::replacing::{Landed, Replaced};
 use crate::failed::store::StoreError;
 
-/// A message that came back so often is not given back again, but replaced by a copy. RabbitMQ lets
-/// any limit be set; with this, one of 1 is kept.
+/// A message that came back this often is not given back again, but replaced by a copy. RabbitMQ allows any
+/// delivery limit; this bound respects even a limit of 1.
 const RETURNS_MAX: i128 = 1;
 
 impl ParkingCursor {
@@ -25,12 +25,13 @@ impl ParkingCursor {
         }
     }
 
-    /// A message of this queue is given back when the cursor is closed.
+    /// Counts a message of this queue that is given back when the cursor is closed.
     pub(super) fn give_back(&mut self, parking: String) {
         *self.staying.entry(parking).or_default() += 1;
     }
 
-    /// Puts a copy behind the message, in the same queue. Once that is confirmed, the message goes.
+    /// Publishes a copy of the message to the end of its queue. The message is removed once its copy is
+    /// confirmed.
     pub(super) async fn replace(
         &mut self,
         parking: String,
@@ -66,7 +67,7 @@ impl ParkingCursor {
         }
     }
 
-    /// Settles the copies that have landed.
+    /// Settles the messages whose copies are answered.
     pub(super) fn settle_landed(&mut self) -> Result<(), StoreError> {
         while let Some(landed) = self.replacing.landed()? {
             self.settle(Some(landed));

@@ -156,10 +156,10 @@ fn a_fault_in_a_list_says_which_address_it_is() {
     assert!(fault.contains("`%2C`") && !fault.contains("s3"), "{fault}");
 }
 
-/// Stands between the awkward characters of every password here, and nowhere else.
+/// A mark between the awkward characters of every password here, and nowhere else.
 const MARK: &str = "zq7";
 
-/// A password as people write it, every character that means something among its parts.
+/// A password with every character that has a meaning in a URL.
 fn password() -> impl Strategy<Value = String> {
     let awkward: Vec<char> = "@:/?#[]%,; \t\n\\\"'&=+$!*()<>|^{}~`-._\u{e9}\u{1b}\u{202e}"
         .chars()

@@ -5,11 +5,11 @@ use tokio::net::{TcpListener, TcpSocket};
 
 use super::*;
 
-/// A connect in these tests ends by an answer or because another address answers: this is never waited
-/// for, unless something is broken.
+/// A connect in these tests ends by an answer, or because another address answers. This time is never
+/// reached, unless something is broken.
 const LONG: Duration = Duration::from_secs(300);
 
-/// Everything here is done long before.
+/// Every test here ends long before.
 const DEADLINE: Duration = Duration::from_secs(60);
 
 const DOING: &str = "cannot reach amqp://mq:5672/%2f";
@@ -18,8 +18,8 @@ fn loopback(last: u8) -> SocketAddr {
     SocketAddr::new(IpAddr::V4(Ipv4Addr::new(127, 0, 0, last)), 0)
 }
 
-/// An address at which connects are neither accepted nor refused, as at a host that is down: a listener
-/// whose queue is full.
+/// An address that neither accepts nor refuses connects, like a host that is down: a listener with a full
+/// queue.
 struct Silent {
     address: SocketAddr,
     _listener: TcpListener,
@@ -33,7 +33,7 @@ impl Silent {
         let listener = socket.listen(1).unwrap();
         let address = listener.local_addr().unwrap();
         let mut waiting = Vec::new();
-        // A connect on this host is done at once, or never.
+        // A connect on this host succeeds at once, or never.
         let soon = Duration::from_millis(200);
         while let Ok(connected) = timeout(soon, TcpStream::connect(address)).await {
             waiting.push(connected.unwrap());
@@ -77,7 +77,7 @@ async fn silent_addresses_do_not_keep_the_others_from_being_tried() {
     let connected = in_time(candidates.connect()).await;
     assert_eq!(connected.unwrap().0, good);
     assert_eq!(candidates.failed.len(), 1);
-    // Those that had not answered yet are still left, should this one be of no use after all.
+    // Addresses without an answer so far remain, in case this connection is of no use.
     assert_eq!(candidates.begun, [silent[0].address, silent[1].address]);
 }
 
@@ -127,7 +127,7 @@ async fn the_error_of_a_single_address_is_as_short_as_it_was() {
     );
 }
 
-/// Exchanges a byte. The hanging server, at 127.0.0.2, is given up soon.
+/// Exchanges a byte. The hanging server at 127.0.0.2 is given up soon.
 async fn over_the_first_that_answers(addresses: &[SocketAddr]) -> Result<u8, LinkError> {
     let ask = |mut socket: TcpStream| async move {
         let is_hanging = socket.peer_addr().unwrap().ip() == loopback(2).ip();
@@ -204,7 +204,7 @@ async fn a_silent_broker_of_a_list_does_not_keep_the_next_one_from_being_tried()
     };
     assert_eq!(first_with(HEAD_START, 0..4, ask).await.unwrap(), 3);
     assert_eq!(begun.elapsed(), HEAD_START * 4);
-    // Where a broker is late, the one after it may be first.
+    // If a broker is late, the broker after it may be first.
     assert_eq!(first_with(HEAD_START, 0..5, ask).await.unwrap(), 4);
     assert_eq!(begun.elapsed(), HEAD_START * 7);
 }

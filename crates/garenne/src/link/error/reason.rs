@@ -1,44 +1,44 @@
-//! What the broker means by the words with which it closes a channel or a connection.
+//! The meaning of the broker's text when it closes a channel or a connection.
 //!
-//! AMQP has a code for them, and RabbitMQ uses one code for several things: 406 has five meanings, 530 four.
-//! Only the words tell them apart, which are RabbitMQ's of 3.10 to 4.0. They are read here and nowhere else.
+//! AMQP has a code for each close, but RabbitMQ uses one code for several causes: 406 has five meanings, 530
+//! has four. Only the texts tell them apart: those of RabbitMQ 3.10 to 4.0. Only this module reads them.
 
 use super::Kind;
 use crate::link::difference::Refusal;
 
-/// What the broker means, where its code alone does not say it.
+/// The broker's meaning, where its code alone does not tell.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Reason {
-    /// What its code says, or nobody has given a code.
+    /// The meaning of the code, or no code was given.
     #[default]
     Plain,
-    /// The link has ended: not why.
+    /// The link has ended; this error does not say why.
     Gone,
-    /// Something is not there. A queue whose node is down is not missing.
+    /// An entity does not exist. A queue whose node is down is not missing.
     Missing,
-    /// Another consumer has the queue for itself.
+    /// Another consumer has the queue exclusively.
     ExclusiveUse,
-    /// Reading one message is not for a queue with a single active consumer.
+    /// A queue with a single active consumer refuses `basic.get`.
     SingleActive,
-    /// Something is there and was declared otherwise: in what, if that can be read.
+    /// An entity exists with other arguments; the difference, if it can be read.
     Unlike(Option<Refusal>),
-    /// A queue does not take an argument, or a consumer of it. The broker may name the type of the queue.
+    /// A queue refuses an argument of its own or of a consumer. The broker may name the type of the queue.
     InvalidArgument(Option<QueueType>),
     /// A delivery was not settled in time.
     DeliveryTimeout,
-    /// A delivery that is not there was settled.
+    /// A settled delivery does not exist.
     UnknownDelivery,
     /// A limit is reached.
     Limit(Limit),
-    /// The virtual host is there, and does not work.
+    /// The virtual host exists, but does not work.
     VhostDown,
-    /// There is no such virtual host.
+    /// The virtual host does not exist.
     VhostMissing,
     /// The user or the virtual host was deleted.
     Deleted,
 }
 
-/// Which limit is reached.
+/// The limit that is reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Limit {
     /// The connections of a node.
@@ -47,11 +47,11 @@ pub(crate) enum Limit {
     UserConnections,
     /// The queues of a virtual host, or of the cluster.
     Queues,
-    /// Another one: connections of a virtual host, channels of a user.
+    /// Another limit: connections of a virtual host, channels of a user.
     Other,
 }
 
-/// The type of a queue, as RabbitMQ names it inside.
+/// The type of a queue, as RabbitMQ names it internally.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum QueueType {
     Classic,
@@ -60,8 +60,8 @@ pub(crate) enum QueueType {
 }
 
 impl Reason {
-    /// Reads what the broker has said. Names that somebody chose stand in it between apostrophes, so most
-    /// of what is looked for is looked for at the beginning, or behind the last name.
+    /// Reads the broker's text. It contains names that users chose, between apostrophes. So most patterns are
+    /// searched only at the beginning, or after the last name.
     pub(in crate::link) fn of(code: u16, text: &str) -> Self {
         let words = text.split_once(" - ").map_or(text, |(_, words)| words);
         let tail = text.rsplit('\'').next().unwrap_or(text);
@@ -85,10 +85,11 @@ impl Reason {
         }
     }
 
-    /// Whether what the broker refused with this code can be had later without anybody changing anything.
+    /// Whether a later attempt can succeed after a refusal with this code, without any change of the
+    /// configuration.
     pub(super) const fn kind(&self, code: u16) -> Kind {
         let is_configuration = match code {
-            // The consumer that has it may be the one that this one replaces.
+            // The consumer that has the queue may be the one that this consumer replaces.
             403 => !matches!(self, Self::ExclusiveUse),
             406 => matches!(self, Self::Unlike(_) | Self::InvalidArgument(_)),
             530 => !matches!(self, Self::VhostDown | Self::Limit(_)),
@@ -296,7 +297,7 @@ mod tests {
         }
     }
 
-    /// Anybody may name a queue.
+    /// Queue names can contain any text.
     #[test]
     fn a_name_is_not_taken_for_the_words_of_the_broker() {
         for (code, text) in [

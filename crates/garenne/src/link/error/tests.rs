@@ -66,7 +66,7 @@ fn the_code_and_what_it_means_stay_whatever_is_said_around_it() {
     );
 }
 
-/// An error of ours may have the words of the broker in it.
+/// garenne's own errors may quote the broker's words.
 #[test]
 fn who_only_names_a_thing_so_is_not_taken_for_the_broker() {
     let error = LinkError::transient("cannot read queue `NOT_FOUND - no `");

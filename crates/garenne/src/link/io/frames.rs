@@ -1,4 +1,4 @@
-//! The frames that garenne writes by itself: messages, and what becomes of deliveries.
+//! The frames that garenne writes itself: messages, and the settlements of deliveries.
 
 use std::collections::VecDeque;
 
@@ -13,15 +13,15 @@ const BODY: u8 = 3;
 const MULTIPLE: u8 = 0b01;
 const REQUEUE: u8 = 0b10;
 
-/// A part of a body that has at least this size is handed over without a copy.
+/// A part of a body that has at least this size is passed on without a copy.
 const LARGE: usize = 16 * 1024;
 
-/// Bytes on their way to the socket, in their order.
+/// Bytes to be written to the socket, in order.
 #[derive(Debug, Default)]
 pub(super) struct Frames {
-    /// Goes before `rest`.
+    /// Written before `rest`.
     whole: VecDeque<Bytes>,
-    /// Small frames, one behind the other.
+    /// Small frames, in order.
     rest: BytesMut,
 }
 
@@ -30,15 +30,15 @@ pub(super) struct Frames {
 pub(crate) struct Publish<'a> {
     pub(crate) exchange: &'a [u8],
     pub(crate) routing_key: &'a [u8],
-    /// The broker sends it back if no queue takes it.
+    /// The broker returns the message if no queue takes it.
     pub(crate) mandatory: bool,
-    /// The properties as they lie on the wire, behind the property flags.
+    /// The properties in wire format, beginning with the property flags.
     pub(crate) properties: &'a [u8],
     pub(crate) body: &'a Bytes,
 }
 
 impl Frames {
-    /// Adds bytes that are whole frames, or parts of one that becomes whole.
+    /// Adds bytes that are whole frames, or parts of a frame that is completed later.
     pub(super) fn put(&mut self, frames: &[u8]) {
         self.rest.extend_from_slice(frames);
     }
@@ -47,13 +47,13 @@ impl Frames {
         self.whole.is_empty() && self.rest.is_empty()
     }
 
-    /// Takes out everything.
+    /// Takes out all bytes.
     pub(super) fn take(&mut self) -> VecDeque<Bytes> {
         self.seal();
         std::mem::take(&mut self.whole)
     }
 
-    /// Puts back what was not written. It comes before everything that was put in meanwhile.
+    /// Puts back bytes that were not written, before all bytes that were added meanwhile.
     pub(super) fn put_back(&mut self, mut unwritten: VecDeque<Bytes>) {
         unwritten.append(&mut self.whole);
         self.whole = unwritten;
@@ -70,12 +70,12 @@ impl Frames {
         self.settlement(channel, 80, tag, if multiple { MULTIPLE } else { 0 });
     }
 
-    /// `basic.nack` of one delivery, with requeue (RabbitMQ's class 60, method 120).
+    /// `basic.nack` of a delivery, with requeue (RabbitMQ's class 60, method 120).
     pub(super) fn requeue(&mut self, channel: u16, tag: u64) {
         self.settlement(channel, 120, tag, REQUEUE);
     }
 
-    /// `basic.nack` of all deliveries on the channel, with requeue. The tag 0 stands for all.
+    /// `basic.nack` of all deliveries on the channel, with requeue. The tag 0 means all.
     pub(super) fn give_back_all(&mut self, channel: u16) {
         self.settlement(channel, 120, 0, REQUEUE | MULTIPLE);
     }
@@ -128,7 +128,7 @@ impl Frames {
     }
 
     fn begin(&mut self, kind: u8, channel: u16, size: usize) {
-        // A frame is never larger than what was negotiated, in 32 bits.
+        // A frame is never larger than the negotiated size, which has 32 bits.
         let size = u32::try_from(size).unwrap_or(u32::MAX).to_be_bytes();
         let [c1, c0] = channel.to_be_bytes();
         self.put(&[kind, c1, c0, size[0], size[1], size[2], size[3]]);

@@ -1,4 +1,4 @@
-//! Inboxes: things that have come for a channel wait there for the task that has the channel.
+//! Inboxes: events of a channel wait there for the channel's task.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,7 +9,7 @@ use garenne_core::reader::{Message, Returned};
 
 use crate::link::LinkError;
 
-/// Something that came for a channel. The order is the broker's.
+/// An event of a channel, in the broker's order.
 #[derive(Debug)]
 pub(crate) enum Incoming {
     /// A message for the channel's consumer, or an answer to its `basic.get`.
@@ -22,19 +22,19 @@ pub(crate) enum Incoming {
         multiple: bool,
         taken: bool,
     },
-    /// No message follows for the consumer: the broker or we have cancelled it.
+    /// No message follows for the consumer: the broker or this side has cancelled it.
     ConsumerEnded,
     /// The channel is gone, alone or with its link. Nothing follows.
     Closed(LinkError),
 }
 
-/// The things that have come for one channel.
+/// The events of a channel.
 #[derive(Debug)]
 pub(super) struct Inbox {
-    /// Whom the channel serves, in words for an error: ``queue `orders` ``.
+    /// The purpose of the channel, in words for an error: ``queue `orders` ``.
     pub(super) label: String,
     state: Mutex<State>,
-    /// The broker has closed the channel: one more frame on it would cost the connection.
+    /// The broker has closed the channel: another frame on it would cost the connection.
     is_shut: AtomicBool,
 }
 
@@ -54,7 +54,7 @@ impl Inbox {
         }
     }
 
-    /// Adds several things, and wakes the task once. Nothing is added behind the end.
+    /// Adds several events, and wakes the task once. Nothing is added after the end.
     fn add(&self, items: &mut Vec<Incoming>) {
         let mut state = self.lock();
         if state.closed.is_some() {
@@ -70,8 +70,8 @@ impl Inbox {
         wake(state);
     }
 
-    /// From now on nothing is written on the channel. All that was written before stands before lapin's
-    /// answer to the broker, as lapin has not seen yet that the broker closed the channel.
+    /// From now on nothing is written on the channel. All earlier frames precede lapin's answer to the
+    /// broker, because lapin has not seen the broker's close yet.
     pub(super) fn shut(&self) {
         self.is_shut.store(true, Ordering::Relaxed);
     }
@@ -80,7 +80,7 @@ impl Inbox {
         self.is_shut.load(Ordering::Relaxed)
     }
 
-    /// Takes everything that has come, in exchange for an empty list. Pending when nothing has.
+    /// Takes all events, in exchange for an empty list. Pending when there are none.
     pub(super) fn poll_take(&self, cx: &Context<'_>, items: &mut VecDeque<Incoming>) -> Poll<()> {
         let mut state = self.lock();
         if !state.items.is_empty() {
@@ -123,7 +123,7 @@ struct Open {
 }
 
 impl Inboxes {
-    /// An inbox for a channel that was just opened.
+    /// Makes an inbox for a channel that was just opened.
     pub(super) fn open(&self, channel: u16, label: String) -> Arc<Inbox> {
         let inbox = Arc::new(Inbox::new(label));
         let mut open = self.lock();
@@ -134,7 +134,7 @@ impl Inboxes {
         inbox
     }
 
-    /// Removes the inbox of a channel. Its number may belong to another channel by now, whose inbox
+    /// Removes the inbox of a channel. If the number belongs to another channel by now, that channel's inbox
     /// stays.
     pub(super) fn forget(&self, channel: u16, inbox: &Arc<Inbox>) {
         let mut open = self.lock();
@@ -147,17 +147,17 @@ impl Inboxes {
         }
     }
 
-    /// The inbox of a channel, if somebody has it.
+    /// The inbox of a channel, if it has an inbox.
     pub(super) fn find(&self, channel: u16) -> Option<Arc<Inbox>> {
         self.lock().by_channel.get(&channel).cloned()
     }
 
-    /// Whom a channel serves.
+    /// The purpose of a channel.
     pub(super) fn label(&self, channel: u16) -> Option<String> {
         self.find(channel).map(|inbox| inbox.label.clone())
     }
 
-    /// The link is gone: every channel's task learns it, behind what came before.
+    /// The link is gone: every channel's task gets that event, after all earlier events.
     pub(super) fn close(&self, why: &LinkError) {
         let mut open = self.lock();
         open.closed.get_or_insert_with(|| why.clone());
@@ -171,14 +171,14 @@ impl Inboxes {
     }
 }
 
-/// Collects what was read at once, by channel, and puts it into the inboxes: each task is woken once.
+/// Sorts the events of a read by channel, and puts them into the inboxes, so that each task is woken once.
 #[derive(Debug, Default)]
 pub(super) struct Sorter {
-    /// The channels of this turn, and lists of earlier turns whose memory is used again.
+    /// The channels of this read, and lists of earlier reads whose memory is used again.
     piles: Vec<Pile>,
-    /// How many of them are of this turn.
+    /// How many of the piles belong to this read.
     used: usize,
-    /// The one that something was put on last: what follows is nearly always for the same channel.
+    /// The pile of the last event: the next event is nearly always for the same channel.
     last: usize,
 }
 
@@ -212,7 +212,7 @@ impl Sorter {
         index
     }
 
-    /// Things without an inbox are dropped: their channel is gone, and the broker hands its messages out
+    /// Events without an inbox are dropped: their channel is gone, and the broker delivers its messages
     /// again.
     pub(super) fn hand_over(&mut self, inboxes: &Inboxes) {
         for pile in &mut self.piles[..self.used] {

@@ -1,4 +1,4 @@
-//! Who a link is, which lapin is not told: at `trace` it logs every frame that it writes.
+//! The credentials of a link. lapin does not get them, because at `trace` it logs every frame that it writes.
 
 use std::ops::Range;
 
@@ -7,25 +7,25 @@ use garenne_core::reader::FRAME_HEAD;
 /// Class and method of `connection.start-ok`.
 const START_OK: [u8; 4] = [0, 10, 0, 11];
 
-/// Where the size of a frame's payload lies in its head.
+/// The position of the payload's size in the head of a frame.
 const SIZE: Range<usize> = 3..7;
 
-/// The answer to the broker's question who it is (SASL).
+/// The SASL response: the answer to the broker's question for credentials.
 pub(in crate::link) struct Login(Vec<u8>);
 
 impl Login {
-    /// User and password, in plain (RFC 4616).
+    /// User and password, in plain text (RFC 4616).
     pub(in crate::link) fn plain(user: &str, password: &str) -> Self {
         Self(format!("\0{user}\0{password}").into_bytes())
     }
 
-    /// Whoever TLS says it is.
+    /// The identity that TLS has established.
     pub(in crate::link) fn external() -> Self {
         Self(Vec::new())
     }
 
-    /// The whole frame with this answer in place of lapin's, if it is `connection.start-ok`: a table, a short
-    /// string (the mechanism), the answer, a short string.
+    /// The whole frame with this response in place of lapin's, if it is `connection.start-ok`: a table, a
+    /// short string (the mechanism), the response, a short string.
     pub(super) fn put_into(&self, frame: &[u8]) -> Option<Vec<u8>> {
         let is_method = frame.first() == Some(&1);
         if !is_method || frame.get(FRAME_HEAD..)?.first_chunk() != Some(&START_OK) {
@@ -37,14 +37,14 @@ impl Login {
         let length = u32::try_from(self.0.len()).ok()?;
         let front = frame.get(..answer)?;
         let mut put = [front, &length.to_be_bytes(), &self.0, rest].concat();
-        // A frame ends with one more byte.
+        // A frame ends with an extra byte.
         let size = u32::try_from(put.len() - FRAME_HEAD - 1).ok()?;
         put.get_mut(SIZE)?.copy_from_slice(&size.to_be_bytes());
         Some(put)
     }
 }
 
-/// What follows a table or a long string: its length, and so many bytes.
+/// The position after a table or a long string: its length, and as many bytes.
 fn behind_long(frame: &[u8], at: usize) -> Option<usize> {
     let length = u32::from_be_bytes(*frame.get(at..)?.first_chunk()?);
     Some(at + 4 + usize::try_from(length).ok()?)

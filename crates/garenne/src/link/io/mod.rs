@@ -1,4 +1,4 @@
-//! The bytes of a link: who reads them, and who writes them.
+//! The bytes of a link: the parts that read them and write them.
 //!
 //! ```text
 //!            ┌─ messages, confirms, returns ─▶ Inbox of the channel ─▶ the task that has the Port
@@ -9,9 +9,8 @@
 //!                 └─ every other frame ────── Pipe ◀── lapin
 //! ```
 //!
-//! lapin keeps the connection, its channels, consumers and declares: all that is a question with an
-//! answer. It sees no message, in neither direction, so nothing in a message can stop it. It is given a
-//! [`Pipe`](pipe::Pipe) for a socket.
+//! lapin keeps the connection, its channels, consumers and declares: all calls with an answer. It sees no
+//! message, in neither direction, so nothing in a message can stop it. Its socket is a [`Pipe`](pipe::Pipe).
 
 mod frames;
 mod inbox;

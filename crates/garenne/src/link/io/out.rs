@@ -1,8 +1,8 @@
 //! Writing to a link, from any thread.
 //!
-//! A writer puts whole frames in, and writes them to the socket in its own thread. If another thread is
-//! writing, that thread writes these too. So an ack costs no change of threads, and frames never mix.
-//! When the socket takes no more, the link's task goes on as soon as it does.
+//! A writer adds whole frames, and writes them to the socket in its own thread. If another thread is writing,
+//! that thread writes these frames too. So an ack needs no change of threads, and frames never mix. When the
+//! socket is full, the link's task continues as soon as there is room.
 
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
@@ -14,7 +14,7 @@ use bytes::{Buf, Bytes};
 use super::frames::Frames;
 use super::transport::Sink;
 
-/// How many pieces are written with one call.
+/// How many pieces a single call writes.
 const PIECES: usize = 16;
 
 pub(super) struct Out {
@@ -26,7 +26,7 @@ pub(super) struct Out {
 struct State {
     frames: Frames,
     writer: Writer,
-    /// Asked to try again while somebody was writing.
+    /// Another try was requested during a write.
     again: bool,
     /// The TLS session may hold bytes back.
     unflushed: bool,
@@ -34,7 +34,7 @@ struct State {
     broken: bool,
     /// Wakes the link's task.
     link: Option<Waker>,
-    /// Wakes those who wait until the socket takes something again.
+    /// Wakes the tasks that wait until the socket has room again.
     waiting: Vec<Waker>,
 }
 
@@ -43,7 +43,7 @@ enum Writer {
     #[default]
     Nobody,
     Somebody,
-    /// The socket takes nothing: the link's task goes on when it does.
+    /// The socket is full: the link's task continues when there is room.
     Socket,
 }
 
@@ -55,7 +55,7 @@ impl Out {
         }
     }
 
-    /// Puts frames in, and sees to it that they are written. False: the link is gone, and nothing is.
+    /// Adds frames, and makes sure that they are written. `false`: the link is gone, and nothing is written.
     pub(super) fn write(&self, put: impl FnOnce(&mut Frames)) -> bool {
         let mut state = self.lock();
         if state.broken {
@@ -66,18 +66,18 @@ impl Out {
         true
     }
 
-    /// Puts frames in that need not be written before the next [`write`](Self::write).
+    /// Adds frames that need not be written before the next [`write`](Self::write).
     pub(super) fn gather(&self, put: impl FnOnce(&mut Frames)) {
         put(&mut self.lock().frames);
     }
 
-    /// Does something while nobody can put frames in.
+    /// Runs `work` while no thread can add frames.
     pub(super) fn between_frames(&self, work: impl FnOnce()) {
         let _state = self.lock();
         work();
     }
 
-    /// Pending while the socket takes nothing.
+    /// Pending while the socket is full.
     pub(super) fn poll_ready(&self, cx: &Context<'_>) -> Poll<()> {
         let mut state = self.lock();
         if state.writer != Writer::Socket {
@@ -93,7 +93,7 @@ impl Out {
         Poll::Pending
     }
 
-    /// Goes on where the socket took no more. The link's task calls this whenever it is woken.
+    /// Continues to write after the socket was full. The link's task calls this whenever it is woken.
     pub(super) fn resume(&self, cx: &Context<'_>) {
         let mut state = self.lock();
         if !state
@@ -113,12 +113,12 @@ impl Out {
         }
     }
 
-    /// Drops all frames, takes no more, and lets nobody wait for the socket.
+    /// Drops all frames, takes no more, and ends all waits for the socket.
     pub(super) fn close(&self) {
         let mut state = self.lock();
         state.broken = true;
         state.frames = Frames::default();
-        // Nobody goes on for the socket.
+        // The link's task no longer continues the write.
         if state.writer == Writer::Socket {
             state.writer = Writer::Nobody;
         }
@@ -141,7 +141,7 @@ impl Out {
             state = self.lock();
             match written {
                 Poll::Ready(Ok(())) => state.unflushed = false,
-                // It was closed meanwhile: nobody goes on.
+                // It was closed meanwhile: no thread continues.
                 Poll::Pending if state.broken => {}
                 Poll::Pending => {
                     state.frames.put_back(batch);
@@ -150,7 +150,7 @@ impl Out {
                         return;
                     }
                 }
-                // The link's task learns it when it reads, and why.
+                // The link's task gets the error, with its cause, when it reads.
                 Poll::Ready(Err(_)) => state.broken = true,
             }
         }

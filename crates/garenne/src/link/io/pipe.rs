@@ -1,4 +1,5 @@
-//! lapin's end of a link: it reads what is not garenne's, and what it writes joins the rest.
+//! lapin's end of a link: lapin reads the frames that garenne does not handle, and its own frames join the
+//! output.
 
 use std::io;
 use std::pin::Pin;
@@ -12,15 +13,15 @@ use garenne_core::reader::FRAME_HEAD;
 use super::login::Login;
 use super::out::Out;
 
-/// What a client begins with: `AMQP` and a version (AMQP 0-9-1, section 4.2.2).
+/// The first bytes of a client: `AMQP` and a version (AMQP 0-9-1, section 4.2.2).
 const PROTOCOL_HEADER: usize = 8;
 
-/// The frame size that lapin is told: the smallest that AMQP allows. lapin makes buffers for 64 such
-/// frames, and reads and writes nothing but methods, which are small. For its messages garenne agrees
-/// on another size with the broker.
+/// The frame size that lapin gets: the smallest that AMQP allows. lapin makes buffers for 64 such frames, and
+/// reads and writes only methods, which are small. For messages, garenne negotiates another size with the
+/// broker.
 const LAPINS_FRAME_MAX: u32 = 4096;
 
-/// Where the frame size lies in `connection.tune` and `connection.tune-ok`: behind the frame's head,
+/// The position of the frame size in `connection.tune` and `connection.tune-ok`: after the frame's head,
 /// class, method and the largest channel.
 const FRAME_MAX_AT: usize = FRAME_HEAD + 2 + 2 + 2;
 
@@ -34,7 +35,7 @@ pub(super) struct Feed(Mutex<Given>);
 #[derive(Default)]
 struct Given {
     bytes: Vec<u8>,
-    /// How many of them lapin has read.
+    /// How many of these bytes lapin has read.
     read: usize,
     /// Set when nothing follows: the end of the stream, or an error.
     end: Option<Option<io::Error>>,
@@ -42,14 +43,14 @@ struct Given {
 }
 
 impl Feed {
-    /// Gives lapin frames.
+    /// Passes frames to lapin.
     pub(super) fn give(&self, frames: &[u8]) {
         let mut given = self.lock();
         given.bytes.extend_from_slice(frames);
         wake(given);
     }
 
-    /// lapin learns that there is nothing more to read, and why.
+    /// Tells lapin that nothing follows, and why.
     pub(super) fn end(&self, error: Option<io::Error>) {
         let mut given = self.lock();
         given.end.get_or_insert(error);
@@ -69,11 +70,11 @@ fn wake(mut given: MutexGuard<'_, Given>) {
     }
 }
 
-/// The frame size of a link: what the broker offers, and what is agreed on.
+/// The frame size of a link: the broker's offer, and the negotiated size.
 ///
-/// lapin negotiates everything else. This number is replaced in the frames that lapin reads and writes.
+/// lapin negotiates all other parameters. This size is replaced in the frames that lapin reads and writes.
 pub(super) struct FrameMax {
-    /// The most that the broker's address allows; 0 is no limit.
+    /// The most that the URL of the broker allows; 0 is no limit.
     wanted: u32,
     agreed: AtomicU32,
 }
@@ -86,12 +87,12 @@ impl FrameMax {
         }
     }
 
-    /// What was agreed on, in bytes.
+    /// The negotiated size, in bytes.
     pub(super) fn get(&self) -> u32 {
         self.agreed.load(Ordering::Relaxed)
     }
 
-    /// `connection.tune`: keeps the size that the broker offers, and puts lapin's in its place.
+    /// `connection.tune`: keeps the broker's offer, and replaces it with lapin's size.
     pub(super) fn heard(&self, frame: &mut [u8]) {
         const TUNE: [u8; 4] = [0, 10, 0, 30];
         let Some(field) = field(frame, TUNE) else {
@@ -108,7 +109,7 @@ impl FrameMax {
         *field = LAPINS_FRAME_MAX.to_be_bytes();
     }
 
-    /// `connection.tune-ok`: puts in the size that was agreed on.
+    /// `connection.tune-ok`: inserts the negotiated size.
     fn said(&self, frame: &mut [u8]) {
         const TUNE_OK: [u8; 4] = [0, 10, 0, 31];
         if let Some(field) = field(frame, TUNE_OK) {
@@ -126,14 +127,14 @@ fn field(frame: &mut [u8], method: [u8; 4]) -> Option<&mut [u8; 4]> {
     frame.get_mut(FRAME_MAX_AT..)?.first_chunk_mut()
 }
 
-/// The stream that lapin has for a socket.
+/// The stream that serves lapin as its socket.
 pub(in crate::link) struct Pipe {
     feed: Arc<Feed>,
     out: Arc<Out>,
     frame_max: Arc<FrameMax>,
-    /// Until lapin has logged in.
+    /// `None` after lapin has logged in.
     login: Option<Login>,
-    /// The first part of a frame that lapin has not written whole.
+    /// The first part of a frame that lapin has not completed yet.
     partial: Vec<u8>,
     has_begun: bool,
 }
@@ -238,7 +239,7 @@ impl AsyncWrite for Pipe {
         Poll::Ready(Ok(bytes.len()))
     }
 
-    /// Only a part of a frame is ever kept back.
+    /// Only a part of a frame is ever held back.
     fn poll_flush(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(Ok(()))
     }

@@ -1,4 +1,4 @@
-//! A channel of a link: the way to publish, to consume, and to settle.
+//! A channel of a link: it publishes, consumes, and settles.
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
@@ -18,19 +18,19 @@ use super::{Publish, Shared};
 use crate::link::{LinkError, Loss, call};
 use crate::wire::short;
 
-/// A channel. One task has it. That task sees what comes, in the broker's order, and no other writes on
-/// the channel.
+/// A channel, which a single task owns. That task sees the events in the broker's order, and no other task
+/// writes on the channel.
 ///
-/// Messages, confirms, returns and acks go past lapin. Questions with an answer go through it.
+/// Messages, confirms, returns and acks bypass lapin. Calls with an answer go through lapin.
 pub(crate) struct Port {
     channel: Channel,
     writer: Writer,
     loss: Loss,
-    /// Things that were taken out of the inbox and not handed out yet.
+    /// Events that were taken from the inbox and not handed out yet.
     taken: VecDeque<Incoming>,
 }
 
-/// The way to write on a channel while something else holds its [`Port`].
+/// Writes on a channel while another value holds its [`Port`].
 #[derive(Clone)]
 pub(crate) struct Writer {
     id: u16,
@@ -38,7 +38,8 @@ pub(crate) struct Writer {
     inbox: Arc<Inbox>,
 }
 
-/// A consumer on a channel. The broker names it: two incarnations on one channel must not share a name.
+/// A consumer on a channel. The broker chooses its name, because two subscriptions on one channel must not
+/// share a name.
 pub(crate) struct Subscription {
     tag: ShortString,
     /// lapin's consumer, which gets no messages. Dropping it cancels the consumer on the broker.
@@ -63,7 +64,7 @@ impl Port {
         }
     }
 
-    /// lapin's channel, for questions that have no method here.
+    /// lapin's channel, for calls that have no method here.
     pub(crate) fn channel(&self) -> &Channel {
         &self.channel
     }
@@ -72,7 +73,7 @@ impl Port {
         &self.writer
     }
 
-    /// The next thing that has come. Behind [`Incoming::Closed`] comes nothing else.
+    /// The next event. No event comes after [`Incoming::Closed`].
     pub(crate) fn poll_next(&mut self, cx: &Context<'_>) -> Poll<Incoming> {
         loop {
             if let Some(next) = self.taken.pop_front() {
@@ -93,12 +94,12 @@ impl Port {
     ///
     /// # Cancel safety
     ///
-    /// Nothing is lost when the future is dropped.
+    /// Dropping the future loses nothing.
     pub(crate) async fn next(&mut self) -> Incoming {
         poll_fn(|cx| self.poll_next(cx)).await
     }
 
-    /// The next thing, if it has come already.
+    /// The next event, if there is any already.
     pub(crate) fn try_next(&mut self) -> Option<Incoming> {
         match self.poll_next(&Context::from_waker(Waker::noop())) {
             Poll::Ready(next) => Some(next),
@@ -106,8 +107,9 @@ impl Port {
         }
     }
 
-    /// Consumes from a queue with this prefetch: `basic.qos` holds for consumers that begin after it. A
-    /// stream is refused: it takes no priority, not even 0, which every other queue takes for none.
+    /// Consumes from a queue with this prefetch: `basic.qos` applies to consumers that begin after it. A
+    /// stream refuses the consumer: it takes no priority, not even 0, which is no priority for every other
+    /// queue.
     pub(crate) async fn consume(
         &self,
         queue: &str,
@@ -122,8 +124,8 @@ impl Port {
         begun.map_err(|error| error.of_consumer(queue))
     }
 
-    /// Asks for a consumer that wants a priority, which no stream gives it, and an offset, which only a stream
-    /// could. A prefetch of 1 is for a broker that takes no offence.
+    /// Asks for a consumer with a priority, which every stream refuses, and an offset, which every other
+    /// queue refuses. The prefetch of 1 is a precaution, in case a broker accepts both.
     pub(crate) async fn consume_with_offset(&self, queue: &str) -> Result<Subscription, LinkError> {
         let qos = self.channel.basic_qos(1, BasicQosOptions::default());
         call("setting the prefetch", qos).await?;
@@ -135,7 +137,7 @@ impl Port {
         self.begin_to_consume(queue, options, arguments).await
     }
 
-    /// Consumes replies to what is published on this channel. They need no acks.
+    /// Consumes replies to requests that are published on this channel. Replies need no acks.
     pub(crate) async fn consume_replies(&self, address: &str) -> Result<Subscription, LinkError> {
         let options = BasicConsumeOptions {
             no_ack: true,
@@ -161,7 +163,7 @@ impl Port {
         })
     }
 
-    /// Ends a subscription. When the future is ready, all its messages are in the inbox, and behind them
+    /// Ends a subscription. When the future is ready, the inbox has all its messages, and then
     /// [`Incoming::ConsumerEnded`].
     pub(crate) fn cancel(
         &self,
@@ -175,11 +177,11 @@ impl Port {
         }
     }
 
-    /// Asks a queue for one message. With `no_ack` the queue forgets it at once.
+    /// Gets a message from a queue. With `no_ack` the queue forgets it at once.
     ///
     /// # Cancel safety
     ///
-    /// A message that comes for a dropped future is the answer to the next question.
+    /// If the future is dropped, its message becomes the answer to the next call.
     pub(crate) async fn get(
         &mut self,
         queue: &str,
@@ -208,7 +210,8 @@ impl Port {
         call("switching on confirms", confirms).await
     }
 
-    /// Closes the channel as AMQP wants it. The broker hands out again what was not settled.
+    /// Closes the channel by the AMQP handshake. The broker delivers again the messages that were not
+    /// settled.
     pub(crate) async fn close(&self) -> Result<(), LinkError> {
         let closing = call("closing the channel", self.channel.close(200, "OK".into()));
         self.loss.clone().or(closing).await
@@ -226,7 +229,7 @@ impl Drop for Port {
 }
 
 impl Writer {
-    /// Puts a message in line; [`Writer::flush`] sends it. Returns `false`, and does nothing, if the
+    /// Adds a message to the output; [`Writer::flush`] sends it. Returns `false`, and does nothing, if the
     /// broker has closed the channel.
     pub(crate) fn publish(&self, message: Publish<'_>) -> bool {
         let frame_max = self.shared.frame_max();
@@ -240,13 +243,13 @@ impl Writer {
         is_open
     }
 
-    /// Sends all messages that are in line.
+    /// Sends all messages in the output.
     pub(crate) fn flush(&self) {
         self.shared.out.write(|_| {});
     }
 
-    /// Acks messages, and requeues others. They are requeued with `nack`: a `reject` would say that
-    /// they failed, and count against a quorum queue's delivery limit. `false`: the channel is gone, and
+    /// Acks some messages, and requeues others. It requeues with `nack`: a `reject` would mean that they
+    /// failed, and would count against a quorum queue's delivery limit. `false`: the channel is gone, and
     /// nothing is written.
     pub(crate) fn settle(&self, acks: &[Ack], requeued: &[u64]) -> bool {
         let mut is_open = false;
@@ -265,7 +268,7 @@ impl Writer {
         is_written && is_open
     }
 
-    /// Gives back everything that came over the channel and is not settled.
+    /// Gives back every message of the channel that is not settled.
     pub(crate) fn give_back_all(&self) {
         self.shared.out.write(|frames| {
             if !self.inbox.is_shut() {
@@ -274,7 +277,7 @@ impl Writer {
         });
     }
 
-    /// Pending while the socket takes nothing.
+    /// Pending while the socket is full.
     pub(crate) fn poll_ready(&self, cx: &Context<'_>) -> Poll<()> {
         self.shared.out.poll_ready(cx)
     }

@@ -1,4 +1,4 @@
-//! A socket whose every move is the test's, and tasks that count how often they are woken.
+//! A socket that the test controls, and tasks that count how often they are woken.
 
 use std::io::{self, IoSlice};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -8,7 +8,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use super::out::Out;
 use super::transport::Sink;
 
-/// Called once, when the socket takes nothing: in the middle of somebody's writing.
+/// Called once, when the socket is full, in the middle of a write.
 type Hook = Box<dyn FnOnce() + Send>;
 
 #[derive(Default)]
@@ -17,21 +17,21 @@ pub(super) struct Socket(Mutex<State>);
 #[derive(Default)]
 struct State {
     written: Vec<u8>,
-    /// So many bytes are taken before it says that it takes none.
+    /// The socket takes this many bytes before it is full.
     room: usize,
-    /// So many of them with one call; 0 is no limit.
+    /// The most bytes that a call takes; 0 is no limit.
     at_once: usize,
     /// Flushing waits too.
     holds_back: bool,
     is_broken: bool,
     flushes: usize,
-    /// Who is called when there is room.
+    /// Called when there is room.
     waker: Option<Waker>,
     hook: Option<Hook>,
 }
 
 impl Socket {
-    /// A socket that takes this many bytes, and what writes to it.
+    /// A socket with room for this many bytes, and its output.
     pub(super) fn with_room(room: usize) -> (Arc<Self>, Arc<Out>) {
         let socket = Arc::new(Self::default());
         socket.0.lock().unwrap().room = room;
@@ -55,7 +55,7 @@ impl Socket {
         self.0.lock().unwrap().hook = Some(Box::new(hook));
     }
 
-    /// Takes more. Whoever waits for it is woken.
+    /// Makes room for more bytes, and wakes the task that waits for it.
     pub(super) fn make_room(&self, bytes: usize) {
         let mut state = self.0.lock().unwrap();
         state.room += bytes;
@@ -116,7 +116,7 @@ impl Socket {
     }
 }
 
-/// A task that does nothing when it is woken but count.
+/// A task that only counts how often it is woken.
 #[derive(Default)]
 pub(super) struct Sleeper(AtomicUsize);
 

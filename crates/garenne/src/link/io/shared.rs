@@ -1,4 +1,4 @@
-//! What the parts of a link's bytes have in common, and their start and end.
+//! The state that the parts of a link share, and the start and end of a link's bytes.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -12,21 +12,21 @@ use super::pipe::{Feed, FrameMax, Pipe};
 use super::{Login, Stream, task, transport};
 use crate::link::LinkError;
 
-/// The parts of a link that its task, its ports and lapin's pipe have in common.
+/// The state that a link's task, its ports and lapin's pipe share.
 pub(in crate::link) struct Shared {
     pub(super) out: Arc<Out>,
     pub(super) feed: Arc<Feed>,
     pub(super) inboxes: Inboxes,
     pub(super) frame_max: Arc<FrameMax>,
-    /// Channels that the broker has closed, until lapin knows it too. lapin would close a channel once
-    /// more that is dropped before, and that would cost the connection.
+    /// Channels that the broker has closed, kept until lapin knows it. If lapin's channel is dropped earlier,
+    /// lapin closes it once more, which costs the connection.
     closed_channels: Mutex<Vec<Channel>>,
-    /// Why the link is gone, once it is.
+    /// Why the link is gone; `None` while it is up.
     ended: watch::Sender<Option<LinkError>>,
 }
 
-/// Starts to read a stream on a runtime. `frame_max` is the most that the broker's address allows; `login`
-/// is put in where lapin logs in.
+/// Starts to read a stream on a runtime. `frame_max` is the most that the URL of the broker allows; `login`
+/// is inserted when lapin logs in.
 pub(in crate::link) fn start(
     stream: Stream,
     frame_max: Option<u32>,
@@ -58,9 +58,9 @@ impl Shared {
         usize::try_from(self.frame_max.get()).unwrap_or(usize::MAX)
     }
 
-    /// The broker has closed a channel, and lapin does not know yet. lapin's answer is the last that may
-    /// be written on it. So it is shut before anybody learns of the close: who learns may let go of the
-    /// channel at once, and must see then that the broker has closed it.
+    /// Handles the broker's close of a channel before lapin knows it. lapin's answer is the last frame that
+    /// may be written on the channel. So the channel is shut before any task learns of the close: that task
+    /// may drop the channel at once, and must then see that the broker has closed it.
     pub(super) fn close_channel(&self, channel: u16, why: &LinkError) {
         if let Some(inbox) = self.inboxes.find(channel) {
             self.out.between_frames(|| inbox.shut());
@@ -73,7 +73,7 @@ impl Shared {
         self.lock_closed().push(channel);
     }
 
-    /// Lets go of channels that lapin knows to be closed.
+    /// Drops channels that lapin knows to be closed.
     pub(super) fn drop_closed(&self) {
         let mut closed = self.lock_closed();
         let known: Vec<_> = closed
@@ -89,11 +89,11 @@ impl Shared {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Ends the link, and tells everybody why. The first reason counts.
+    /// Ends the link, and reports the reason to every waiting task. The first reason counts.
     pub(in crate::link) fn end(&self, why: &LinkError) {
         self.out.close();
-        // A task that sees the end of its channel can tell whether the link is gone too: this comes
-        // before the inboxes.
+        // This comes before the inboxes, so that a task that sees the end of its channel can tell whether the
+        // link is gone too.
         self.ended.send_if_modified(|ended| {
             let is_first = ended.is_none();
             ended.get_or_insert_with(|| why.clone());
@@ -104,7 +104,7 @@ impl Shared {
         drop(closed);
     }
 
-    /// A way to wait for the end of the link.
+    /// A receiver to wait for the end of the link.
     pub(in crate::link) fn ended(&self) -> watch::Receiver<Option<LinkError>> {
         self.ended.subscribe()
     }
@@ -113,7 +113,7 @@ impl Shared {
         self.ended.borrow().is_some()
     }
 
-    /// Why it has ended, if it has.
+    /// Why the link has ended, if it has.
     pub(in crate::link) fn end_of(&self) -> Option<LinkError> {
         self.ended.borrow().clone()
     }

@@ -1,4 +1,4 @@
-//! The task of a link: it reads, and hands each thing that came to the one it is for.
+//! The task of a link: it reads the bytes, and passes each frame to its receiver.
 
 use std::future::poll_fn;
 use std::io;
@@ -14,16 +14,16 @@ use super::inbox::{Incoming, Sorter};
 use super::transport::Source;
 use crate::link::LinkError;
 
-/// The most bytes that are read at once. lapin gets its frames when all of them were looked at.
+/// The most bytes of a read. lapin gets its frames after all of these bytes were processed.
 const CHUNK: usize = 64 * 1024;
 
-/// lapin takes a connection for dead on which it has read nothing for two heartbeats, and it does not
-/// see what garenne reads. So it is given a heartbeat when it was given nothing for this time. Two
-/// heartbeats are 20 s by default, and 2 s at least.
+/// lapin considers a connection dead when it has read nothing for two heartbeats, and it does not see the
+/// frames that garenne reads. So it gets a heartbeat when it got nothing for this time. Two heartbeats are 20
+/// s by default, and at least 2 s.
 const HEARTBEAT_EVERY: Duration = Duration::from_secs(1);
 const HEARTBEAT: [u8; 8] = [8, 0, 0, 0, 0, 0, 0, 0xCE];
 
-/// Reads a link until its end, and tells everybody why it ended.
+/// Reads a link until its end, and reports the reason of the end to every waiting task.
 pub(super) async fn read_to_the_end(source: Source, shared: Arc<Shared>) {
     let mut task = Task {
         source,
@@ -44,11 +44,11 @@ struct Task {
     reader: Reader,
     buffer: Box<[u8]>,
     sorter: Sorter,
-    /// Frames for lapin out of the bytes that are looked at.
+    /// The frames for lapin in the bytes of this read.
     for_lapin: Vec<u8>,
-    /// When lapin was last given something.
+    /// When lapin last got bytes.
     fed: Instant,
-    /// Why the broker closes the connection, if it has said so.
+    /// The broker's reason for closing the connection, if it gave a reason.
     last_words: Option<LinkError>,
     shared: Arc<Shared>,
 }
@@ -77,8 +77,8 @@ impl Task {
         }
     }
 
-    /// Looks at the bytes that were read at once. Messages are in their inboxes before lapin sees what
-    /// came behind them.
+    /// Processes the bytes of a read. Messages are in their inboxes before lapin sees the frames that came
+    /// after them.
     fn look_at(&mut self, read: usize) -> Result<(), ReadError> {
         let Self {
             reader,

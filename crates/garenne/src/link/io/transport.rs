@@ -1,4 +1,4 @@
-//! The socket of a link, plain or with TLS, as two halves: one task reads, any thread writes.
+//! The socket of a link, plain or with TLS, as two halves: a task reads, any thread writes.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -14,7 +14,7 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 /// A stream to a broker, after the TLS handshake if there is one.
 pub(in crate::link) type Stream = AsyncTcpStream<Socket>;
 
-/// tokio's socket with the traits that the TLS library wants.
+/// tokio's socket with the traits that the TLS library needs.
 #[derive(Debug)]
 pub(in crate::link) struct Socket(pub(in crate::link) TcpStream);
 
@@ -56,8 +56,8 @@ fn poll_read(
     Poll::Ready(Ok(buffer.filled().len()))
 }
 
-/// A TLS session reads and writes with the same keys, so its halves share it. Both only compute and
-/// never wait while they have it.
+/// Reading and writing use the keys of one TLS session, so both halves share it. They only compute while they
+/// hold the lock, and never wait.
 #[derive(Clone)]
 pub(super) struct Tls(Arc<Mutex<Stream>>);
 
@@ -67,13 +67,13 @@ impl Tls {
     }
 }
 
-/// The half that is read.
+/// The half for reading.
 pub(super) enum Source {
     Plain(OwnedReadHalf),
     Tls(Tls),
 }
 
-/// The half that is written to.
+/// The half for writing.
 pub(super) enum Sink {
     Plain(OwnedWriteHalf),
     Tls(Tls),
@@ -81,7 +81,7 @@ pub(super) enum Sink {
     Scripted(Arc<super::scripted::Socket>),
 }
 
-/// Cuts a stream into its halves.
+/// Splits a stream into its halves.
 pub(super) fn split(stream: Stream) -> (Source, Sink) {
     match stream {
         AsyncTcpStream::Plain(Socket(tcp)) => {
@@ -96,7 +96,7 @@ pub(super) fn split(stream: Stream) -> (Source, Sink) {
 }
 
 impl Source {
-    /// Reads what has come. 0 bytes mean the end of the stream.
+    /// Reads the available bytes. 0 bytes mean the end of the stream.
     pub(super) fn poll_read(
         &mut self,
         cx: &mut Context<'_>,
@@ -110,8 +110,8 @@ impl Source {
 }
 
 impl Sink {
-    /// Writes as much as the socket takes. When it takes nothing, the waker of `cx`, and no other, is
-    /// called as soon as it does.
+    /// Writes as much as the socket takes. When the socket is full, only the waker of `cx` is called as soon
+    /// as there is room.
     pub(super) fn poll_write(
         &self,
         cx: &mut Context<'_>,
@@ -132,7 +132,7 @@ impl Sink {
         }
     }
 
-    /// Hands all that was written to the socket.
+    /// Passes all written bytes to the socket.
     pub(super) fn poll_flush(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
             Self::Plain(_) => Poll::Ready(Ok(())),

@@ -1,4 +1,4 @@
-//! One attempt to get back every link that is missing.
+//! An attempt to make every missing link again.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -19,16 +19,16 @@ pub(super) struct Missing {
     pub(super) prepare: Option<Prepare>,
 }
 
-/// What an attempt brought back: the links that came up, and why not all of them did.
+/// The result of an attempt: the links that came up, and the reason if any did not.
 #[derive(Default)]
 pub(super) struct Brought {
     pub(super) links: Vec<Arc<Link>>,
     pub(super) error: Option<LinkError>,
-    /// The broker is there, and what is needed of it is not.
+    /// The broker answers, but an entity that is needed is missing there.
     pub(super) is_unready: bool,
 }
 
-/// An attempt that is under way on the runtime of the links. Dropping it closes what it had set up.
+/// An attempt on the runtime of the links. Dropping it closes all that it had set up.
 pub(super) struct Attempt(JoinHandle<Brought>);
 
 impl Attempt {
@@ -53,7 +53,7 @@ impl Drop for Attempt {
     }
 }
 
-/// The first link that does not come up ends the attempt: the others would hardly do better.
+/// The first link that does not come up ends the attempt, because the others would hardly come up.
 async fn bring(missing: Vec<Missing>, news: UnboundedSender<LinkNews>) -> Brought {
     let mut brought = Brought::default();
     for one in missing {

@@ -1,4 +1,4 @@
-//! One of the links that are kept.
+//! A link that is kept.
 
 use std::sync::Arc;
 
@@ -17,16 +17,16 @@ pub(crate) struct KeptLink {
     destination: Arc<Destination>,
     prepare: Option<Prepare>,
     announce: watch::Sender<Option<Arc<Link>>>,
-    /// The number of the newest incarnation that was dialled.
+    /// The epoch of the newest link that was dialled.
     pub(super) epoch: Epoch,
-    /// Consumption was stable with the incarnation that is up.
+    /// Consumption was stable over the current link.
     pub(super) was_stable: bool,
     log_up: Quiet,
     pub(super) log_lost: Quiet,
 }
 
 impl KeptLink {
-    /// A link that is missing so far. `prepare` is done over each incarnation before anybody learns of it.
+    /// A link that is missing so far. `prepare` runs over each new link before the link is announced.
     pub(crate) fn new(
         purpose: Purpose,
         destination: Destination,
@@ -45,7 +45,7 @@ impl KeptLink {
         }
     }
 
-    /// The current incarnation.
+    /// The current link.
     pub(super) fn link(&self) -> Option<Arc<Link>> {
         self.announce.borrow().clone()
     }
@@ -54,7 +54,7 @@ impl KeptLink {
         self.announce.subscribe()
     }
 
-    /// The next incarnation, if there is none.
+    /// The next epoch of the link, if there is no link.
     pub(super) fn missing(&mut self) -> Option<Missing> {
         if self.announce.borrow().is_some() {
             return None;
@@ -68,7 +68,7 @@ impl KeptLink {
         })
     }
 
-    /// A new incarnation is up.
+    /// A new link is up.
     pub(super) fn announce(&mut self, link: Arc<Link>) {
         let purpose = link.purpose.as_str();
         self.log_up.log(|repeated| {
@@ -86,7 +86,7 @@ impl KeptLink {
         self.announce.send_replace(Some(link));
     }
 
-    /// Nobody gets the link any more. Returns it, if there was one.
+    /// Withdraws the link, so that no task gets it any more. Returns it, if there was one.
     pub(super) fn withdraw(&self) -> Option<Arc<Link>> {
         self.announce.send_replace(None)
     }

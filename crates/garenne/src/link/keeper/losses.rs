@@ -1,4 +1,4 @@
-//! What follows from a link that is lost, and from an attempt to get links back: the next attempt at once,
+//! The effect of a lost link, and of an attempt to get links back: the next attempt at once, the next attempt
 //! after a pause, or the end.
 
 use std::time::Duration;
@@ -13,15 +13,15 @@ use crate::link::{Kind, LinkError, Purpose};
 use crate::quiet::millis;
 
 impl Keeper {
-    /// A link is lost: it is made again at once if it was good for something, else after a pause.
+    /// A link is lost: it is made again at once if it had been useful, otherwise after a pause.
     pub(super) fn on_loss(&mut self, purpose: Purpose, error: &LinkError) {
-        // It may have been stable for a moment, and nobody has asked.
+        // The link may have become stable since the last tick.
         self.tick();
         let now = self.now();
         let Some(kept) = self.kept(purpose) else {
             return;
         };
-        // Whoever made the link knows best, if nobody else has learned of it.
+        // If the link was never announced, the attempt that made it reports the loss.
         if kept.withdraw().is_none() {
             return;
         }
@@ -71,7 +71,7 @@ impl Keeper {
         } = brought;
         let work = std::mem::replace(&mut self.work, Work::Nothing);
         for link in links {
-            // Its loss was told before anybody knew of the link.
+            // The loss was reported before the link was known.
             if !link.is_up() {
                 error.get_or_insert_with(|| link.why_lost());
             } else if let Some(kept) = self.kept_mut(link.purpose) {
@@ -90,7 +90,7 @@ impl Keeper {
                 let pause = self.redial.next_pause(self.now(), fastrand::f64());
                 self.came_and_went(pause, &error);
             }
-            // One of them may have been lost while the other was dialled.
+            // One link may have been lost while the other was dialled.
             (None, None) => self.dial(),
         }
     }
@@ -124,7 +124,7 @@ impl Keeper {
         self.pause(pause);
     }
 
-    /// That a link comes and goes counts like an attempt that failed.
+    /// A link that comes and goes counts like an attempt that failed.
     fn came_and_went(&mut self, pause: Duration, error: &LinkError) {
         if matches!(self.work, Work::Ended) {
             return;

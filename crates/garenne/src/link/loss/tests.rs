@@ -3,7 +3,7 @@ use tokio::sync::watch::Sender;
 
 use super::*;
 
-/// What lapin answers to a call that is made when it takes the connection down.
+/// lapin's answer to a call that is made while it takes the connection down.
 fn echo() -> LinkError {
     let state = ErrorKind::InvalidConnectionState(ConnectionState::Error);
     LinkError::of(&state.into()).while_doing("opening a channel")

@@ -1,4 +1,4 @@
-//! The same bytes as lapin's encoder writes.
+//! The frames are the same bytes as those of lapin's encoder.
 
 use amq_protocol::frame::{AMQPContentHeader, AMQPFrame, WriteContext, gen_frame};
 use amq_protocol::protocol::AMQPClass;
@@ -75,7 +75,7 @@ fn properties() -> AMQPProperties {
         .with_message_id("m-1".into())
 }
 
-/// What lapin's encoder makes of a message.
+/// The bytes of lapin's encoder for a message.
 fn expected(publish: Publish<'_>, properties: AMQPProperties) -> Vec<u8> {
     let text = |name: &[u8]| str::from_utf8(name).unwrap().into();
     let begin = BasicPublish {

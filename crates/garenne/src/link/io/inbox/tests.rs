@@ -1,4 +1,4 @@
-//! What came for a channel, in its order, and who is woken for it.
+//! The events of a channel, their order, and the tasks that they wake.
 
 use super::super::scripted::Sleeper;
 use super::*;
@@ -11,7 +11,7 @@ fn confirmed(tag: u64) -> Incoming {
     }
 }
 
-/// A word for each.
+/// A word for each event.
 fn words(items: impl IntoIterator<Item = Incoming>) -> Vec<String> {
     let words = items.into_iter().map(|item| match item {
         Incoming::Message(message) => format!("message {}", message.tag),
@@ -23,7 +23,7 @@ fn words(items: impl IntoIterator<Item = Incoming>) -> Vec<String> {
     words.collect()
 }
 
-/// Takes what there is; `None` while there is nothing.
+/// Takes all events; `None` while there are none.
 fn take(inbox: &Inbox, waker: &Waker) -> Option<Vec<String>> {
     let mut items = VecDeque::new();
     match inbox.poll_take(&Context::from_waker(waker), &mut items) {

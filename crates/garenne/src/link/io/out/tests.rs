@@ -1,4 +1,4 @@
-//! Frames of many writers, on sockets that take them or do not.
+//! Frames of many writers, on sockets with and without room.
 
 use std::future::poll_fn;
 use std::io::Read;
@@ -16,7 +16,7 @@ use super::*;
 
 const PLENTY: usize = usize::MAX / 2;
 
-/// Eight bytes that look like a frame of nobody's.
+/// Eight bytes that look like a frame.
 fn piece(n: u8) -> [u8; 8] {
     [8, 0, n, 0, 0, 0, 0, 0xCE]
 }
@@ -119,7 +119,7 @@ fn a_socket_that_is_full_before_the_links_task_has_run_is_gone_on_with() {
     put(&out, 1);
     let (link, waker) = Sleeper::new();
     let cx = Context::from_waker(&waker);
-    // It tries itself, and so the socket learns whom to wake.
+    // The task tries to write, so the socket knows which task to wake.
     out.resume(&cx);
     socket.make_room(PLENTY);
     assert_eq!(link.wakes(), 1);
@@ -132,7 +132,8 @@ fn the_links_task_that_is_woken_while_somebody_writes_is_not_woken_in_vain() {
     let (socket, out) = Socket::with_room(3);
     let (link, waker) = Sleeper::new();
     out.resume(&Context::from_waker(&waker));
-    // Between the socket's “no” and the writer's hearing it, there is room again, and the task runs.
+    // After the socket reports that it is full, and before the writer sees this, there is room again and the
+    // task runs.
     let (full, task) = (Arc::clone(&socket), Arc::clone(&out));
     socket.when_full(move || {
         full.make_room(PLENTY);
@@ -226,7 +227,7 @@ fn a_socket_that_breaks_lets_nobody_wait_and_takes_nothing_more() {
 /// How many frames each of two threads writes.
 const FRAMES: u64 = 10_000;
 
-/// Two sockets that are connected, with as little room between them as the system allows.
+/// Two connected sockets, with as small buffers between them as the system allows.
 async fn narrow() -> (Sink, std::net::TcpStream) {
     const LITTLE: u32 = 4096;
     let listener = TcpSocket::new_v4().unwrap();
@@ -247,7 +248,7 @@ async fn narrow() -> (Sink, std::net::TcpStream) {
 struct Writing {
     out: Arc<Out>,
     runtime: Handle,
-    /// Told when the socket is full.
+    /// Notified when the socket is full.
     full: mpsc::Sender<()>,
 }
 
@@ -257,7 +258,7 @@ impl Writing {
         let ready = poll_fn(|cx| {
             let ready = self.out.poll_ready(cx);
             if ready.is_pending() {
-                // Who reads hears it once.
+                // The reader needs only the first notice.
                 let _ = self.full.send(());
             }
             ready
@@ -275,7 +276,7 @@ impl Writing {
     }
 }
 
-/// Nacks with rising tags, and now and then a message, whose three frames belong together.
+/// Nacks with rising tags, and sometimes a message, whose three frames belong together.
 fn put_many(frames: &mut Frames, channel: u16, tag: u64) {
     frames.requeue(channel, tag);
     if tag.is_multiple_of(50) {
@@ -284,7 +285,7 @@ fn put_many(frames: &mut Frames, channel: u16, tag: u64) {
     }
 }
 
-/// How many bytes one thread writes.
+/// How many bytes each thread writes.
 fn length_of_many() -> usize {
     let mut frames = Frames::default();
     for tag in 1..=FRAMES {
@@ -326,7 +327,7 @@ fn frames_of_two_threads_never_mix_and_none_is_lost_or_overtakes() {
         Poll::<()>::Pending
     }));
     let (full, is_full) = mpsc::channel();
-    // Nobody reads before the socket has taken all that it can.
+    // The reader waits until the socket is full.
     let reader = thread::spawn(move || {
         is_full.recv().unwrap();
         let mut bytes = vec![0; 2 * length_of_many()];
@@ -346,7 +347,7 @@ fn frames_of_two_threads_never_mix_and_none_is_lost_or_overtakes() {
     }
     let (mut far, bytes) = reader.join().unwrap();
     check_many(&bytes);
-    // The sink is gone with both, and nothing else was in it.
+    // The link's task and `out` held the sink: without them it is closed, and no more bytes follow.
     link.abort();
     assert!(runtime.block_on(link).unwrap_err().is_cancelled());
     drop(out);

@@ -1,11 +1,11 @@
-//! What lapin writes and reads, cut anywhere.
+//! The bytes that lapin writes and reads, cut at any position.
 
 use super::super::scripted::{Sleeper, Socket, whole_frames};
 use super::*;
 
 const PLENTY: usize = usize::MAX / 2;
 const HEADER: &[u8] = b"AMQP\0\0\x09\x01";
-/// Somebody else's.
+/// A frame of another writer.
 const BEAT: [u8; 8] = [8, 0, 0, 0, 0, 0, 0, 0xCE];
 
 fn method(channel: u8, class: u8, number: u8, arguments: &[u8]) -> Vec<u8> {
@@ -52,7 +52,7 @@ fn lapin_logs_in_without_the_password() {
     let written = [HEADER, &start_ok(b"\0app\0s3cret"), &secure_ok].concat();
     assert_eq!(socket.written(), written);
     assert!(pipe.login.is_none(), "it is not kept");
-    // What lapin never writes is left as it is.
+    // Frames that lapin never writes are left unchanged.
     for cut in 0..start_ok(b"\0app\0").len() {
         let frame = &start_ok(b"\0app\0")[..cut];
         let put = Login::plain("a", "b").put_into(frame);
@@ -91,7 +91,7 @@ fn lapins_frames_are_whole_and_in_order_wherever_it_cuts_them() {
                 write(&mut pipe, piece);
                 out.write(|frames| frames.put(&BEAT));
             }
-            // The protocol header is first, unless somebody writes before there is a connection.
+            // The protocol header is first, unless another writer writes before there is a connection.
             let written = socket.written();
             let at = written
                 .windows(8)
@@ -123,7 +123,7 @@ fn a_part_of_a_frame_waits_for_the_rest() {
 
 #[test]
 fn lapin_hears_its_own_frame_size_and_the_broker_what_was_agreed_on() {
-    // Offered, wanted, agreed on.
+    // The broker's offer, the wanted size, and the negotiated size.
     let cases = [
         (131_072, None, 131_072),
         (131_072, Some(0), 131_072),

@@ -15,7 +15,7 @@ use crate::link::LinkError;
 use crate::link::io::Socket;
 use crate::link::io::inbox::Inbox;
 
-/// Long enough that what has not happened by then never will.
+/// An event that has not happened within this time never will.
 const SOON: Duration = Duration::from_secs(60);
 
 /// A link, and the broker's end of its socket.
@@ -36,7 +36,7 @@ fn method(channel: u8, payload: &[u8]) -> Vec<u8> {
     [&[1, 0, channel, 0, 0, 0, size], payload, &[0xCE]].concat()
 }
 
-/// Notes when it is woken whether the inbox's channel was shut.
+/// Records, when it is woken, whether the inbox's channel was shut.
 struct Watch {
     inbox: Arc<Inbox>,
     seen: Mutex<Vec<bool>>,
