@@ -4,6 +4,7 @@
 //! confirmed. All other messages are given back.
 
 mod leaving;
+mod queues;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
@@ -17,13 +18,12 @@ use garenne_core::{Ack, FailedQuery};
 use super::copies::CopyOf;
 use super::giving_back::{are_back, give_back};
 use super::parked::Parked;
-use super::parking::{header_room, of_link, parking_name};
+use super::parking::{header_room, of_link};
 use super::replacing::Replacing;
 use super::store::{
-    FailedCursor, FailureKey, PassedOver, Seen, StoreError, StoreErrorKind, StoreFuture,
-    StoredFailure,
+    FailedCursor, FailureKey, PassedOver, Seen, StoreError, StoreFuture, StoredFailure,
 };
-use crate::link::{LinkError, Port, Visit, Writer, message_count};
+use crate::link::{LinkError, Port, Visit, Writer};
 use crate::publish::Publisher;
 
 /// How many messages the cursor requests ahead of its reader, each on its own channel: a broker answers the
@@ -107,45 +107,6 @@ impl ParkingCursor {
         // Reports a missing queue at once, not after the first line of a list.
         cursor.next_queue().await?;
         Ok(cursor)
-    }
-
-    /// The queue has been read. What lies there besides is counted, so that it can be told: it came
-    /// meanwhile, or somebody else held it.
-    async fn leave_queue(&mut self) -> Result<(), StoreError> {
-        let Some(current) = self.current.take() else {
-            return Ok(());
-        };
-        if self.replacing.copies.unseen() > 0 {
-            // Copies that were to be handed out did not come.
-            self.seen = Seen::Part;
-        }
-        let asked = message_count(&self.visit.link, &current.parking);
-        let ready = self.visit.link.while_up(asked).await;
-        let ready = u64::from(ready.map_err(|e| of_link(&e))?);
-        let behind = self.replacing.copies.leave();
-        self.passed_over.unread += ready.saturating_sub(behind);
-        Ok(())
-    }
-
-    /// Goes on to the next queue; `false`: there is none.
-    async fn next_queue(&mut self) -> Result<bool, StoreError> {
-        self.leave_queue().await?;
-        let Some(queue) = self.queues.pop_front() else {
-            return Ok(false);
-        };
-        let parking = parking_name(&queue);
-        let asked = message_count(&self.visit.link, &parking);
-        let left = self.visit.link.while_up(asked).await;
-        let left = left.map_err(|e| missing(&e, &parking))?;
-        self.current = Some(Current {
-            queue,
-            parking,
-            // A queue that reports itself empty may not have counted yet.
-            left: left.max(1),
-            is_over: false,
-            has_put_behind: false,
-        });
-        Ok(true)
     }
 
     async fn next_meant(&mut self) -> Result<Option<StoredFailure>, StoreError> {
@@ -391,16 +352,4 @@ impl FailedCursor for ParkingCursor {
 /// The key of a message: its tag, and the channel of the tag.
 fn key_of(place: usize, tag: u64) -> u64 {
     tag * CHANNELS + u64::try_from(place).unwrap_or_default()
-}
-
-fn missing(error: &LinkError, parking: &str) -> StoreError {
-    if error.is_missing() {
-        return StoreError::new(
-            StoreErrorKind::Missing,
-            format_args!(
-                "there is no parking queue `{parking}` on the broker; check the name of the queue and the virtual host"
-            ),
-        );
-    }
-    of_link(error)
 }
