@@ -102,7 +102,7 @@ impl Engine {
 
     fn find_reply(&self, name: &str) -> Option<(ChannelKey, Name)> {
         let rest = name.strip_prefix(PSEUDO_QUEUE)?.strip_prefix('.')?;
-        let (connection, rest) = rest.split_once('.')?;
+        let (connection, rest) = rest.split_once('-')?;
         let (channel, secret) = rest.split_once('.')?;
         let key = (
             super::ConnectionId(connection.parse().ok()?),
@@ -140,7 +140,7 @@ impl Engine {
 
 fn address((connection, channel): ChannelKey, consumer: &ReplyConsumer) -> String {
     format!(
-        "{PSEUDO_QUEUE}.{}.{channel}.{}",
+        "{PSEUDO_QUEUE}.{}-{channel}.{}",
         connection.0, consumer.secret
     )
 }

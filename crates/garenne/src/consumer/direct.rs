@@ -53,18 +53,18 @@ impl DirectReplies {
         let Some(direct) = address.strip_prefix(DIRECT) else {
             return Ok(true);
         };
-        // RabbitMQ 3.10 reads over empty parts: what stands in front would be remembered for all.
+        // RabbitMQ 3.10 reads over empty parts. An address of any other form is tried each time.
         let requester = match direct.split('.').collect::<Vec<_>>()[..] {
-            [requester, key] if !requester.is_empty() && !key.is_empty() => requester,
-            _ => return Ok(false),
+            [requester, key] if !requester.is_empty() && !key.is_empty() => Some(requester),
+            _ => None,
         };
-        if self.known().contains(requester) {
+        if requester.is_some_and(|requester| self.known().contains(requester)) {
             return Ok(true);
         }
         let _waits = Waits::new(&self.waiting);
         let mut place = self.link.lock().await;
         // The address may have been tried while this call waited for its turn.
-        if self.known().contains(requester) {
+        if requester.is_some_and(|requester| self.known().contains(requester)) {
             return Ok(true);
         }
         let visit = match place.take().filter(|visit| visit.link.is_up()) {
@@ -73,7 +73,11 @@ impl DirectReplies {
         };
         let link = &visit.link;
         match link.while_up(message_count(link, address)).await {
-            Ok(_) => self.known().remember(requester),
+            Ok(_) => {
+                if let Some(requester) = requester {
+                    self.known().remember(requester);
+                }
+            }
             // The address is well formed, and its requester is gone: the broker drops the reply.
             Err(error) if error.is_missing() => {}
             Err(error) if error.accuses() => return Ok(false),

@@ -86,15 +86,19 @@ pub(crate) fn read(arguments: impl Iterator<Item = OsString>) -> Result<Asked, S
                 builder
             }
             // It may be anything, a password too: only what looks like an option is repeated.
-            _ if is_name(option) => return Err(format!("unknown option `{option}`")),
-            _ => return Err("unknown argument; `--help` lists the options".to_owned()),
+            _ if is_name(option) => return Err(format!("unknown argument `{option}`")),
+            _ => return Err("unknown argument (not shown)".to_owned()),
         };
     }
     Ok(Asked::Serve(Box::new(builder.credentials(user, password))))
 }
 
 fn number<T: FromStr>(option: &str, what: &str, value: &str) -> Result<T, String> {
-    let wrong = |_| format!("{option} must be {what}");
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '.' || c == '-';
+    let wrong = |_| match value.len() <= 20 && value.chars().all(is_plain) {
+        true => format!("{option} is `{value}`; it must be {what}"),
+        false => format!("{option} must be {what}; its value is not shown"),
+    };
     value.parse().map_err(wrong)
 }
 
@@ -140,8 +144,14 @@ mod tests {
                 &["--introduce-as", "RabbitMQ"],
                 "--introduce-as must be a product and a version",
             ),
-            (&["5672"], "unknown argument `5672`"),
-            (&["--help=yes"], "unknown argument `--help=yes`"),
+            (&["5672"], "unknown argument (not shown)"),
+            (&["--help=yes"], "unknown argument `--help`"),
+            (&["amqp://app:s3cret@h"], "unknown argument (not shown)"),
+            (&["--passwordS3cret"], "unknown argument (not shown)"),
+            (
+                &["--heartbeat", "amqp://app:s3cret@h"],
+                "--heartbeat must be a number of seconds; its value is not shown",
+            ),
         ] {
             assert_eq!(wrong(arguments), expected);
         }
