@@ -3,8 +3,8 @@
 //! A copy goes to the end of its queue, and the look reads on until it reaches the copy. The copy of a message
 //! that was handed out must not be taken for another message. The copy of a message that was not handed out
 //! must not be missed. So each copy carries a header with the look's own random number and with the kind of
-//! the copy. Nothing else can tell a copy: other messages may be equal to it in everything, and a broker may
-//! stamp what it takes in.
+//! the copy. Content cannot identify a copy: other messages may be equal to it, and a broker may stamp the
+//! messages that it accepts.
 
 use garenne_core::{Properties, Value};
 
@@ -84,14 +84,14 @@ impl Copies {
         self.unseen
     }
 
-    /// The look leaves the queue. Returns how many copies of messages that were handed out lie behind.
+    /// Ends the reading of a queue. Returns the number of copies that the look has not reached.
     pub(super) fn leave(&mut self) -> u64 {
         self.unseen = 0;
         std::mem::take(&mut self.seen)
     }
 }
 
-/// Takes the mark of whichever look off a message.
+/// Removes the mark from a message, also that of another look.
 pub(super) fn unmarked(properties: &mut Properties) -> Option<String> {
     match properties.headers.remove(MARK)? {
         Value::Text(mark) => Some(mark),

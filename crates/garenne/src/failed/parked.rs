@@ -23,7 +23,7 @@ pub(super) struct Parked {
     pub(super) record: FailedMessage,
     /// No copy can replace the message: an attempt has failed.
     pub(super) is_without_copy: bool,
-    /// The broker says that it has handed it out before.
+    /// The broker says that it has handed the message out before.
     is_redelivered: bool,
     /// The mark of a look that has put it there as a copy.
     pub(super) mark: Option<String>,

@@ -6,8 +6,8 @@ use crate::failed::store::{Seen, StoreError, StoreErrorKind};
 use crate::link::{LinkError, message_count};
 
 impl ParkingCursor {
-    /// The queue has been read. What lies there besides is counted, so that it can be told: it came
-    /// meanwhile, or somebody else held it.
+    /// Ends the reading of a queue. The messages that are still in it are counted, so that people can be told:
+    /// they came meanwhile, or another reader held them.
     async fn leave_queue(&mut self) -> Result<(), StoreError> {
         let Some(current) = self.current.take() else {
             return Ok(());
